@@ -1,0 +1,39 @@
+"""Who is calling: the bootstrap operator, or the agents of one app/environment. Tokens are kept as hashes only."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a principal may do at all."""
+
+    OPERATOR = "operator"
+    """Everything in the API."""
+    AGENT = "agent"
+    """Read the snapshot of its own app/environment, and report about itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A known caller. An agent's `app_id` and `environment` are set, an operator's are None."""
+
+    id: str
+    role: Role
+    app_id: str | None = None
+    environment: str | None = None
+
+    def sees(self, app_id: str, environment: str) -> bool:
+        """Whether this principal may read the snapshot of this app/environment."""
+        return self.role is Role.OPERATOR or (self.app_id, self.environment) == (app_id, environment)
+
+
+def new_token(role: Role) -> str:
+    """A new secret of 256 bits; the prefix lets secret scanners and people see what it is."""
+    return f"trimtab_{role}_{secrets.token_urlsafe(32)}"
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a token. Tokens have 256 random bits, so a fast hash cannot be searched."""
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,51 @@
+"""Every instrument of the control plane, in one place; `/metrics` shows them in Prometheus' text form."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The instruments. Labels are bounded: routes, methods, statuses and layers, never keys, apps or tokens."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        with_registry = {"registry": self.registry}
+        self.requests = Counter(
+            "trimtab_http_requests_total", "Requests answered.", ["method", "route", "status"], **with_registry
+        )
+        self.latency = Histogram(
+            "trimtab_http_request_seconds",
+            "Time to answer a request.",
+            ["method", "route"],
+            buckets=_LATENCY_BUCKETS,
+            **with_registry,
+        )
+        self.cache_hits = Counter(
+            "trimtab_snapshot_cache_hits_total", "Snapshots served from a cache.", ["layer"], **with_registry
+        )
+        self.cache_misses = Counter(
+            "trimtab_snapshot_cache_misses_total", "Snapshots not found in a cache.", ["layer"], **with_registry
+        )
+        self.pool_size = Gauge("trimtab_postgres_pool_connections", "Connections open.", **with_registry)
+        self.pool_idle = Gauge("trimtab_postgres_pool_idle_connections", "Connections free to use.", **with_registry)
+        self.commits = Counter("trimtab_changes_committed_total", "Changes committed by this replica.", **with_registry)
+        self.revision = Gauge("trimtab_revision", "Last committed revision that this replica knows.", **with_registry)
+        self.leader = Gauge("trimtab_leader", "1 where this replica leads, else 0.", **with_registry)
+        self.outbox_depth = Gauge(
+            "trimtab_outbox_messages", "Messages committed and not yet published (at the leader).", **with_registry
+        )
+        self.outbox_age = Gauge(
+            "trimtab_outbox_oldest_seconds", "Age of the oldest unpublished message (at the leader).", **with_registry
+        )
+        self.published = Counter("trimtab_relay_published_total", "Messages confirmed by the broker.", **with_registry)
+        self.relay_lag = Histogram(
+            "trimtab_relay_lag_seconds",
+            "Time from commit to the broker's confirm.",
+            buckets=_LATENCY_BUCKETS,
+            **with_registry,
+        )
+        self.streams = Gauge("trimtab_sse_streams", "Agents following by SSE on this replica.", **with_registry)
+        self.streams_dropped = Counter(
+            "trimtab_sse_streams_dropped_total", "Streams closed because their reader was too slow.", **with_registry
+        )

@@ -1,0 +1,310 @@
+"""What the services need from the outside. Adapters implement these; fakes and real ones pass one contract suite."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed, Config, ConfigVersion, Draft
+from control_plane.domain.principal import Principal
+from shared.domain.scope import Revisions, Scope
+from shared.wire.messages import ChangeMessage, ScopeState
+from shared.wire.report import Report
+from shared.wire.snapshot import SnapshotDocument
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list. `next_cursor` is None on the last one."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFilter:
+    """Which configs to list; every given field narrows. `app_id` "" means: of no application (global)."""
+
+    app_id: str | None = None
+    environment: str | None = None
+    scope: str | None = None
+    prefix: str | None = None
+    text: str | None = None
+    include_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """What everything is at: the installation's revision and each touched scope's state, read in one instant."""
+
+    revision: int
+    scopes: dict[Scope, ScopeState]
+
+
+class Changes(Protocol):
+    """The one write path, and the record of it."""
+
+    async def commit(self, draft: Draft) -> Committed:
+        """Commit all operations of the draft as one change, or nothing.
+
+        Raises:
+            NotFoundError: an application or environment of a scope is not registered.
+            ConflictError: an entry that must not be there is, or a key moved since `base_revision`.
+            VersionMismatchError: `expected_version` of an operation is not the current one.
+            KeyReusedError: the idempotency key belongs to another request.
+            InvalidError: an operation has nothing to act on (delete or unmask of what is not there).
+            UnavailableError: the database is away.
+        """
+        ...
+
+    async def heads(self) -> Heads:
+        """What everything is at now."""
+        ...
+
+    async def revision(self) -> int:
+        """The installation's committed revision."""
+        ...
+
+    async def messages_after(self, revision: int, limit: int) -> list[ChangeMessage]:
+        """The messages of the committed changes after `revision`, in revision order, of at most `limit` changes."""
+        ...
+
+    async def list_changes(self, *, app_id: str | None, limit: int, cursor: str | None) -> Page[ChangeRecord]:
+        """Committed changes, newest first; of one application's scopes if `app_id` is given."""
+        ...
+
+    async def get_change(self, revision: int) -> ChangeRecord:
+        """One committed change.
+
+        Raises:
+            NotFoundError: no change has this revision.
+        """
+        ...
+
+
+class Configs(Protocol):
+    """The current entries and their versions."""
+
+    async def get(self, config_id: UUID) -> Config:
+        """One config by id, deleted ones too.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        ...
+
+    async def list(self, where: ConfigFilter, *, limit: int, cursor: str | None) -> Page[Config]:
+        """Configs in the order of application, environment and key."""
+        ...
+
+    async def versions(self, config_id: UUID, *, limit: int, cursor: str | None) -> Page[ConfigVersion]:
+        """The versions of one config, newest first.
+
+        Raises:
+            NotFoundError: there is no such config.
+        """
+        ...
+
+    async def snapshot(self, app_id: str, environment: str, since: Revisions | None) -> SnapshotDocument:
+        """What an app/environment sees, or what changed in it since, read in one instant. Sensitive values included.
+
+        Raises:
+            NotFoundError: the application or the environment is not registered.
+        """
+        ...
+
+
+class Registry(Protocol):
+    """Applications and environments."""
+
+    async def create_app(self, app_id: str, description: str, author: str) -> App:
+        """Register an application.
+
+        Raises:
+            ConflictError: it is registered already.
+        """
+        ...
+
+    async def get_app(self, app_id: str) -> App:
+        """One application with its environments.
+
+        Raises:
+            NotFoundError: it is not registered.
+        """
+        ...
+
+    async def list_apps(self, *, limit: int, cursor: str | None) -> Page[App]:
+        """Applications by name."""
+        ...
+
+    async def create_environment(self, app_id: str, environment: str, author: str) -> App:
+        """Register an environment of an application and return the application.
+
+        Raises:
+            NotFoundError: the application is not registered.
+            ConflictError: the environment is registered already.
+        """
+        ...
+
+    async def environments(self, limit: int) -> list[tuple[str, str]]:
+        """All app/environment pairs, at most `limit`; for warming caches."""
+        ...
+
+
+class Credentials(Protocol):
+    """Tokens, kept as hashes."""
+
+    async def find(self, token_hash: bytes) -> Principal | None:
+        """The principal of a token that is not revoked."""
+        ...
+
+    async def ensure_operator(self, token_hash: bytes) -> None:
+        """Let this token be the bootstrap operator's; any earlier bootstrap token stops working."""
+        ...
+
+    async def create_agent_token(
+        self, app_id: str, environment: str, token_hash: bytes, description: str, author: str
+    ) -> AgentToken:
+        """Keep a new agent token's hash.
+
+        Raises:
+            NotFoundError: the application or the environment is not registered.
+        """
+        ...
+
+    async def list_agent_tokens(self, app_id: str, environment: str) -> list[AgentToken]:
+        """The tokens of an app/environment that are not revoked."""
+        ...
+
+    async def revoke_agent_token(self, app_id: str, environment: str, token_id: UUID) -> None:
+        """Make a token stop working.
+
+        Raises:
+            NotFoundError: there is no such token.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStatus:
+    """How far the relay is behind: rows not yet published, and the age in seconds of the oldest one."""
+
+    depth: int
+    oldest_age: float
+
+
+class Outbox(Protocol):
+    """The leader's hold on the outbox: lives on the very connection that holds the leadership."""
+
+    async def pending(self, limit: int) -> list[ChangeMessage]:
+        """Messages not yet published, in revision order; whole changes only."""
+        ...
+
+    async def mark_published(self, messages: Sequence[ChangeMessage]) -> None:
+        """Remember that the broker has confirmed these."""
+        ...
+
+    async def status(self) -> OutboxStatus:
+        """How far behind it is."""
+        ...
+
+    async def prune(self, older_than_seconds: float) -> int:
+        """Delete rows published (or, where nothing publishes, committed) longer ago than this; how many."""
+        ...
+
+
+class Leadership(Protocol):
+    """One replica leads at a time."""
+
+    def lead(self) -> AbstractAsyncContextManager[Outbox]:
+        """Wait until this replica leads, then hold on to it until the block ends.
+
+        Inside the block every call on the outbox raises `UnavailableError` once the leadership is lost.
+        """
+        ...
+
+
+class Notices(Protocol):
+    """A bell between replicas that may be lost: "look at the database, there is a revision"."""
+
+    async def ring(self, revision: int) -> None:
+        """Tell all replicas, this one too. Never raises: a lost ring is made up for by looking once a second."""
+        ...
+
+    def listen(self) -> AbstractAsyncContextManager[AsyncIterator[int]]:
+        """Hear rings (revisions) until the block ends. Survives the bell's own outages by itself."""
+        ...
+
+
+class Cache(Protocol):
+    """Bytes that may be lost. Never raises: what fails is a miss."""
+
+    async def get(self, key: str) -> bytes | None:
+        """The bytes kept under `key`, or None."""
+        ...
+
+    async def set(self, key: str, value: bytes, ttl: float) -> None:
+        """Keep bytes for `ttl` seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPresence:
+    """An agent's latest report and when it came."""
+
+    report: Report
+    address: str
+    seen_at: datetime
+
+
+class Presence(Protocol):
+    """The latest report of each live agent; forgotten `ttl` seconds after the last one.
+
+    Raises `UnavailableError` while its store is away.
+    """
+
+    async def record(self, presence: AgentPresence, ttl: float) -> None:
+        """Keep an agent's latest report."""
+        ...
+
+    async def list(self, app_id: str | None = None, environment: str | None = None) -> list[AgentPresence]:
+        """The live agents, of one app or app/environment if given, by app, environment and instance."""
+        ...
+
+
+class Publisher(Protocol):
+    """Sends to the broker and awaits its confirm."""
+
+    async def publish(self, routing_key: str, body: bytes) -> None:
+        """Return once the broker has confirmed.
+
+        Raises:
+            UnavailableError: it did not.
+        """
+        ...
+
+    async def publish_all(self, batch: Sequence[tuple[str, bytes]]) -> None:
+        """Publish in this order and return once all are confirmed; on failure none may be assumed sent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyState:
+    """What readiness says about one dependency. Only a required one that is away makes a replica not ready."""
+
+    name: str
+    ok: bool
+    required: bool
+    detail: str = ""
+
+
+class Probe(Protocol):
+    """Asks one dependency whether it is there."""
+
+    async def probe(self) -> DependencyState:
+        """Never raises, and answers within two seconds."""
+        ...

@@ -1,0 +1,45 @@
+"""Which entry an app/environment sees for each key: the most specific live one, unless a mask hides it."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeAlias
+
+from shared.domain.entry import Entry, Kind
+from shared.domain.scope import Level
+
+Entries: TypeAlias = Mapping[str, Entry]
+"""The live entries of one scope by key."""
+
+
+class Effective(NamedTuple):
+    """The entry that answers for a key, and the level it comes from."""
+
+    level: Level
+    entry: Entry
+
+
+def resolve(key: str, global_: Entries, app: Entries, environment: Entries) -> Effective | None:
+    """The effective entry for one key, or None where no scope has it or the most specific one masks it."""
+    for level, entries in (
+        (Level.ENVIRONMENT, environment),
+        (Level.APP, app),
+        (Level.GLOBAL, global_),
+    ):
+        if (entry := entries.get(key)) is not None:
+            return None if entry.kind is Kind.MASK else Effective(level, entry)
+    return None
+
+
+def resolve_all(global_: Entries, app: Entries, environment: Entries) -> dict[str, Effective]:
+    """Every effective entry by key, in the order of the keys."""
+    merged: dict[str, Effective] = {}
+    for level, entries in ((Level.GLOBAL, global_), (Level.APP, app), (Level.ENVIRONMENT, environment)):
+        merged.update((key, Effective(level, entry)) for key, entry in entries.items())
+    return {key: merged[key] for key in sorted(merged) if merged[key].entry.kind is not Kind.MASK}
+
+
+def scope_digest(entries: Iterable[Entry]) -> int:
+    """The digest of a scope that holds exactly these entries; 0 for an empty one."""
+    digest = 0
+    for entry in entries:
+        digest ^= entry.digest
+    return digest

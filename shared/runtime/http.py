@@ -1,0 +1,183 @@
+"""Serving HTTP, the same way in both programs: request ids, problems, bounded shutdown, loopback TCP or unix socket."""
+
+import logging
+import os
+import re
+import secrets
+import socket
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from shared.wire.problem import CONTENT_TYPE, Problem, ProblemType
+
+REQUEST_ID_HEADER = "X-Request-Id"
+REQUEST_ID = web.RequestKey("request_id", str)
+_SAFE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+_log = logging.getLogger(__name__)
+
+Translate = Callable[[Exception], Problem | None]
+"""Turns an error of the program into a problem; None for one that it does not know: a bug."""
+
+_FROM_STATUS = {each.status: each for each in reversed(ProblemType)}
+
+
+class AddressInUseError(Exception):
+    """Somebody else listens where we should."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen: `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/trimtab/agent.sock`."""
+
+    host: str = ""
+    port: int = 0
+    path: Path | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Listen":
+        """Read one of the forms above.
+
+        Raises:
+            ValueError: it is none of them.
+        """
+        if text.startswith("unix:"):
+            return cls(path=Path(text.removeprefix("unix:")))
+        host, colon, port = text.rpartition(":")
+        if not colon or not port.isdecimal() or not 0 <= int(port) <= 65_535:  # noqa: PLR2004 - a port is 16 bits
+            msg = f"{text!r} is not host:port or unix:/path"
+            raise ValueError(msg)
+        return cls(host=host.strip("[]"), port=int(port))
+
+    def __str__(self) -> str:
+        """The form that `parse` reads."""
+        if self.path is not None:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def problem_response(problem: Problem, request: web.BaseRequest) -> web.Response:
+    """The HTTP answer for a problem."""
+    headers = {"Cache-Control": "no-store"}
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(problem.retry_after)
+    if problem.type is ProblemType.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = 'Bearer realm="trimtab"'
+    return web.Response(
+        status=problem.type.status,
+        body=problem.encode(request.get(REQUEST_ID, "")),
+        content_type=CONTENT_TYPE,
+        headers=headers,
+    )
+
+
+def problems_middleware(translate: Translate) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """One middleware that gives every request an id and answers every error as a problem."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get(REQUEST_ID_HEADER, "")
+        request_id = given if _SAFE_ID.fullmatch(given) else secrets.token_hex(8)
+        request[REQUEST_ID] = request_id
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:
+            if error.status < 400:  # noqa: PLR2004 - not an error: a redirect or 304 raised as one
+                raise
+            response = problem_response(_from_aiohttp(error), request)
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
+        except Exception as error:  # noqa: BLE001 - the edge of the program: what is unknown becomes a bare 500
+            problem = translate(error)
+            if problem is None:
+                _log.exception("unexpected error", extra={"request_id": request_id, "path": request.path})
+                problem = Problem(ProblemType.INTERNAL, "The request could not be completed.")
+            response = problem_response(problem, request)
+        if not response.prepared:
+            response.headers[REQUEST_ID_HEADER] = request_id
+        return response
+
+    return middleware
+
+
+def _from_aiohttp(error: web.HTTPException) -> Problem:
+    kind = _FROM_STATUS.get(error.status, ProblemType.MALFORMED)
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return Problem(kind, "The body is larger than this endpoint takes.")
+    return Problem(kind, error.text or error.reason)
+
+
+@asynccontextmanager
+async def serving(
+    app: web.Application,
+    listen: Listen,
+    *,
+    grace: float = 5.0,
+    socket_mode: int = 0o660,
+    server_options: Mapping[str, object] | None = None,
+) -> AsyncIterator[Listen]:
+    """Listen and serve `app` until the block ends, then let running requests finish for at most `grace` seconds.
+
+    Yields the address that is really listened on (its port where port 0 was asked for).
+
+    Raises:
+        AddressInUseError: the port or the socket is taken.
+    """
+    runner = web.AppRunner(
+        app,
+        handle_signals=False,
+        access_log=None,
+        shutdown_timeout=grace,
+        **(server_options or {}),  # type: ignore[arg-type]  # aiohttp types these one by one
+    )
+    await runner.setup()
+    try:
+        yield await (_listen_unix(runner, listen.path, socket_mode) if listen.path else _listen_tcp(runner, listen))
+    finally:
+        with anyio.CancelScope(shield=True):
+            await runner.cleanup()
+        if listen.path is not None:
+            listen.path.unlink(missing_ok=True)
+
+
+async def _listen_tcp(runner: web.AppRunner, listen: Listen) -> Listen:
+    try:
+        await web.TCPSite(runner, listen.host, listen.port, backlog=1024).start()
+    except OSError as error:
+        raise AddressInUseError(str(listen)) from error
+    return Listen(listen.host, runner.addresses[0][1])
+
+
+async def _listen_unix(runner: web.AppRunner, path: Path, mode: int) -> Listen:
+    """Bind under a private umask and open the mode afterwards, so that nobody gets in between."""
+    if path.exists() and stat.S_ISSOCK(path.stat().st_mode) and not _answers(path):
+        path.unlink()  # left behind by a process that was killed
+    before = os.umask(0o177)
+    try:
+        await web.UnixSite(runner, str(path), backlog=1024).start()
+    except OSError as error:
+        raise AddressInUseError(f"unix:{path}") from error
+    finally:
+        os.umask(before)
+    path.chmod(mode)
+    return Listen(path=path)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True

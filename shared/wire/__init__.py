@@ -1,0 +1,1 @@
+"""What crosses a process boundary, versioned: messages, snapshot documents, reports, problems, names on the broker."""

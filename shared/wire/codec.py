@@ -1,0 +1,70 @@
+"""JSON in and out: the one place that knows the library, and what canonical means."""
+
+import math
+from typing import Any, TypeAlias
+
+import orjson
+
+Json: TypeAlias = Any
+"""A decoded JSON document; narrowed by whoever reads it."""
+
+MAX_DEPTH = 64
+"""Nesting that a document may have. Far above any real config, far below what hurts a recursive reader."""
+
+
+class MalformedJsonError(ValueError):
+    """The bytes are not JSON, or JSON that could not be kept as it is (too deep, a number without a finite value)."""
+
+
+def encode(document: Json) -> bytes:
+    """Compact JSON. The copy matters where the result is kept: the encoder's own buffer holds about 4 kB more."""
+    return bytes(memoryview(orjson.dumps(document)))
+
+
+def decode(body: bytes | str) -> Json:
+    """Read JSON.
+
+    Raises:
+        MalformedJsonError: it is not JSON.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedJsonError(str(error)) from error
+
+
+def canonical(value: Json) -> bytes:
+    """The one spelling of a value: compact, keys sorted, no negative zero.
+
+    Equal values give equal bytes in every process, also after PostgreSQL's jsonb has reordered keys and rewritten
+    numbers; so digests, ETags and rendered files do not depend on the way by which a value came.
+
+    Raises:
+        MalformedJsonError: nested deeper than `MAX_DEPTH`, or a number that is not finite or wider than 64 bits.
+    """
+    try:
+        text = orjson.dumps(_normal(value, MAX_DEPTH), option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise MalformedJsonError(str(error)) from error
+    return bytes(memoryview(text))
+
+
+def fragment(canonical_json: bytes) -> orjson.Fragment:
+    """Embed JSON that is encoded already into a document to encode."""
+    return orjson.Fragment(canonical_json)
+
+
+def _normal(value: Json, depth: int) -> Json:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            msg = "a number has no finite value"
+            raise MalformedJsonError(msg)
+        return value + 0.0  # -0.0 becomes 0.0, as in the database's numeric type
+    if isinstance(value, (dict, list)):
+        if depth == 0:
+            msg = f"nested deeper than {MAX_DEPTH} levels"
+            raise MalformedJsonError(msg)
+        if isinstance(value, dict):
+            return {key: _normal(item, depth - 1) for key, item in value.items()}
+        return [_normal(item, depth - 1) for item in value]
+    return value

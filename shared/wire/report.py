@@ -1,0 +1,82 @@
+"""What an agent tells the control plane about itself: the fleet's view and convergence are made of it."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Self
+
+from shared.domain.scope import Level, Revisions, is_name
+from shared.wire.codec import Json, encode
+
+MAX_LABELS = 32
+MAX_TEXT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A change that the agent would not apply; it keeps what it had."""
+
+    revision: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One agent's state. `state` is the agent's word for it (`hydrating`, `stale`, `live`)."""
+
+    instance: str
+    app_id: str
+    environment: str
+    agent_version: str
+    revisions: Revisions
+    state: str
+    transport: str
+    labels: dict[str, str] = field(default_factory=dict)
+    rejection: Rejection | None = None
+
+    def encode(self) -> bytes:
+        """The report's bytes."""
+        return encode(
+            {
+                **asdict(self),
+                "revision": self.revisions.latest,
+                "revisions": dict(self.revisions.by_level()),
+            }
+        )
+
+    @classmethod
+    def from_document(cls, document: Json) -> Self:
+        """Read a decoded report.
+
+        Raises:
+            ValueError: a field is missing, of the wrong type or too large; the text says which.
+        """
+        try:
+            rejection = document.get("rejection")
+            labels = document.get("labels") or {}
+            if len(labels) > MAX_LABELS:
+                msg = f"at most {MAX_LABELS} labels"
+                raise ValueError(msg)  # noqa: TRY301 - read with the others below
+            report = cls(
+                instance=_text(document["instance"], "instance"),
+                app_id=document["app_id"],
+                environment=document["environment"],
+                agent_version=_text(document["agent_version"], "agent_version"),
+                revisions=Revisions(*(int(document["revisions"][level]) for level in Level)),
+                state=_text(document["state"], "state"),
+                transport=_text(document["transport"], "transport"),
+                labels={_text(k, "label"): _text(v, f"label {k}") for k, v in labels.items()},
+                rejection=rejection and Rejection(int(rejection["revision"]), str(rejection["reason"])[:MAX_TEXT]),
+            )
+        except (LookupError, TypeError, AttributeError) as error:
+            msg = f"not a report: {type(error).__name__}: {error}"
+            raise ValueError(msg) from error
+        if not (is_name(report.app_id) and is_name(report.environment)):
+            msg = "app_id and environment are names"
+            raise ValueError(msg)
+        return report
+
+
+def _text(value: Json, what: str) -> str:
+    if not isinstance(value, str) or not value or len(value) > MAX_TEXT:
+        msg = f"{what} is a text of 1 to {MAX_TEXT} characters"
+        raise ValueError(msg)
+    return value
