@@ -10,42 +10,55 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        with_registry = {"registry": self.registry}
         self.requests = Counter(
-            "trimtab_http_requests_total", "Requests answered.", ["method", "route", "status"], **with_registry
+            "trimtab_http_requests_total", "Requests answered.", ["method", "route", "status"], registry=self.registry
         )
         self.latency = Histogram(
             "trimtab_http_request_seconds",
             "Time to answer a request.",
             ["method", "route"],
             buckets=_LATENCY_BUCKETS,
-            **with_registry,
+            registry=self.registry,
         )
         self.cache_hits = Counter(
-            "trimtab_snapshot_cache_hits_total", "Snapshots served from a cache.", ["layer"], **with_registry
+            "trimtab_snapshot_cache_hits_total", "Snapshots served from a cache.", ["layer"], registry=self.registry
         )
         self.cache_misses = Counter(
-            "trimtab_snapshot_cache_misses_total", "Snapshots not found in a cache.", ["layer"], **with_registry
+            "trimtab_snapshot_cache_misses_total", "Snapshots not found in a cache.", ["layer"], registry=self.registry
         )
-        self.pool_size = Gauge("trimtab_postgres_pool_connections", "Connections open.", **with_registry)
-        self.pool_idle = Gauge("trimtab_postgres_pool_idle_connections", "Connections free to use.", **with_registry)
-        self.commits = Counter("trimtab_changes_committed_total", "Changes committed by this replica.", **with_registry)
-        self.revision = Gauge("trimtab_revision", "Last committed revision that this replica knows.", **with_registry)
-        self.leader = Gauge("trimtab_leader", "1 where this replica leads, else 0.", **with_registry)
+        self.pool_size = Gauge("trimtab_postgres_pool_connections", "Connections open.", registry=self.registry)
+        self.pool_idle = Gauge(
+            "trimtab_postgres_pool_idle_connections", "Connections free to use.", registry=self.registry
+        )
+        self.commits = Counter(
+            "trimtab_changes_committed_total", "Changes committed by this replica.", registry=self.registry
+        )
+        self.revision = Gauge(
+            "trimtab_revision", "Last committed revision that this replica knows.", registry=self.registry
+        )
+        self.leader = Gauge("trimtab_leader", "1 where this replica leads, else 0.", registry=self.registry)
         self.outbox_depth = Gauge(
-            "trimtab_outbox_messages", "Messages committed and not yet published (at the leader).", **with_registry
+            "trimtab_outbox_messages",
+            "Messages committed and not yet published (at the leader).",
+            registry=self.registry,
         )
         self.outbox_age = Gauge(
-            "trimtab_outbox_oldest_seconds", "Age of the oldest unpublished message (at the leader).", **with_registry
+            "trimtab_outbox_oldest_seconds",
+            "Age of the oldest unpublished message (at the leader).",
+            registry=self.registry,
         )
-        self.published = Counter("trimtab_relay_published_total", "Messages confirmed by the broker.", **with_registry)
+        self.published = Counter(
+            "trimtab_relay_published_total", "Messages confirmed by the broker.", registry=self.registry
+        )
         self.relay_lag = Histogram(
             "trimtab_relay_lag_seconds",
             "Time from commit to the broker's confirm.",
             buckets=_LATENCY_BUCKETS,
-            **with_registry,
+            registry=self.registry,
         )
-        self.streams = Gauge("trimtab_sse_streams", "Agents following by SSE on this replica.", **with_registry)
+        self.streams = Gauge("trimtab_sse_streams", "Agents following by SSE on this replica.", registry=self.registry)
         self.streams_dropped = Counter(
-            "trimtab_sse_streams_dropped_total", "Streams closed because their reader was too slow.", **with_registry
+            "trimtab_sse_streams_dropped_total",
+            "Streams closed because their reader was too slow.",
+            registry=self.registry,
         )

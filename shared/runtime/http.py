@@ -161,17 +161,23 @@ async def _listen_tcp(runner: web.AppRunner, listen: Listen) -> Listen:
 
 async def _listen_unix(runner: web.AppRunner, path: Path, mode: int) -> Listen:
     """Bind under a private umask and open the mode afterwards, so that nobody gets in between."""
-    if path.exists() and stat.S_ISSOCK(path.stat().st_mode) and not _answers(path):
-        path.unlink()  # left behind by a process that was killed
+    _remove_abandoned(path)
     before = os.umask(0o177)
     try:
         await web.UnixSite(runner, str(path), backlog=1024).start()
     except OSError as error:
-        raise AddressInUseError(f"unix:{path}") from error
+        address = f"unix:{path}"
+        raise AddressInUseError(address) from error
     finally:
         os.umask(before)
-    path.chmod(mode)
+    os.chmod(path, mode)  # noqa: PTH101 - one quick call, as the umask above
     return Listen(path=path)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Take away a socket that a killed process left behind."""
+    if path.exists() and stat.S_ISSOCK(path.stat().st_mode) and not _answers(path):
+        path.unlink()
 
 
 def _answers(path: Path) -> bool:

@@ -1,13 +1,13 @@
 """The two messages that travel from the control plane to agents, over the broker and over SSE alike.
 
-A `ChangeMessage` is one change × one scope. A `Heartbeat` says, every few seconds, what an app/environment's scopes
+A `ChangeMessage` is one change in one scope. A `Heartbeat` says, every few seconds, what an app/environment's scopes
 should be at, so that an agent that lost something, or holds something different, notices. Unknown fields are ignored;
 an unknown schema major is refused, and the reader resyncs over HTTP.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from shared.domain.entry import Entry, Kind, digest_text, parse_digest
 from shared.domain.scope import Lineage, Scope, is_key
@@ -129,9 +129,7 @@ def decode_message(body: bytes) -> Message:
     """
     try:
         document = decode(body)
-        if document["schema"] != SCHEMA:
-            msg = f"schema {document['schema']!r}, this reader knows {SCHEMA}"
-            raise UnsupportedSchemaError(msg)
+        _require_schema(document["schema"])
         match document["type"]:
             case "change":
                 return _change(document)
@@ -151,6 +149,12 @@ def decode_message(body: bytes) -> Message:
     except (MalformedJsonError, LookupError, TypeError, ValueError, AttributeError) as error:
         msg = f"not a message: {type(error).__name__}: {error}"
         raise MalformedMessageError(msg) from error
+
+
+def _require_schema(schema: Json) -> None:
+    if schema != SCHEMA:
+        msg = f"schema {schema!r}, this reader knows {SCHEMA}"
+        raise UnsupportedSchemaError(msg)
 
 
 def _change(document: Json) -> ChangeMessage:

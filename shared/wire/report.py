@@ -54,7 +54,7 @@ class Report:
             labels = document.get("labels") or {}
             if len(labels) > MAX_LABELS:
                 msg = f"at most {MAX_LABELS} labels"
-                raise ValueError(msg)  # noqa: TRY301 - read with the others below
+                raise ValueError(msg)
             report = cls(
                 instance=_text(document["instance"], "instance"),
                 app_id=document["app_id"],
