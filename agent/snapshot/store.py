@@ -1,0 +1,48 @@
+"""The one place where the current snapshot stands: readers take it with one attribute read, the synchronizer swaps it."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from agent.snapshot.model import Snapshot
+
+Listener: TypeAlias = Callable[[Snapshot, Snapshot], None]
+"""Called with the old and the new snapshot, right after the swap; it must be quick and must not block."""
+
+_log = logging.getLogger(__name__)
+
+
+class SnapshotStore:
+    """Holds one consistent snapshot; a swap is atomic; readers never block and never see half of one.
+
+    `ready` says whether there is anything to serve: a snapshot that was kept or fetched, even an empty one.
+    """
+
+    __slots__ = ("_listeners", "current", "listener_errors", "ready")
+
+    def __init__(self, initial: Snapshot) -> None:
+        self.current = initial
+        self.ready = False
+        self.listener_errors = 0
+        self._listeners: list[Listener] = []
+
+    def swap(self, snapshot: Snapshot) -> None:
+        """Make `snapshot` what readers see, then tell the listeners; one that raises does not disturb the others."""
+        old, self.current = self.current, snapshot
+        self.ready = True
+        for listener in tuple(self._listeners):
+            try:
+                listener(old, snapshot)
+            except Exception:
+                self.listener_errors += 1
+                _log.exception("a listener failed", extra={"revision": snapshot.revision})
+
+    @contextmanager
+    def subscribe(self, listener: Listener) -> Iterator[None]:
+        """Have `listener` called after every swap until the block ends."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)

@@ -1,0 +1,94 @@
+"""How the agent stands towards the control plane: written by the synchronizer, read by probes, `/status` and reports."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from shared.wire.report import Rejection
+
+Observer: TypeAlias = Callable[[], None]
+"""Called after something worth telling changed: the state, the transport, a rejection."""
+
+
+class State(StrEnum):
+    """How far the agent may be trusted to be up to date."""
+
+    HYDRATING = "hydrating"
+    """It has nothing to serve yet."""
+    STALE = "stale"
+    """It serves what it last knew and cannot tell whether that is current."""
+    LIVE = "live"
+    """It hears the control plane and agreed with it a moment ago."""
+
+
+@dataclass(slots=True)
+class Status:
+    """What is known right now. Moments are seconds of the monotonic clock unless they are datetimes.
+
+    `live` needs both: a feed that is heard, and agreement since then. `last_confirmed` is the last moment at which
+    the agent knew that it holds what the control plane holds; `last_heard` the last moment at which it heard
+    anything. `rejection` stays until a later state was applied.
+    """
+
+    state: State = State.HYDRATING
+    transport: str = ""
+    """Name of the feed that is followed; empty while there is none."""
+    connected: bool = False
+    last_heard: float | None = None
+    last_confirmed: float | None = None
+    applied_at: datetime | None = None
+    upstream_revision: int = 0
+    """The highest revision that the control plane was heard to have committed."""
+    applied: int = 0
+    """Snapshots made visible, by message or by fetch."""
+    resyncs: int = 0
+    gaps: int = 0
+    rejections: int = 0
+    reconnects: int = 0
+    keep_failures: int = 0
+    malformed: int = 0
+    last_error: str = ""
+    keep_error: str = ""
+    """Why the last known good could not be kept; empty while it is."""
+    rejection: Rejection | None = None
+    _observers: list[Observer] = field(default_factory=list, repr=False)
+
+    def staleness(self, now: float) -> float | None:
+        """Seconds since agreement with the control plane was last known; None if never in this life."""
+        return None if self.last_confirmed is None else max(0.0, now - self.last_confirmed)
+
+    def enter(self, state: State) -> None:
+        """Be in `state` from now on."""
+        if state is not self.state:
+            self.state = state
+            self.changed()
+
+    def following(self, transport: str) -> None:
+        """A feed is heard (or, with an empty name, none is)."""
+        if transport != self.transport:
+            self.transport, self.connected = transport, bool(transport)
+            self.changed()
+
+    def reject(self, rejection: Rejection) -> None:
+        """Remember what was refused, and tell."""
+        self.rejections += 1
+        self.rejection = rejection
+        self.last_error = rejection.reason
+        self.changed()
+
+    def changed(self) -> None:
+        """Tell the observers."""
+        for observer in tuple(self._observers):
+            observer()
+
+    @contextmanager
+    def observe(self, observer: Observer) -> Iterator[None]:
+        """Have `observer` called at every change until the block ends."""
+        self._observers.append(observer)
+        try:
+            yield
+        finally:
+            self._observers.remove(observer)
