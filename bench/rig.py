@@ -1,0 +1,86 @@
+"""The installation that a benchmark measures: PostgreSQL with its durable defaults, one control plane, agents."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from control_plane.embedded.postgres_server import embedded_postgres
+from tests.rig.installation import APP, ENVIRONMENT, Installation, Servers, installation
+from tests.rig.process import Process
+from tests.servers.rabbitmq import RabbitmqServer
+from tests.servers.redis import RedisServer
+
+
+class Transport(StrEnum):
+    """The way by which the agents hear of changes."""
+
+    SSE = "embedded (SSE)"
+    AMQP = "RabbitMQ and Redis"
+
+    @property
+    def folder(self) -> str:
+        """A name for files."""
+        return self.name.lower()
+
+
+@dataclass
+class Bed:
+    """One control plane with configs in it."""
+
+    site: Installation
+    control_plane: Process
+
+    @asynccontextmanager
+    async def agent(self) -> AsyncIterator[tuple[Process, float]]:
+        """Run an agent; gives it, and the seconds from its start to its first ready answer."""
+        began = time.perf_counter()
+        process = await self.site.agent("observed", [self.control_plane])
+        seconds = time.perf_counter() - began
+        try:
+            yield process, seconds
+        finally:
+            process.stop()
+            self.site.processes.remove(process)
+
+
+@asynccontextmanager
+async def bed(directory: Path, transport: Transport, *, configs: int) -> AsyncIterator[Bed]:
+    """Start everything and put `configs` configs of a usual size into the app/environment."""
+    home = directory / transport.folder
+    with _servers(home, transport) as servers:
+        async with installation(home, servers) as site:
+            made = Bed(site, await site.control_plane())
+            await site.register(made.control_plane)
+            await _fill(made, configs)
+            yield made
+
+
+async def _fill(made: Bed, configs: int) -> None:
+    operations = [
+        {
+            "op": "put",
+            "app_id": APP,
+            "environment": ENVIRONMENT,
+            "key": f"bench.key-{number:04}",
+            "value": {"enabled": number % 2 == 0, "limit": number, "url": f"https://service-{number}.internal/v2"},
+        }
+        for number in range(configs)
+    ]
+    for start in range(0, configs, 250):
+        body = {"message": "fill", "operations": operations[start : start + 250]}
+        await made.site.post(made.control_plane, "/changes", body)
+
+
+@contextmanager
+def _servers(home: Path, transport: Transport) -> Iterator[Servers]:
+    home.mkdir(mode=0o755)
+    with ExitStack() as stack:
+        database_url = stack.enter_context(embedded_postgres(home / "data"))
+        if transport is Transport.SSE:
+            yield Servers(database_url)
+            return
+        rabbitmq, redis = stack.enter_context(RabbitmqServer()), stack.enter_context(RedisServer())
+        yield Servers(database_url, redis.url, rabbitmq.url)
