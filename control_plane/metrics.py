@@ -36,6 +36,17 @@ class Metrics:
         self.revision = Gauge(
             "trimtab_revision", "Last committed revision that this replica knows.", registry=self.registry
         )
+        self.feed_age = Gauge(
+            "trimtab_feed_unchecked_seconds",
+            "Time since this replica was last known to be level with the database.",
+            registry=self.registry,
+        )
+        self.dependency_errors = Counter(
+            "trimtab_dependency_errors_total",
+            "Calls that a dependency failed and that were done without it.",
+            ["dependency"],
+            registry=self.registry,
+        )
         self.leader = Gauge("trimtab_leader", "1 where this replica leads, else 0.", registry=self.registry)
         self.outbox_depth = Gauge(
             "trimtab_outbox_messages",

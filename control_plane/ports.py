@@ -236,7 +236,11 @@ class Notices(Protocol):
         ...
 
     def listen(self) -> AbstractAsyncContextManager[AsyncIterator[int]]:
-        """Hear rings (revisions) until the block ends. Survives the bell's own outages by itself."""
+        """Hear rings (revisions) until the block ends. Survives the bell's own outages by itself.
+
+        Rings that come while nobody waits melt into the highest one. Waiting for the next one may be cancelled and
+        tried again: no ring is lost by that.
+        """
         ...
 
 

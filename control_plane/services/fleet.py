@@ -1,0 +1,117 @@
+"""The agents as they report themselves, and how far a change has come among them."""
+
+import random
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from control_plane.ports import AgentPresence, Changes, Presence
+from shared.domain.scope import Lineage, Scope
+from shared.runtime.clock import Clock
+from shared.wire.report import Report
+
+REPORT_INTERVAL = 10.0
+"""Seconds between two reports of an agent, as long as the fleet is small."""
+
+REPORTS_PER_SECOND = 100.0
+"""Reports that one replica invites at most; the interval grows with the fleet."""
+
+SPREAD = 0.2
+"""Share by which intervals vary, so that agents started together do not stay in step."""
+
+_MISSED = 3
+"""Reports that an agent may miss before it is forgotten."""
+
+_GRACE = 5.0
+"""Seconds that a report may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Convergence:
+    """How far a change has come among the live agents that it concerns.
+
+    `pending` have not applied it yet; `rejected` have not, and said that they will not.
+    """
+
+    revision: int
+    scopes: tuple[Scope, ...]
+    agents: int
+    applied: int
+    pending: list[AgentPresence]
+    rejected: list[AgentPresence]
+
+    @property
+    def converged(self) -> bool:
+        """Whether every live agent that it concerns has it."""
+        return self.applied == self.agents
+
+
+class Fleet:
+    """Keeps what agents report for as long as they live."""
+
+    def __init__(self, presence: Presence, changes: Changes, clock: Clock, rng: random.Random | None = None) -> None:
+        self._presence, self._changes, self._clock = presence, changes, clock
+        self._random = rng or random.Random()  # noqa: S311 - a spread, not a secret
+        self._heard: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+
+    async def record(self, report: Report, address: str) -> float:
+        """Keep an agent's report; returns in how many seconds its next one is wanted.
+
+        Raises:
+            UnavailableError: there is nowhere to keep it now.
+        """
+        interval = max(REPORT_INTERVAL, self._count(report) / REPORTS_PER_SECOND)
+        ttl = interval * (1 + SPREAD) * _MISSED + _GRACE
+        await self._presence.record(AgentPresence(report, address, self._clock.now()), ttl)
+        return interval * self._random.uniform(1 - SPREAD, 1 + SPREAD)
+
+    async def agents(self, app_id: str | None = None, environment: str | None = None) -> list[AgentPresence]:
+        """The live agents, of one app or app/environment if given.
+
+        Raises:
+            UnavailableError: the place where reports are kept is away.
+        """
+        return await self._presence.list(app_id, environment)
+
+    async def convergence(self, revision: int) -> Convergence:
+        """How far a committed change has come.
+
+        Raises:
+            NotFoundError: no change has this revision.
+            UnavailableError: the record of changes, or the place where reports are kept, is away.
+        """
+        scopes = (await self._changes.get_change(revision)).scopes
+        concerned = [each for each in await self._reporting(scopes) if _concerns(scopes, each.report)]
+        behind = [each for each in concerned if not _has_applied(revision, scopes, each.report)]
+        rejected = [each for each in behind if _rejects(revision, each.report)]
+        pending = [each for each in behind if not _rejects(revision, each.report)]
+        return Convergence(revision, scopes, len(concerned), len(concerned) - len(behind), pending, rejected)
+
+    async def _reporting(self, scopes: tuple[Scope, ...]) -> list[AgentPresence]:
+        if Scope() in scopes:
+            return await self._presence.list()
+        return [each for app in sorted({scope.app_id or "" for scope in scopes}) for each in await self.agents(app)]
+
+    def _count(self, report: Report) -> int:
+        """How many agents this replica hears, this one included."""
+        now = self._clock.monotonic()
+        key = (report.app_id, report.environment, report.instance)
+        self._heard[key] = now
+        self._heard.move_to_end(key)
+        interval = max(REPORT_INTERVAL, len(self._heard) / REPORTS_PER_SECOND)
+        while next(iter(self._heard.values())) < now - interval * _MISSED:
+            self._heard.popitem(last=False)
+        return len(self._heard)
+
+
+def _concerns(scopes: tuple[Scope, ...], report: Report) -> bool:
+    return any(scope in scopes for scope in Lineage.of(report.app_id, report.environment))
+
+
+def _has_applied(revision: int, scopes: tuple[Scope, ...], report: Report) -> bool:
+    lineage = Lineage.of(report.app_id, report.environment)
+    return all(mine >= revision for scope, mine in zip(lineage, report.revisions, strict=True) if scope in scopes)
+
+
+def _rejects(revision: int, report: Report) -> bool:
+    """Whether it refused this change, or a later one and so cannot get past this one either."""
+    return report.rejection is not None and report.rejection.revision >= revision
