@@ -21,6 +21,11 @@ def encode(document: Json) -> bytes:
     return bytes(memoryview(orjson.dumps(document)))
 
 
+def encode_pretty(document: Json) -> bytes:
+    """Indented JSON with sorted keys and a newline at its end, for people and for files under their eyes."""
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+
 def decode(body: bytes | str) -> Json:
     """Read JSON.
 

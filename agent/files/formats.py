@@ -1,0 +1,23 @@
+"""A snapshot's configs as the bytes of a file; equal configs give equal bytes."""
+
+from collections.abc import Callable, Mapping
+
+from agent.files.dotenv import dotenv_document
+from agent.files.target import Format
+from agent.files.yaml_text import yaml_document
+from shared.wire.codec import Json, decode, encode_pretty
+
+_DOCUMENTS: Mapping[Format, Callable[[Mapping[str, Json]], bytes]] = {
+    Format.JSON: encode_pretty,
+    Format.YAML: yaml_document,
+    Format.DOTENV: dotenv_document,
+}
+
+
+def render(form: Format, values: Mapping[str, bytes]) -> bytes:
+    """The file's content for values in canonical JSON by key.
+
+    Raises:
+        UnrenderableError: the format has no way to say it; the text names the keys.
+    """
+    return _DOCUMENTS[form]({key: decode(values[key]) for key in sorted(values)})

@@ -1,0 +1,120 @@
+"""Keep the rendered files at the current snapshot: woken by a swap, working beside the event loop."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import anyio
+from anyio import to_thread
+from anyio.abc import TaskStatus
+
+from agent.files.dotenv import UnrenderableError
+from agent.files.formats import render
+from agent.files.target import PLAIN_MODE, SENSITIVE_MODE, Target
+from agent.files.writer import write_if_changed
+from agent.snapshot.model import Snapshot
+from agent.snapshot.store import SnapshotStore
+from shared.runtime.clock import Clock
+
+RETRY_EVERY = 30.0
+"""Seconds after which a file that could not be written is tried again when nothing changes meanwhile."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class RenderedFile:
+    """How one target stands. `revision` and `rendered_at` are of the last time that the file was brought up to date."""
+
+    target: Target
+    revision: int | None = None
+    rendered_at: datetime | None = None
+    size: int = 0
+    writes: int = 0
+    failures: int = 0
+    error: str = ""
+
+
+class Renderer:
+    """Writes each target when its content changed. An error is kept for `/status` and tried again; it stops nothing.
+
+    Swaps that come while it works are taken together: only the newest snapshot is rendered next.
+    """
+
+    def __init__(
+        self, store: SnapshotStore, targets: Sequence[Target], clock: Clock, retry_every: float = RETRY_EVERY
+    ) -> None:
+        self.files = tuple(RenderedFile(each) for each in targets)
+        self._store, self._clock, self._retry_every = store, clock, retry_every
+        self._swapped = anyio.Event()
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Render what is there, then after every swap, until cancelled."""
+        with self._listening():
+            await self.render()
+            task_status.started()
+            while True:
+                with self._patience():
+                    await self._swapped.wait()
+                self._swapped = anyio.Event()
+                await self.render()
+
+    async def render(self) -> bool:
+        """Bring every file to the current snapshot; returns whether all of them are. Nothing happens before the first."""
+        if self.files and self._store.ready:
+            await to_thread.run_sync(self._render_all, self._store.current)
+        return self._store.ready and not any(each.error for each in self.files)
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        with self._store.subscribe(lambda _old, _new: self._swapped.set()):
+            yield
+
+    def _patience(self) -> anyio.CancelScope:
+        failed = any(each.error for each in self.files)
+        return anyio.move_on_after(self._retry_every if failed else None)
+
+    def _render_all(self, snapshot: Snapshot) -> None:
+        for each in self.files:
+            try:
+                written = self._render_one(each, snapshot)
+            except (OSError, UnrenderableError) as error:
+                self._failed(each, _reason(error))
+            else:
+                self._succeeded(each, snapshot.revision, written=written)
+
+    def _render_one(self, file: RenderedFile, snapshot: Snapshot) -> bool:
+        target = file.target
+        chosen = {key: each.entry for key, each in snapshot.effective.items() if key.startswith(target.prefix)}
+        content = render(target.format, {key: entry.value for key, entry in chosen.items()})
+        mode = target.mode
+        if mode is None:
+            mode = SENSITIVE_MODE if any(entry.sensitive for entry in chosen.values()) else PLAIN_MODE
+        written = write_if_changed(target.path, content, mode)
+        file.size = len(content)
+        return written
+
+    def _succeeded(self, file: RenderedFile, revision: int, *, written: bool) -> None:
+        if file.error:
+            _log.info("a file can be rendered again", extra={"file": str(file.target.path)})
+        file.error, file.revision = "", revision
+        if written or file.rendered_at is None:
+            file.rendered_at = self._clock.now()
+        file.writes += written
+
+    def _failed(self, file: RenderedFile, reason: str) -> None:
+        if file.error != reason:
+            _log.error("a file cannot be rendered", extra={"file": str(file.target.path), "reason": reason})
+        file.error = reason
+        file.failures += 1
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror or error} ({error.filename})" if error.filename else str(error.strerror or error)
+    return str(error)
+
+
+__all__ = ["RETRY_EVERY", "RenderedFile", "Renderer"]

@@ -1,0 +1,100 @@
+"""The renderer follows the store, keeps errors to itself and comes back from them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import orjson
+
+from agent.files.renderer import Renderer
+from agent.files.target import Format, Target, format_of
+from agent.snapshot.model import Snapshot
+from agent.snapshot.store import SnapshotStore
+from shared.domain.entry import Entry, Kind
+from shared.domain.resolution import resolve_all
+from shared.domain.scope import Revisions
+from shared.runtime.clock import SystemClock
+from shared.runtime.lifecycle import running
+from shared.wire.codec import Json, canonical
+
+
+def snapshot(revision: int, values: Mapping[str, Json], *, sensitive: tuple[str, ...] = ()) -> Snapshot:
+    entries = {
+        key: Entry(key, Kind.VALUE, canonical(value), 1, revision, key in sensitive) for key, value in values.items()
+    }
+    scopes: tuple[Mapping[str, Entry], ...] = ({}, {}, entries)
+    return Snapshot("billing", "prod", Revisions(0, 0, revision), ({}, {}, entries), (0, 0, 0), resolve_all(*scopes))
+
+
+@contextmanager
+def within(seconds: float = 5.0) -> Iterator[None]:
+    with anyio.fail_after(seconds):
+        yield
+
+
+def holds(path: Path, expected: Json) -> bool:
+    return path.exists() and orjson.loads(path.read_bytes()) == expected
+
+
+async def content(path: Path, expected: Json) -> None:
+    """Wait until the file holds `expected`."""
+    with within():
+        while not holds(path, expected):
+            await anyio.sleep(0.005)
+
+
+async def test_files_follow_every_swap(tmp_path: Path) -> None:
+    store, path = SnapshotStore(Snapshot.empty("billing", "prod")), tmp_path / "config.json"
+    renderer = Renderer(store, [Target(path, Format.JSON)], SystemClock())
+    async with running(renderer.run):
+        assert not path.exists()
+        store.swap(snapshot(1, {"db.pool": 20}))
+        await content(path, {"db.pool": 20})
+        store.swap(snapshot(2, {"db.pool": 30, "greeting": "hej"}))
+        await content(path, {"db.pool": 30, "greeting": "hej"})
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+async def test_what_is_there_at_the_start_is_rendered_before_the_renderer_is_ready(tmp_path: Path) -> None:
+    store, path = SnapshotStore(Snapshot.empty("billing", "prod")), tmp_path / "config.json"
+    store.swap(snapshot(1, {"db.pool": 20}))
+    async with running(Renderer(store, [Target(path, Format.JSON)], SystemClock()).run):
+        assert orjson.loads(path.read_bytes()) == {"db.pool": 20}
+
+
+async def test_a_prefix_chooses_keys_and_sensitive_values_close_the_file(tmp_path: Path) -> None:
+    store = SnapshotStore(Snapshot.empty("billing", "prod"))
+    store.swap(snapshot(1, {"db.pool": 20, "db.password": "x", "ui.title": "t"}, sensitive=("db.password",)))
+    database, interface = tmp_path / "db.json", tmp_path / "ui.json"
+    targets = [Target(database, Format.JSON, "db."), Target(interface, Format.JSON, "ui.")]
+    assert await Renderer(store, targets, SystemClock()).render()
+    assert orjson.loads(interface.read_bytes()) == {"ui.title": "t"}
+    assert orjson.loads(database.read_bytes()) == {"db.password": "x", "db.pool": 20}
+    assert (database.stat().st_mode & 0o777, interface.stat().st_mode & 0o777) == (0o600, 0o640)
+
+
+async def test_one_file_that_fails_stops_no_other_and_is_tried_again(tmp_path: Path) -> None:
+    store = SnapshotStore(Snapshot.empty("billing", "prod"))
+    store.swap(snapshot(1, {"a.b": 1, "a_b": 2}))
+    blocked, good = tmp_path / "blocked.json", tmp_path / "good.json"
+    blocked.mkdir()
+    targets = [Target(blocked, Format.JSON), Target(tmp_path / ".env", Format.DOTENV), Target(good, Format.JSON)]
+    renderer = Renderer(store, targets, SystemClock(), retry_every=0.01)
+    async with running(renderer.run):
+        await content(good, {"a.b": 1, "a_b": 2})
+        first, second, third = renderer.files
+        assert "directory" in first.error
+        assert "A_B" in second.error
+        assert third.error == ""
+        blocked.rmdir()
+        await content(blocked, {"a.b": 1, "a_b": 2})
+        with within():
+            while first.error:
+                await anyio.sleep(0.005)
+
+
+def test_the_name_of_a_file_gives_its_format() -> None:
+    names = {".env": Format.DOTENV, ".env.local": Format.DOTENV, "app.env": Format.DOTENV, "a.yml": Format.YAML}
+    assert {name: format_of(Path(name)) for name in names} == names
+    assert format_of(Path("config.ini")) is None
