@@ -1,0 +1,189 @@
+"""What every test stands on: markers by folder, a clean environment, and real servers for those who ask for one."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis.asyncio
+from hypothesis import HealthCheck, settings
+
+from tests.servers.choice import obtain
+from tests.servers.databases import clone, create, drop
+from tests.servers.server import Server, ServerError
+from tests.servers.session import Session
+from tests.servers.vhosts import forget_exchange, fresh_vhost
+
+_SERVER_OF_FIXTURE = {
+    "postgres_url": "postgres",
+    "migrated_url": "postgres",
+    "redis_url": "redis",
+    "amqp_url": "rabbitmq",
+}
+_MARKERS = {"unit", "property", "contract", "integration", "e2e", "chaos"}
+_SESSION = pytest.StashKey[Session]()
+_REDIS_DATABASES = 16
+
+settings.register_profile(
+    "ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget the settings of the person who runs the tests, and find the session's servers when we are a worker."""
+    for name in [name for name in os.environ if name.startswith("TRIMTAB_") and not name.startswith("TRIMTAB_TEST_")]:
+        del os.environ[name]
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        config.stash[_SESSION] = Session(Path(worker["trimtab_servers"]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In xdist's controller: tell a worker where the session's servers are."""
+    node.workerinput["trimtab_servers"] = str(_session(node.config).root)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the folder that it lies in."""
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0] if item.path.is_relative_to(here) else ""
+        if folder in _MARKERS:
+            item.add_marker(folder)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Have the servers started that the collected tests ask for, all at the same time."""
+    if not session.config.option.collectonly:
+        for name in _wanted(session):
+            _session(session.config).want(name)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Wait for the servers before the first test, outside any test's time limit."""
+    if session.config.option.collectonly or session.testsfailed:
+        return
+    for name in _wanted(session):
+        try:
+            _session(session.config).get(name)
+        except ServerError as error:
+            pytest.exit(str(error), returncode=1)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what was started."""
+    if _SESSION in config.stash:
+        config.stash[_SESSION].end()
+
+
+def _wanted(session: pytest.Session) -> list[str]:
+    asked = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    return sorted({server for fixture, server in _SERVER_OF_FIXTURE.items() if fixture in asked})
+
+
+def _session(config: pytest.Config) -> Session:
+    if _SESSION not in config.stash:
+        capture = config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():  # the steward's progress belongs on the terminal
+            config.stash[_SESSION] = Session.begin()
+    return config.stash[_SESSION]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Trimtab runs on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Session:
+    """The servers that all workers share."""
+    return _session(request.config)
+
+
+@pytest.fixture(scope="session")
+def worker_number(request: pytest.FixtureRequest) -> int:
+    """Which of xdist's workers this is; 0 without them."""
+    return int(getattr(request.config, "workerinput", {}).get("workerid", "gw0")[2:])
+
+
+@pytest.fixture
+async def postgres_url(servers: Session) -> AsyncIterator[str]:
+    """A fresh, empty database."""
+    server = servers.get("postgres").url
+    url = await create(server)
+    yield url
+    await drop(server, url)
+
+
+@pytest.fixture(scope="session")
+async def _template(servers: Session) -> AsyncIterator[str]:
+    from control_plane.postgres.migrate import migrate  # noqa: PLC0415 - only tests of the store need the store
+
+    server = servers.get("postgres").url
+    url = await create(server)
+    await migrate(url)
+    yield url
+    await drop(server, url)
+
+
+@pytest.fixture
+async def migrated_url(servers: Session, _template: str) -> AsyncIterator[str]:
+    """A fresh database that holds our schema."""
+    server = servers.get("postgres").url
+    url = await clone(server, _template)
+    yield url
+    await drop(server, url)
+
+
+@pytest.fixture
+async def redis_url(servers: Session, worker_number: int) -> str:
+    """An empty database number that no other worker uses."""
+    url = f"{servers.get('redis').url.rstrip('/')}/{worker_number % _REDIS_DATABASES}"
+    async with redis.asyncio.from_url(url) as client:
+        await client.flushdb()
+    return url
+
+
+@pytest.fixture
+async def amqp_url(servers: Session) -> AsyncIterator[str]:
+    """A fresh virtual host: real names of exchanges may be used."""
+    async with fresh_vhost(servers.get("rabbitmq"), servers.root) as url:
+        yield url
+
+
+@pytest.fixture
+async def own_postgres(servers: Session) -> AsyncIterator[Server]:
+    """A PostgreSQL of the test's own, to stop, kill and start."""
+    server = await obtain("postgres", servers.root)
+    yield server
+    await server.close()
+
+
+@pytest.fixture
+async def own_redis(servers: Session) -> AsyncIterator[Server]:
+    """A Redis of the test's own, to stop, kill and start; it forgets everything when it ends."""
+    server = await obtain("redis", servers.root)
+    yield server
+    await server.close()
+
+
+@pytest.fixture(scope="session")
+async def _rabbitmq_of_this_worker(servers: Session) -> AsyncIterator[Server]:
+    server = await obtain("rabbitmq", servers.root)
+    yield server
+    await server.close()
+
+
+@pytest.fixture
+async def own_rabbitmq(_rabbitmq_of_this_worker: Server) -> Server:
+    """A RabbitMQ that no other test uses now, running and without our exchange, to stop, kill and start."""
+    await _rabbitmq_of_this_worker.start()
+    await forget_exchange(_rabbitmq_of_this_worker.url)
+    return _rabbitmq_of_this_worker
