@@ -1,17 +1,17 @@
 """The installation that a benchmark measures: PostgreSQL with its durable defaults, one control plane, agents."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from control_plane.embedded.data_directory import DataDirectory
 from control_plane.embedded.postgres_server import embedded_postgres
 from tests.rig.installation import APP, ENVIRONMENT, Installation, Servers, installation
 from tests.rig.process import Process
-from tests.servers.rabbitmq import RabbitmqServer
-from tests.servers.redis import RedisServer
+from tests.servers.choice import obtain
 
 
 class Transport(StrEnum):
@@ -50,12 +50,11 @@ class Bed:
 async def bed(directory: Path, transport: Transport, *, configs: int) -> AsyncIterator[Bed]:
     """Start everything and put `configs` configs of a usual size into the app/environment."""
     home = directory / transport.folder
-    with _servers(home, transport) as servers:
-        async with installation(home, servers) as site:
-            made = Bed(site, await site.control_plane())
-            await site.register(made.control_plane)
-            await _fill(made, configs)
-            yield made
+    async with _servers(home, transport) as servers, installation(home, servers) as site:
+        made = Bed(site, await site.control_plane())
+        await site.register(made.control_plane)
+        await _fill(made, configs)
+        yield made
 
 
 async def _fill(made: Bed, configs: int) -> None:
@@ -74,13 +73,17 @@ async def _fill(made: Bed, configs: int) -> None:
         await made.site.post(made.control_plane, "/changes", body)
 
 
-@contextmanager
-def _servers(home: Path, transport: Transport) -> Iterator[Servers]:
-    home.mkdir(mode=0o755)
-    with ExitStack() as stack:
-        database_url = stack.enter_context(embedded_postgres(home / "data"))
+@asynccontextmanager
+async def _servers(home: Path, transport: Transport) -> AsyncIterator[Servers]:
+    Path(home).mkdir(mode=0o755)  # noqa: ASYNC240 - nothing is measured yet
+    data = DataDirectory(home / "data")
+    with data.locked(), embedded_postgres(data) as postgres:
         if transport is Transport.SSE:
-            yield Servers(database_url)
+            yield Servers(postgres.dsn)
             return
-        rabbitmq, redis = stack.enter_context(RabbitmqServer()), stack.enter_context(RedisServer())
-        yield Servers(database_url, redis.url, rabbitmq.url)
+        started = [await obtain("redis", home), await obtain("rabbitmq", home)]
+        try:
+            yield Servers(postgres.dsn, started[0].url, started[1].url)
+        finally:
+            for server in started:
+                await server.close()

@@ -1,6 +1,5 @@
 """Control planes and agents over given servers, with one application/environment registered."""
 
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import anyio
 
 from control_plane.domain.principal import Role, new_token
 from tests.rig.process import Process
+from tests.servers.server import free_port
 
 APP, ENVIRONMENT = "shop", "prod"
 _LOOK_AGAIN = 0.005
@@ -161,10 +161,3 @@ async def installation(directory: Path, servers: Servers) -> AsyncIterator[Insta
         finally:
             for process in reversed(site.processes):
                 process.close()
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
