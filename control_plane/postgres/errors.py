@@ -1,0 +1,87 @@
+"""The one place where PostgreSQL's errors become ours: the draft's problems by SQLSTATE, everything else as away."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from control_plane.domain.errors import (
+    ConflictError,
+    InvalidError,
+    KeyReusedError,
+    NotFoundError,
+    TrimtabError,
+    UnavailableError,
+    VersionMismatchError,
+)
+from shared.wire.codec import Json, decode
+from shared.wire.problem import Violation
+
+DEPENDENCY = "postgresql"
+RETRY_AFTER_S = 1
+OUTCOME_UNKNOWN = (
+    "the connection was lost while the change was being committed, so it may or may not have been: "
+    "send the request again with the same Idempotency-Key"
+)
+
+_AWAY_CLASSES = re.compile(r"08|53|57P|40|55P03|25006|28|3D000|57014")
+"""SQLSTATEs that may pass: connection, resources, operator intervention, rollback, lock, read only, credentials."""
+
+_TEXT = {
+    "exists": "A config that must not exist yet is there already.",
+    "moved": "A config of this change was changed since the base revision.",
+}
+
+
+@contextmanager
+def driver_errors(*, in_flight: str | None = None) -> Iterator[None]:
+    """Translate what the driver raises inside the block.
+
+    `in_flight` is what to say where the connection was lost before the answer came.
+    """
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        raise _from_server(error, in_flight) from error
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        lost = isinstance(error, asyncpg.InternalClientError | OSError) or "closed" in str(error)
+        detail = in_flight if in_flight and lost else f"cannot be reached ({type(error).__name__})"
+        raise UnavailableError(DEPENDENCY, detail, RETRY_AFTER_S) from error
+
+
+def _from_server(error: asyncpg.PostgresError, in_flight: str | None) -> TrimtabError | asyncpg.PostgresError:
+    state = error.sqlstate or ""
+    if (translate := _OURS.get(state)) is not None:
+        return translate(decode(error.detail))
+    if isinstance(error, asyncpg.PostgresConnectionError) and in_flight:
+        return UnavailableError(DEPENDENCY, in_flight, RETRY_AFTER_S)
+    if _AWAY_CLASSES.match(state):
+        return UnavailableError(DEPENDENCY, _reason(error), RETRY_AFTER_S)
+    if state.startswith("22"):
+        return InvalidError([Violation("", f"The database cannot store this ({type(error).__name__}).")])
+    return error
+
+
+def _reason(error: asyncpg.PostgresError) -> str:
+    return f"cannot serve now ({type(error).__name__})"
+
+
+def _conflict(facts: Json) -> TrimtabError:
+    reason = facts.pop("reason")
+    keys = ", ".join(f"{each['key']} ({each['scope']})" for each in facts["conflicts"])
+    return ConflictError(f"{_TEXT[reason]} {keys}", **facts)
+
+
+def _invalid(facts: Json) -> TrimtabError:
+    return InvalidError([Violation(each["pointer"], each["detail"]) for each in facts["violations"]])
+
+
+_OURS: dict[str, Callable[[Json], TrimtabError]] = {
+    "TT404": lambda facts: NotFoundError(facts["kind"], facts["name"]),
+    "TT409": _conflict,
+    "TT410": lambda facts: KeyReusedError(f"Idempotency-Key {facts['key']!r} was used for another request."),
+    "TT412": lambda facts: VersionMismatchError(facts["expected"], facts["current"]),
+    "TT422": _invalid,
+}
+"""Raised by `trimtab_check` and `trimtab_apply`, with a JSON document as detail."""

@@ -1,0 +1,127 @@
+"""Bring a database's schema to the version of this program: numbered SQL files, each applied once, in one transaction."""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Self
+
+import asyncpg
+
+from control_plane.postgres.errors import driver_errors
+
+OLDEST_SERVER = 15
+_LOCK = 0x7472696D746162
+"""Session advisory lock of whoever migrates ("trimtab" in ASCII): concurrent starts wait for each other."""
+_LOCK_TIMEOUT_S = 120.0
+_TABLE = """
+    create table if not exists schema_migrations (
+        version integer primary key,
+        name text not null,
+        checksum text not null,
+        applied_at timestamptz not null default clock_timestamp()
+    )
+"""
+
+
+class MigrationError(Exception):
+    """The schema cannot be brought to this program's version; the message says what to do."""
+
+
+class NewerSchemaError(MigrationError):
+    """A newer Trimtab has been here."""
+
+
+class ChangedMigrationError(MigrationError):
+    """A migration that was applied is not the one that this program has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One SQL file."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """Identifies the content."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @classmethod
+    def all(cls) -> list[Self]:
+        """The files in `migrations/`, in their order."""
+        found = [each for each in files(__package__).joinpath("migrations").iterdir() if each.name.endswith(".sql")]
+        return [
+            cls(int(each.name[:4]), each.name.removesuffix(".sql"), each.read_text("utf-8"))
+            for each in sorted(found, key=lambda each: each.name)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What `migrate` did: the names of the files applied now, and the schema's version after it."""
+
+    applied: list[str]
+    version: int
+
+
+async def migrate(dsn: str) -> Migrated:
+    """Apply what is missing.
+
+    Raises:
+        NewerSchemaError: the schema is newer than this program.
+        ChangedMigrationError: an applied file was changed afterwards.
+        MigrationError: the server is too old.
+        UnavailableError: the database is away.
+    """
+    with driver_errors():
+        connection = await asyncpg.connect(dsn, server_settings={"application_name": "trimtab migrate"})
+        try:
+            _require_server(connection.get_server_version().major)
+            await connection.execute("select pg_advisory_lock($1)", _LOCK, timeout=_LOCK_TIMEOUT_S)
+            return await _apply_missing(connection, Migration.all())
+        finally:
+            await connection.close()
+
+
+def _require_server(major: int) -> None:
+    if major < OLDEST_SERVER:
+        msg = f"This is PostgreSQL {major}; Trimtab needs {OLDEST_SERVER} or later. Upgrade the server."
+        raise MigrationError(msg)
+
+
+async def _apply_missing(connection: asyncpg.Connection, known: list[Migration]) -> Migrated:
+    await connection.execute(_TABLE)
+    rows = await connection.fetch("select version, name, checksum from schema_migrations order by version")
+    applied: dict[int, asyncpg.Record] = {row["version"]: row for row in rows}
+    _require_known(applied, known)
+    missing = [each for each in known if each.version not in applied]
+    for migration in missing:
+        async with connection.transaction():
+            await connection.execute(migration.sql)
+            await connection.execute(
+                "insert into schema_migrations (version, name, checksum) values ($1, $2, $3)",
+                migration.version,
+                migration.name,
+                migration.checksum,
+            )
+    return Migrated([each.name for each in missing], known[-1].version)
+
+
+def _require_known(applied: dict[int, asyncpg.Record], known: list[Migration]) -> None:
+    newest = known[-1].version
+    if applied and (there := max(applied)) > newest:
+        msg = (
+            f"The database's schema is at version {there}, this Trimtab knows {newest}: a newer Trimtab has used it. "
+            "Start that version (or a later one), or point to another database."
+        )
+        raise NewerSchemaError(msg)
+    for migration in known:
+        row = applied.get(migration.version)
+        if row is not None and row["checksum"] != migration.checksum:
+            msg = (
+                f"Migration {migration.name} was applied to this database with another content. "
+                "Use the release that applied it; applied migrations are never edited, a new one is added."
+            )
+            raise ChangedMigrationError(msg)
