@@ -14,12 +14,17 @@ from tests.servers.databases import clone, create, drop
 from tests.servers.server import Server, ServerError
 from tests.servers.session import Session
 from tests.servers.vhosts import forget_exchange, fresh_vhost
+from tests.servers.wire import Answer
 
 _SERVER_OF_FIXTURE = {
     "postgres_url": "postgres",
     "migrated_url": "postgres",
     "redis_url": "redis",
     "amqp_url": "rabbitmq",
+    # A server of its own needs what the shared one needs: installing it is done before any test's time runs.
+    "own_postgres": "postgres",
+    "own_redis": "redis",
+    "own_rabbitmq": "rabbitmq",
 }
 _MARKERS = {"unit", "property", "contract", "integration", "e2e", "chaos"}
 _SESSION = pytest.StashKey[Session]()
@@ -36,9 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Forget the settings of the person who runs the tests, and find the session's servers when we are a worker."""
     for name in [name for name in os.environ if name.startswith("TRIMTAB_") and not name.startswith("TRIMTAB_TEST_")]:
         del os.environ[name]
-    worker = getattr(config, "workerinput", None)
-    if worker is not None:
-        config.stash[_SESSION] = Session(Path(worker["trimtab_servers"]))
+    if _is_worker(config):
+        config.stash[_SESSION] = Session(Path(getattr(config, "workerinput")["trimtab_servers"]))  # noqa: B009 - xdist puts it there
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -73,13 +77,18 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         try:
             _session(session.config).get(name)
         except ServerError as error:
-            pytest.exit(str(error), returncode=1)
+            if not _is_worker(session.config):  # a worker that leaves looks like one that crashed: there, tests fail
+                pytest.exit(str(error), returncode=1)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what was started."""
     if _SESSION in config.stash:
         config.stash[_SESSION].end()
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
 
 
 def _wanted(session: pytest.Session) -> list[str]:
@@ -113,10 +122,18 @@ def worker_number(request: pytest.FixtureRequest) -> int:
     return int(getattr(request.config, "workerinput", {}).get("workerid", "gw0")[2:])
 
 
+def _address(servers: Session, name: str) -> Answer:
+    try:
+        return servers.get(name)
+    except ServerError as error:
+        reason = str(error)
+    pytest.fail(reason, pytrace=False)
+
+
 @pytest.fixture
 async def postgres_url(servers: Session) -> AsyncIterator[str]:
     """A fresh, empty database."""
-    server = servers.get("postgres").url
+    server = _address(servers, "postgres").url
     url = await create(server)
     yield url
     await drop(server, url)
@@ -126,7 +143,7 @@ async def postgres_url(servers: Session) -> AsyncIterator[str]:
 async def _template(servers: Session) -> AsyncIterator[str]:
     from control_plane.postgres.migrate import migrate  # noqa: PLC0415 - only tests of the store need the store
 
-    server = servers.get("postgres").url
+    server = _address(servers, "postgres").url
     url = await create(server)
     await migrate(url)
     yield url
@@ -136,7 +153,7 @@ async def _template(servers: Session) -> AsyncIterator[str]:
 @pytest.fixture
 async def migrated_url(servers: Session, _template: str) -> AsyncIterator[str]:
     """A fresh database that holds our schema."""
-    server = servers.get("postgres").url
+    server = _address(servers, "postgres").url
     url = await clone(server, _template)
     yield url
     await drop(server, url)
@@ -145,7 +162,7 @@ async def migrated_url(servers: Session, _template: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def redis_url(servers: Session, worker_number: int) -> str:
     """An empty database number that no other worker uses."""
-    url = f"{servers.get('redis').url.rstrip('/')}/{worker_number % _REDIS_DATABASES}"
+    url = f"{_address(servers, 'redis').url.rstrip('/')}/{worker_number % _REDIS_DATABASES}"
     async with redis.asyncio.from_url(url) as client:
         await client.flushdb()
     return url
@@ -154,7 +171,7 @@ async def redis_url(servers: Session, worker_number: int) -> str:
 @pytest.fixture
 async def amqp_url(servers: Session) -> AsyncIterator[str]:
     """A fresh virtual host: real names of exchanges may be used."""
-    async with fresh_vhost(servers.get("rabbitmq"), servers.root) as url:
+    async with fresh_vhost(_address(servers, "rabbitmq"), servers.root) as url:
         yield url
 
 

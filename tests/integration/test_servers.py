@@ -16,7 +16,7 @@ async def test_every_test_has_an_empty_database(postgres_url: str, turn: int) ->
     try:
         await connection.execute("create table mine (turn int)")
         await connection.execute("insert into mine values ($1)", turn)
-        assert await connection.fetch("select turn from mine") == [(turn,)]
+        assert await connection.fetchval("select array_agg(turn) from mine") == [turn]
     finally:
         await connection.close()
 

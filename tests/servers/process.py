@@ -46,9 +46,15 @@ class Home:
         Raises:
             ServerError: it failed; what it said last is in the text.
         """
-        who = {} if self.user is None else {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
+        user = self.user
         done = await anyio.run_process(
-            [str(part) for part in command], cwd=self.path, check=False, stderr=subprocess.STDOUT, **who
+            [str(part) for part in command],
+            cwd=self.path,
+            check=False,
+            stderr=subprocess.STDOUT,
+            user=None if user is None else user.pw_uid,
+            group=None if user is None else user.pw_gid,
+            extra_groups=None if user is None else [],
         )
         if done.returncode:
             raise ServerError(_last_words(Path(command[0]).name, done.returncode, done.stdout))

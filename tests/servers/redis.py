@@ -23,7 +23,7 @@ async def local(program: Path, root: Path) -> Server:
     home, port = Home(root, "redis"), free_port()
     if home.user is not None:
         program = Path(shutil.copy(program, home.path))  # the wheel may lie below a directory only for root
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", home.path, *_OPTIONS]
+    command: list[str | Path] = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", home.path, *_OPTIONS]
     return _server(port, Process(home, command))
 
 

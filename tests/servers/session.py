@@ -8,11 +8,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from subprocess import Popen
+from typing import TYPE_CHECKING
 
 from shared.runtime import child
 from tests.servers.server import ServerError
 from tests.servers.wire import SOCKET, Answer
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 _ANSWER_SECONDS = 600.0
 """An installation of packages may stand between a question and its answer."""
