@@ -8,13 +8,13 @@ import socket
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from shared.runtime.listen import Listen
 from shared.wire.problem import CONTENT_TYPE, Problem, ProblemType
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -35,36 +35,6 @@ class AddressInUseError(Exception):
     def __init__(self, address: str) -> None:
         super().__init__(address)
         self.address = address
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Where to listen: `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/trimtab/agent.sock`."""
-
-    host: str = ""
-    port: int = 0
-    path: Path | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> "Listen":
-        """Read one of the forms above.
-
-        Raises:
-            ValueError: it is none of them.
-        """
-        if text.startswith("unix:"):
-            return cls(path=Path(text.removeprefix("unix:")))
-        host, colon, port = text.rpartition(":")
-        if not colon or not port.isdecimal() or not 0 <= int(port) <= 65_535:  # noqa: PLR2004 - a port is 16 bits
-            msg = f"{text!r} is not host:port or unix:/path"
-            raise ValueError(msg)
-        return cls(host=host.strip("[]"), port=int(port))
-
-    def __str__(self) -> str:
-        """The form that `parse` reads."""
-        if self.path is not None:
-            return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def problem_response(problem: Problem, request: web.BaseRequest) -> web.Response:
@@ -187,3 +157,15 @@ def _answers(path: Path) -> bool:
         except OSError:
             return False
         return True
+
+
+__all__ = [
+    "REQUEST_ID",
+    "REQUEST_ID_HEADER",
+    "AddressInUseError",
+    "Listen",
+    "Translate",
+    "problem_response",
+    "problems_middleware",
+    "serving",
+]

@@ -1,0 +1,124 @@
+"""How each setting is given: its variable, what it means, what holds without it, how it is read."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.settings import parsers
+from shared.wire.codec import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One setting as people give it. `default` is the text that documents what holds when they do not."""
+
+    variable: str
+    parse: Callable[[Json], Any]
+    meaning: str
+    default: str = ""
+    required: bool = False
+
+    @property
+    def name(self) -> str:
+        """The setting's name in the YAML file: the variable's without what all have in common."""
+        return self.variable.removeprefix("TRIMTAB_").removeprefix("AGENT_").lower()
+
+
+KNOBS: Mapping[str, Knob] = {
+    "app_id": Knob("TRIMTAB_APP", parsers.name, "The application, as the control plane knows it.", required=True),
+    "environment": Knob(
+        "TRIMTAB_ENVIRONMENT", parsers.name, "The environment, as the control plane knows it.", required=True
+    ),
+    "control_plane_urls": Knob(
+        "TRIMTAB_CONTROL_PLANE_URL",
+        parsers.urls,
+        "Where the control plane is; several URLs, comma separated, are tried in turn.",
+        required=True,
+    ),
+    "token": Knob(
+        "TRIMTAB_AGENT_TOKEN",
+        parsers.secret,
+        "The agent token of this application/environment. This or the next one is required.",
+    ),
+    "token_file": Knob("TRIMTAB_AGENT_TOKEN_FILE", parsers.path, "A file that holds the agent token."),
+    "amqp_url": Knob(
+        "TRIMTAB_AMQP_URL",
+        parsers.amqp_url,
+        "The message broker. Without it changes come over HTTP from the control plane.",
+        "none",
+    ),
+    "listen": Knob(
+        "TRIMTAB_AGENT_LISTEN",
+        parsers.listen,
+        "Where the application reaches the agent: `host:port`, or `unix:/path` for a socket.",
+        "`127.0.0.1:2772`",
+    ),
+    "state_dir": Knob(
+        "TRIMTAB_AGENT_STATE_DIR",
+        parsers.path,
+        "Where the last known good is kept. One agent at a time uses it for an application/environment.",
+        "`$STATE_DIRECTORY`; as root `/var/lib/trimtab`; else `$XDG_STATE_HOME/trimtab` (`~/.local/state/trimtab`)",
+    ),
+    "files": Knob(
+        "TRIMTAB_AGENT_FILES",
+        parsers.files,
+        "Files to render: paths, comma separated, the format by their names (`.json`, `.yaml`, `.env`); "
+        "in the YAML file also mappings `{path, format, prefix, mode}`.",
+        "none",
+    ),
+    "labels": Knob(
+        "TRIMTAB_AGENT_LABELS",
+        parsers.labels,
+        "What operators see beside the agent: `region=eu,tier=web`.",
+        "none",
+    ),
+    "instance": Knob(
+        "TRIMTAB_AGENT_INSTANCE",
+        parsers.instance,
+        "The agent's name in the fleet; different for any two that run at the same time.",
+        "host name and a random part, kept in the state directory",
+    ),
+    "max_staleness": Knob(
+        "TRIMTAB_AGENT_MAX_STALENESS",
+        parsers.seconds,
+        "Seconds without agreement with the control plane after which `/readyz` is 503 and reads say `STALE`. "
+        "Values are served all the same.",
+        "unlimited",
+    ),
+    "require_fresh": Knob(
+        "TRIMTAB_AGENT_REQUIRE_FRESH",
+        parsers.boolean,
+        "`true`: `/readyz` is 503 unless the agent is in touch with the control plane and agrees with it.",
+        "`false`",
+    ),
+    "local_token": Knob(
+        "TRIMTAB_AGENT_LOCAL_TOKEN",
+        parsers.local_token,
+        "What an application shows (`Authorization: Bearer …`) to read sensitive values over TCP. "
+        "Without it they are served on a unix socket only.",
+        "none",
+    ),
+    "local_token_file": Knob(
+        "TRIMTAB_AGENT_LOCAL_TOKEN_FILE", parsers.path, "A file that holds the local token.", "none"
+    ),
+    "allowed_hosts": Knob(
+        "TRIMTAB_AGENT_ALLOWED_HOSTS",
+        parsers.hosts,
+        "Further names by which requests may call the agent, comma separated.",
+        "`localhost`, `127.0.0.1`, `[::1]` and the listening address",
+    ),
+    "socket_mode": Knob("TRIMTAB_AGENT_SOCKET_MODE", parsers.mode, "Mode of the unix socket: who may read.", "`0660`"),
+    "log_level": Knob(
+        "TRIMTAB_AGENT_LOG_LEVEL",
+        parsers.one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+        "`DEBUG`, `INFO`, `WARNING` or `ERROR`.",
+        "`INFO`",
+    ),
+    "log_format": Knob(
+        "TRIMTAB_AGENT_LOG_FORMAT",
+        parsers.one_of("json", "text"),
+        "`json`, one object a line, or `text` for people.",
+        "`json`",
+    ),
+}
+"""The settings by the names of their fields, in the order in which they are documented."""

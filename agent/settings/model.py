@@ -1,0 +1,35 @@
+"""The settings of one agent, read and checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.files.target import Target
+from shared.runtime.listen import Listen
+
+DEFAULT_LISTEN = Listen("127.0.0.1", 2772)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every knob of the agent; `agent.settings.knobs` tells what each is for. Secrets are not part of its `repr`."""
+
+    app_id: str
+    environment: str
+    control_plane_urls: tuple[str, ...]
+    state_dir: Path
+    token: str = field(default="", repr=False)
+    token_file: Path | None = None
+    amqp_url: str = field(default="", repr=False)
+    listen: Listen = DEFAULT_LISTEN
+    files: tuple[Target, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    instance: str = ""
+    max_staleness: float | None = None
+    require_fresh: bool = False
+    local_token: str = field(default="", repr=False)
+    local_token_file: Path | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    socket_mode: int = 0o660
+    log_level: str = "INFO"
+    log_format: str = "json"

@@ -1,0 +1,218 @@
+"""From what stands in a variable or in the file to a setting's value; what is wrong is said with what to do.
+
+A variable is always a text. In the file a list or a mapping may stand where the variable has `a,b` or `a=b,c=d`.
+Every parser raises `ValueError` for what it cannot take. No text of a secret goes into an error.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from agent.files.target import Format, Target, format_of
+from shared.domain.scope import NAME_PATTERN, is_name
+from shared.runtime.listen import Listen
+from shared.wire.codec import Json
+from shared.wire.report import MAX_LABELS
+
+T = TypeVar("T")
+
+_MAX_SOCKET_PATH = 100
+"""Bytes of a unix socket's path: the kernel takes 107 on Linux and 103 on macOS."""
+_MIN_LOCAL_TOKEN = 16
+_MAX_MODE = 0o777
+_HOST = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
+_INSTANCE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+_FILE_MEMBERS = ("path", "format", "prefix", "mode")
+
+
+def text(raw: Json) -> str:
+    """A single text."""
+    if not isinstance(raw, str):
+        msg = "is a list or a mapping; give one text"
+        raise ValueError(msg)  # noqa: TRY004 - one kind of error for everything that cannot be taken
+    return raw.strip()
+
+
+def name(raw: Json) -> str:
+    """The name of an application or an environment."""
+    if not is_name(found := text(raw)):
+        msg = f"is {found!r}; a name looks like {NAME_PATTERN}, as in billing or prod-eu"
+        raise ValueError(msg)
+    return found
+
+
+def texts(raw: Json) -> tuple[str, ...]:
+    """`a,b` or a list."""
+    parts = raw if isinstance(raw, list) else text(raw).split(",")
+    return tuple(part for part in map(text, parts) if part)
+
+
+def urls(raw: Json) -> tuple[str, ...]:
+    """Base URLs of the control plane, in order of preference."""
+    found = texts(raw)
+    for each in found:
+        parts = urlsplit(each)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            msg = "holds something else than URLs; give them as https://trimtab.example.com[,https://…]"
+            raise ValueError(msg)
+        if parts.username or parts.password:
+            msg = "carries credentials; give them as TRIMTAB_AGENT_TOKEN"
+            raise ValueError(msg)
+    return tuple(each.rstrip("/") for each in found)
+
+
+def amqp_url(raw: Json) -> str:
+    """The broker's URL."""
+    found = text(raw)
+    parts = urlsplit(found)
+    if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
+        msg = "is no broker's URL; give it as amqp://user:password@host:5672/vhost"
+        raise ValueError(msg)
+    return found
+
+
+def secret(raw: Json) -> str:
+    """A token."""
+    if not (found := text(raw)).isascii() or not found.isprintable() or " " in found:
+        msg = "is not a token: it has blanks or characters other than ASCII; copy it again"
+        raise ValueError(msg)
+    return found
+
+
+def local_token(raw: Json) -> str:
+    """A token that the application shows to the agent."""
+    if len(found := secret(raw)) < _MIN_LOCAL_TOKEN:
+        msg = f"is shorter than {_MIN_LOCAL_TOKEN} characters; make one with `openssl rand -hex 32`"
+        raise ValueError(msg)
+    return found
+
+
+def path(raw: Json) -> Path:
+    """A path; a relative one starts at the working directory."""
+    return Path(text(raw)).expanduser().absolute()
+
+
+def listen(raw: Json) -> Listen:
+    """Where to listen."""
+    found = Listen.parse(text(raw))
+    if found.path is not None and (not found.path.is_absolute() or len(str(found.path).encode()) > _MAX_SOCKET_PATH):
+        msg = f"is no usable socket; give an absolute path of at most {_MAX_SOCKET_PATH} bytes, unix:/run/trimtab/agent.sock"
+        raise ValueError(msg)
+    return found
+
+
+def labels(raw: Json) -> Mapping[str, str]:
+    """`a=b,c=d` or a mapping."""
+    if isinstance(raw, dict):
+        found = {text(key): text(value) for key, value in raw.items()}
+    else:
+        pairs = [part.partition("=") for part in texts(raw)]
+        found = {key.strip(): value.strip() for key, equals, value in pairs if equals}
+        if len(found) != len(pairs):
+            msg = "is not a list of labels; give them as region=eu,tier=web, each name once"
+            raise ValueError(msg)
+    if len(found) > MAX_LABELS or not all(key and value for key, value in found.items()):
+        msg = f"has more than {MAX_LABELS} labels or an empty one; give each a name and a value"
+        raise ValueError(msg)
+    return found
+
+
+def instance(raw: Json) -> str:
+    """A name of this agent among those of its app/environment."""
+    if not _INSTANCE.fullmatch(found := text(raw)):
+        msg = f"is {found!r}; give 1 to 128 letters, digits, dots, dashes or underscores"
+        raise ValueError(msg)
+    return found
+
+
+def hosts(raw: Json) -> tuple[str, ...]:
+    """Names without a port."""
+    found = tuple(each.strip("[]").lower() for each in texts(raw))
+    if not all(_HOST.fullmatch(each) for each in found):
+        msg = "holds something else than host names; give them without scheme and port, as agent,agent.local"
+        raise ValueError(msg)
+    return found
+
+
+def seconds(raw: Json) -> float:
+    """A positive number of seconds."""
+    try:
+        found = float(text(raw))
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        msg = f"is {raw!r}; give a number of seconds above 0"
+        raise ValueError(msg)
+    return found
+
+
+def boolean(raw: Json) -> bool:
+    """Yes or no."""
+    if (found := text(raw).lower()) not in _TRUE + _FALSE:
+        msg = f"is {raw!r}; give true or false"
+        raise ValueError(msg)
+    return found in _TRUE
+
+
+def mode(raw: Json) -> int:
+    """A file's mode in octal digits."""
+    try:
+        found = int(text(raw), 8)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= _MAX_MODE:
+        msg = f"is {raw!r}; give it in octal digits, as 0640"
+        raise ValueError(msg)
+    return found
+
+
+def one_of(*choices: str) -> Callable[[Json], str]:
+    """One of a few words, in any case."""
+
+    def parse(raw: Json) -> str:
+        found = text(raw).lower()
+        for choice in choices:
+            if choice.lower() == found:
+                return choice
+        msg = f"is {raw!r}; give one of {', '.join(choices)}"
+        raise ValueError(msg)
+
+    return parse
+
+
+def files(raw: Json) -> tuple[Target, ...]:
+    """`/run/app/config.json,/run/app/.env`, or a list of paths and of mappings `{path, format?, prefix?, mode?}`."""
+    parts = raw if isinstance(raw, list) else texts(raw)
+    found = tuple(_target(part) for part in parts)
+    for index, target in enumerate(found):
+        if any(target.path == other.path for other in found[:index]):
+            msg = f"names {target.path} twice; give each file one entry"
+            raise ValueError(msg)
+    return found
+
+
+def _target(raw: Json) -> Target:
+    members = raw if isinstance(raw, dict) else {"path": raw}
+    for member in members:
+        if member not in _FILE_MEMBERS:
+            msg = f"has a file with an unknown member {member!r}{nearest(member, _FILE_MEMBERS)}"
+            raise ValueError(msg)
+    if "path" not in members:
+        msg = "has a file without a path; give each one `path: /run/app/config.json`"
+        raise ValueError(msg)
+    where = path(members["path"])
+    form = Format(one_of(*Format)(members["format"])) if "format" in members else format_of(where)
+    if form is None:
+        msg = f"cannot tell the format of {where} from its name; end it in .json, .yaml or .env, or say `format:` in the file"
+        raise ValueError(msg)
+    return Target(where, form, text(members.get("prefix", "")), mode(members["mode"]) if "mode" in members else None)
+
+
+def nearest(wrong: str, known: tuple[str, ...]) -> str:
+    """A hint at what was probably meant."""
+    close = get_close_matches(wrong, known, 1, 0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
