@@ -283,16 +283,20 @@ class Presence(Protocol):
 class Publisher(Protocol):
     """Sends to the broker and awaits its confirm."""
 
-    async def publish(self, routing_key: str, body: bytes) -> None:
-        """Return once the broker has confirmed.
+    async def publish(self, routing_key: str, body: bytes, *, persistent: bool = True) -> None:
+        """Return once the broker has confirmed. What is not persistent may die with the broker.
 
         Raises:
             UnavailableError: it did not.
         """
         ...
 
-    async def publish_all(self, batch: Sequence[tuple[str, bytes]]) -> None:
-        """Publish in this order and return once all are confirmed; on failure none may be assumed sent."""
+    async def publish_all(self, batch: Sequence[tuple[str, bytes]], *, persistent: bool = True) -> None:
+        """Publish in this order and return once all are confirmed; on failure none may be assumed sent.
+
+        Raises:
+            UnavailableError: not all were.
+        """
         ...
 
 

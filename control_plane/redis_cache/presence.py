@@ -1,0 +1,77 @@
+"""The latest report of each live agent: one key each, gone when the agent has been silent for too long."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from redis.asyncio import Redis
+
+from control_plane.domain.errors import UnavailableError
+from control_plane.ports import AgentPresence
+from control_plane.redis_cache.client import FAILURES, PREFIX
+from shared.wire.codec import decode, encode, fragment
+from shared.wire.report import Report
+
+_KEYS = f"{PREFIX}agent:"
+
+_PAGE = 1_000
+"""Keys looked through, and reports read, in one round trip."""
+
+
+class RedisPresence:
+    """Reports by app, environment and instance."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    async def record(self, presence: AgentPresence, ttl: float) -> None:
+        report = presence.report
+        with _translated():
+            await self._client.set(
+                f"{_KEYS}{report.app_id}:{report.environment}:{report.instance}",
+                _pack(presence),
+                px=max(1, int(ttl * 1000)),
+            )
+
+    async def list(self, app_id: str | None = None, environment: str | None = None) -> list[AgentPresence]:
+        found: dict[tuple[str, str, str], AgentPresence] = {}
+        with _translated():
+            async for keys in self._keys(f"{_KEYS}{app_id or '*'}:{environment or '*'}:*"):
+                for packed in await self._client.mget(keys):
+                    if isinstance(packed, bytes):
+                        presence = _unpack(packed)
+                        report = presence.report
+                        if environment in (None, report.environment):  # an instance's name may hold a colon
+                            found[report.app_id, report.environment, report.instance] = presence
+        return [found[each] for each in sorted(found)]
+
+    async def _keys(self, pattern: str) -> AsyncIterator[Sequence[bytes | str]]:
+        cursor = 0
+        while True:
+            cursor, keys = await self._client.scan(cursor, match=pattern, count=_PAGE)
+            if keys:
+                yield keys
+            if cursor == 0:
+                return
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except FAILURES as error:
+        dependency = "redis"
+        raise UnavailableError(dependency, type(error).__name__) from error
+
+
+def _pack(presence: AgentPresence) -> bytes:
+    return encode(
+        {"report": fragment(presence.report.encode()), "address": presence.address, "seen_at": presence.seen_at}
+    )
+
+
+def _unpack(packed: bytes) -> AgentPresence:
+    document = decode(packed)
+    return AgentPresence(
+        Report.from_document(document["report"]), document["address"], datetime.fromisoformat(document["seen_at"])
+    )
