@@ -80,5 +80,13 @@ class Keeper(Protocol):
         """
         ...
 
+    def tidy(self) -> None:
+        """Make durable what was kept, and keep it short. May block: called from a thread, while `keep` goes on.
+
+        Raises:
+            OSError: it could not be done now.
+        """
+        ...
+
 
 __all__ = ["Feed", "Keeper", "Source", "UpstreamRefusedError", "UpstreamUnavailableError"]

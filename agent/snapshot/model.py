@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from shared.domain.entry import Entry
-from shared.domain.resolution import Effective, resolve, resolve_all, scope_digest
+from shared.domain.resolution import Effective, resolve, resolve_all
 from shared.domain.scope import Level, Lineage, Revisions
 from shared.wire.messages import ChangeMessage, Delete
 from shared.wire.snapshot import SnapshotDocument, SnapshotItem
@@ -13,6 +13,10 @@ from shared.wire.snapshot import SnapshotDocument, SnapshotItem
 
 class RejectedError(Exception):
     """What came cannot be applied; the snapshot stays as it is."""
+
+
+class BehindError(RejectedError):
+    """It is older than what we have: a replica that lags, or a control plane that was set back."""
 
 
 class DivergedError(RejectedError):
@@ -52,7 +56,8 @@ class Snapshot:
         """The snapshot that a fetched document leads to.
 
         Raises:
-            RejectedError: it is for another app/environment, or behind what we have.
+            RejectedError: it is for another app/environment.
+            BehindError: it is behind what we have.
             DivergedError: the result's digests are not those of the document.
         """
         if (document.app_id, document.environment) != (self.app_id, self.environment):
@@ -60,7 +65,7 @@ class Snapshot:
             raise RejectedError(msg)
         if not document.revisions.covers(self.revisions):
             msg = f"a snapshot at {tuple(document.revisions)}, we are at {tuple(self.revisions)} already"
-            raise RejectedError(msg)
+            raise BehindError(msg)
         base: tuple[Mapping[str, Entry], ...] = ({}, {}, {}) if document.full else self.scopes
         digests = (0, 0, 0) if document.full else self.digests
         return self._next(document.revisions, base, digests, document.items, document.digests)
@@ -76,7 +81,7 @@ class Snapshot:
         for message in messages:
             index = self.lineage.index(message.scope)
             revisions[index], expected[index] = message.revision, message.digest
-            items.extend(_items(message))
+            items.extend(items_of(message))
         return self._next(Revisions(*revisions), self.scopes, self.digests, items, tuple(expected))
 
     def _next(
@@ -124,12 +129,23 @@ class Snapshot:
             effective,
         )
 
-    def verify(self) -> bool:
-        """Whether the digests are those of the entries; for state that comes from a disk."""
-        return self.digests == tuple(scope_digest(each.values()) for each in self.scopes)
+    def document(self) -> SnapshotDocument:
+        """This snapshot as a whole document."""
+        items = (
+            SnapshotItem(level, entry.key, entry, entry.version, entry.revision)
+            for level, entries in zip(Level, self.scopes, strict=True)
+            for entry in entries.values()
+        )
+        return SnapshotDocument(self.app_id, self.environment, self.revisions, self.digests, True, tuple(items))
+
+    def delta(self, messages: Iterable[ChangeMessage]) -> SnapshotDocument:
+        """The document that says the same as the messages that led to this snapshot."""
+        items = tuple(item for message in messages for item in items_of(message))
+        return SnapshotDocument(self.app_id, self.environment, self.revisions, self.digests, False, items)
 
 
-def _items(message: ChangeMessage) -> Iterable[SnapshotItem]:
+def items_of(message: ChangeMessage) -> Iterable[SnapshotItem]:
+    """What a message changes, as the items of a document."""
     level = message.scope.level
     for each in message.operations:
         if isinstance(each, Delete):

@@ -34,7 +34,7 @@ class SnapshotStore:
         for listener in tuple(self._listeners):
             try:
                 listener(old, snapshot)
-            except Exception:
+            except Exception:  # noqa: BLE001 - somebody else's code; the snapshot stands whatever it does
                 self.listener_errors += 1
                 _log.exception("a listener failed", extra={"revision": snapshot.revision})
 

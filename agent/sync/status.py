@@ -60,6 +60,10 @@ class Status:
         """Seconds since agreement with the control plane was last known; None if never in this life."""
         return None if self.last_confirmed is None else max(0.0, now - self.last_confirmed)
 
+    def heard_of(self, revision: int) -> None:
+        """The control plane has committed `revision`."""
+        self.upstream_revision = max(self.upstream_revision, revision)
+
     def enter(self, state: State) -> None:
         """Be in `state` from now on."""
         if state is not self.state:

@@ -139,7 +139,7 @@ def decode_message(body: bytes) -> Message:
                     global_=_state(document["global"]),
                     app=_state(document["app"]),
                     environment=_state(document["environment"]),
-                    interval=float(document["interval"]),
+                    interval=_seconds(document["interval"]),
                 )
             case other:
                 msg = f"type {other!r} is not one of ours"
@@ -158,12 +158,16 @@ def _require_schema(schema: Json) -> None:
 
 
 def _change(document: Json) -> ChangeMessage:
-    revision = _count(document["revision"])
+    revision, previous = _count(document["revision"]), _count(document["previous"])
+    scope, scopes = Scope.parse(document["scope"]), tuple(Scope.parse(each) for each in document["scopes"])
+    if previous >= revision or scope not in scopes:
+        msg = f"revision {revision} of {scope} after {previous} over {[str(each) for each in scopes]} cannot be"
+        raise ValueError(msg)
     return ChangeMessage(
         revision=revision,
-        previous=_count(document["previous"]),
-        scope=Scope.parse(document["scope"]),
-        scopes=tuple(Scope.parse(each) for each in document["scopes"]),
+        previous=previous,
+        scope=scope,
+        scopes=scopes,
         committed_at=datetime.fromisoformat(document["committed_at"]),
         digest=parse_digest(document["digest"]),
         operations=tuple(_operation(each, revision) for each in document["operations"]),
@@ -213,6 +217,13 @@ def _count(number: Json) -> int:
         msg = f"{number!r} is not a count"
         raise ValueError(msg)
     return number
+
+
+def _seconds(number: Json) -> float:
+    if type(number) not in {int, float} or not 0 < number < float("inf"):
+        msg = f"{number!r} is not a number of seconds"
+        raise ValueError(msg)
+    return float(number)
 
 
 def relevant_scopes(message: ChangeMessage, lineage: Lineage) -> tuple[Scope, ...]:

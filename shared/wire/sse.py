@@ -45,12 +45,14 @@ async def read_events(chunks: AsyncIterable[bytes]) -> AsyncIterator[Event]:
     """
     pending = bytearray()
     async for piece in chunks:
+        start = max(0, len(pending) - 2)  # what is before was looked through already
         pending += piece
-        if b"\r" in piece:
-            pending = bytearray(pending.replace(b"\r\n", b"\n"))
-        while (end := pending.find(b"\n\n")) >= 0:
+        if b"\r" in pending:
+            pending, start = bytearray(pending.replace(b"\r\n", b"\n")), 0
+        while (end := pending.find(b"\n\n", start)) >= 0:
             block = bytes(pending[:end])
             del pending[: end + 2]
+            start = 0
             if (event := _event(block)) is not None:
                 yield event
         if len(pending) > MAX_FRAME:
