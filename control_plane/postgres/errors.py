@@ -28,6 +28,9 @@ OUTCOME_UNKNOWN = (
 _AWAY_CLASSES = re.compile(r"08|53|57P|40|55P03|25006|28|3D000|57014")
 """SQLSTATEs that may pass: connection, resources, operator intervention, rollback, lock, read only, credentials."""
 
+_UNSTORABLE = ("22", "23514")
+"""SQLSTATEs of data that a column's type or check does not take. The server's own text may hold values: not repeated."""
+
 _TEXT = {
     "exists": "A config that must not exist yet is there already.",
     "moved": "A config of this change was changed since the base revision.",
@@ -45,6 +48,8 @@ def driver_errors(*, in_flight: str | None = None) -> Iterator[None]:
     except asyncpg.PostgresError as error:
         raise _from_server(error, in_flight) from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        if isinstance(error, ValueError):  # the driver could not even encode an argument
+            raise InvalidError([Violation("", "A number or text is outside of what the database can hold.")]) from error
         lost = isinstance(error, asyncpg.InternalClientError | OSError) or "closed" in str(error)
         detail = in_flight if in_flight and lost else f"cannot be reached ({type(error).__name__})"
         raise UnavailableError(DEPENDENCY, detail, RETRY_AFTER_S) from error
@@ -53,12 +58,12 @@ def driver_errors(*, in_flight: str | None = None) -> Iterator[None]:
 def _from_server(error: asyncpg.PostgresError, in_flight: str | None) -> TrimtabError | asyncpg.PostgresError:
     state = error.sqlstate or ""
     if (translate := _OURS.get(state)) is not None:
-        return translate(decode(error.detail))
+        return translate(decode(error.detail or "{}"))
     if isinstance(error, asyncpg.PostgresConnectionError) and in_flight:
         return UnavailableError(DEPENDENCY, in_flight, RETRY_AFTER_S)
     if _AWAY_CLASSES.match(state):
         return UnavailableError(DEPENDENCY, _reason(error), RETRY_AFTER_S)
-    if state.startswith("22"):
+    if state.startswith(_UNSTORABLE):
         return InvalidError([Violation("", f"The database cannot store this ({type(error).__name__}).")])
     return error
 

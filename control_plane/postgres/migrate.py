@@ -1,6 +1,8 @@
 """Bring a database's schema to the version of this program: numbered SQL files, each applied once, in one transaction."""
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Self
@@ -29,6 +31,10 @@ class MigrationError(Exception):
 
 class NewerSchemaError(MigrationError):
     """A newer Trimtab has been here."""
+
+
+class OutdatedSchemaError(MigrationError):
+    """Migrations are missing."""
 
 
 class ChangedMigrationError(MigrationError):
@@ -75,12 +81,36 @@ async def migrate(dsn: str) -> Migrated:
         MigrationError: the server is too old.
         UnavailableError: the database is away.
     """
+    async with _connected(dsn) as connection:
+        await connection.execute("select pg_advisory_lock($1)", _LOCK, timeout=_LOCK_TIMEOUT_S)
+        await connection.execute(_TABLE)
+        return await _apply_missing(connection, Migration.all())
+
+
+async def require_current(dsn: str) -> None:
+    """Make sure that there is nothing to migrate.
+
+    Raises:
+        OutdatedSchemaError: there is.
+        MigrationError: as from `migrate`.
+        UnavailableError: the database is away.
+    """
+    known = Migration.all()
+    async with _connected(dsn) as connection:
+        there = await connection.fetchval("select to_regclass('schema_migrations') is not null")
+        missing = _missing(await _applied(connection), known) if there else known
+    if missing:
+        msg = f"The database's schema lacks {', '.join(each.name for each in missing)}. Run `trimtab migrate`."
+        raise OutdatedSchemaError(msg)
+
+
+@asynccontextmanager
+async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     with driver_errors():
         connection = await asyncpg.connect(dsn, server_settings={"application_name": "trimtab migrate"})
         try:
             _require_server(connection.get_server_version().major)
-            await connection.execute("select pg_advisory_lock($1)", _LOCK, timeout=_LOCK_TIMEOUT_S)
-            return await _apply_missing(connection, Migration.all())
+            yield connection
         finally:
             await connection.close()
 
@@ -92,11 +122,7 @@ def _require_server(major: int) -> None:
 
 
 async def _apply_missing(connection: asyncpg.Connection, known: list[Migration]) -> Migrated:
-    await connection.execute(_TABLE)
-    rows = await connection.fetch("select version, name, checksum from schema_migrations order by version")
-    applied: dict[int, asyncpg.Record] = {row["version"]: row for row in rows}
-    _require_known(applied, known)
-    missing = [each for each in known if each.version not in applied]
+    missing = _missing(await _applied(connection), known)
     for migration in missing:
         async with connection.transaction():
             await connection.execute(migration.sql)
@@ -109,7 +135,12 @@ async def _apply_missing(connection: asyncpg.Connection, known: list[Migration])
     return Migrated([each.name for each in missing], known[-1].version)
 
 
-def _require_known(applied: dict[int, asyncpg.Record], known: list[Migration]) -> None:
+async def _applied(connection: asyncpg.Connection) -> dict[int, str]:
+    rows = await connection.fetch("select version, checksum from schema_migrations order by version")
+    return {row["version"]: row["checksum"] for row in rows}
+
+
+def _missing(applied: dict[int, str], known: list[Migration]) -> list[Migration]:
     newest = known[-1].version
     if applied and (there := max(applied)) > newest:
         msg = (
@@ -118,10 +149,10 @@ def _require_known(applied: dict[int, asyncpg.Record], known: list[Migration]) -
         )
         raise NewerSchemaError(msg)
     for migration in known:
-        row = applied.get(migration.version)
-        if row is not None and row["checksum"] != migration.checksum:
+        if applied.get(migration.version, migration.checksum) != migration.checksum:
             msg = (
                 f"Migration {migration.name} was applied to this database with another content. "
                 "Use the release that applied it; applied migrations are never edited, a new one is added."
             )
             raise ChangedMigrationError(msg)
+    return [each for each in known if each.version not in applied]

@@ -1,0 +1,72 @@
+"""The one write path, and the record of it (port `Changes`)."""
+
+import asyncpg
+
+from control_plane.domain.change import ChangeRecord, Committed, Draft
+from control_plane.domain.errors import NotFoundError
+from control_plane.ports import Heads, Page
+from control_plane.postgres.cursors import BEFORE_ALL, page, read_cursor
+from control_plane.postgres.drafts import committed, draft_document
+from control_plane.postgres.errors import OUTCOME_UNKNOWN
+from control_plane.postgres.pool import fetch, fetch_row
+from control_plane.postgres.queries import sql
+from control_plane.postgres.rows import change_record, message, scope
+from shared.wire.codec import decode
+from shared.wire.messages import ChangeMessage, ScopeState
+
+_COMMIT = sql("commit")
+_HEADS = sql("heads")
+_REVISION = sql("revision")
+_MESSAGES_AFTER = sql("messages_after")
+_LIST = sql("list_changes")
+_LIST_OF_APP = sql("list_changes_of_app")
+_GET = sql("get_change")
+_KIND = "change"
+
+
+class PostgresChanges:
+    """Commits drafts and reads back what was committed."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def commit(self, draft: Draft) -> Committed:
+        """Commit all operations of the draft as one change, or nothing: one round trip."""
+        argument = draft_document(draft).decode()
+        rows = await fetch(self._pool, _COMMIT, argument, in_flight=OUTCOME_UNKNOWN)
+        return committed(draft, decode(rows[0][0]))
+
+    async def heads(self) -> Heads:
+        """What everything is at now."""
+        rows = await fetch(self._pool, _HEADS)
+        scopes = {
+            scope(row["app_id"], row["environment"]): ScopeState(row["revision"], row["digest"])
+            for row in rows
+            if row["revision"] is not None
+        }
+        return Heads(rows[0]["installation_revision"], scopes)
+
+    async def revision(self) -> int:
+        """The installation's committed revision."""
+        rows = await fetch(self._pool, _REVISION)
+        return int(rows[0][0])
+
+    async def messages_after(self, revision: int, limit: int) -> list[ChangeMessage]:
+        """The messages of the committed changes after `revision`, in revision order, of at most `limit` changes."""
+        return [message(row) for row in await fetch(self._pool, _MESSAGES_AFTER, revision, limit)]
+
+    async def list_changes(self, *, app_id: str | None, limit: int, cursor: str | None) -> Page[ChangeRecord]:
+        """Committed changes, newest first; of one application's scopes if `app_id` is given."""
+        (before,) = read_cursor(cursor, [BEFORE_ALL])
+        if app_id is None:
+            rows = await fetch(self._pool, _LIST, before, limit + 1)
+        else:
+            rows = await fetch(self._pool, _LIST_OF_APP, before, limit + 1, app_id)
+        return page(rows, limit, change_record, "revision")
+
+    async def get_change(self, revision: int) -> ChangeRecord:
+        """One committed change."""
+        row = await fetch_row(self._pool, _GET, revision) if revision <= BEFORE_ALL else None
+        if row is None:
+            raise NotFoundError(_KIND, str(revision))
+        return change_record(row)

@@ -1,0 +1,2 @@
+-- The installation's committed revision.
+select revision from installation

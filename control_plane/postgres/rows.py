@@ -1,0 +1,143 @@
+"""Rows of the database as the domain's values."""
+
+from uuid import UUID
+
+import asyncpg
+
+from control_plane.domain.change import (
+    AgentToken,
+    App,
+    Applied,
+    ChangeRecord,
+    Config,
+    ConfigVersion,
+    Op,
+    Source,
+)
+from shared.domain.entry import Entry, Kind
+from shared.domain.scope import Level, Scope
+from shared.wire.codec import Json, canonical, decode
+from shared.wire.messages import ChangeMessage, Delete, Operation, Put
+from shared.wire.snapshot import SnapshotItem
+
+REMOVING = frozenset({Op.DELETE, Op.UNMASK})
+"""Operations after which no entry is left."""
+
+
+def scope(app_id: str, environment: str) -> Scope:
+    """The scope of a pair in which '' stands for nothing."""
+    return Scope(app_id or None, environment or None)
+
+
+def stored_value(text: str | None) -> bytes:
+    """The canonical bytes of a jsonb column; empty for NULL."""
+    return b"" if text is None else canonical(decode(text))
+
+
+def entry(
+    key: str,
+    kind: str,
+    value: bytes,
+    version: int,
+    revision: int,
+    *,
+    sensitive: bool,
+) -> Entry:
+    """A live entry. A mask has nothing to keep secret, whatever it covers."""
+    is_value = kind == Kind.VALUE
+    return Entry(key, Kind(kind), value if is_value else b"", version, revision, sensitive and is_value)
+
+
+def config(row: asyncpg.Record) -> Config:
+    """A row of `get_config` or `list_configs`."""
+    return Config(
+        id=row["id"],
+        scope=scope(row["app_id"], row["environment"]),
+        key=row["key"],
+        kind=Kind(row["kind"]),
+        value=stored_value(row["value"]),
+        sensitive=row["sensitive"],
+        description=row["description"],
+        version=row["version"],
+        revision=row["revision"],
+        deleted=row["deleted"],
+        updated_at=row["updated_at"],
+        updated_by=row["updated_by"],
+    )
+
+
+def config_version(row: asyncpg.Record) -> ConfigVersion:
+    """A row of `config_versions`."""
+    return ConfigVersion(
+        version=row["version"],
+        revision=row["revision"],
+        op=Op(row["op"]),
+        kind=Kind(row["kind"]),
+        value=stored_value(row["value"]),
+        sensitive=row["sensitive"],
+        author=row["author"],
+        message=row["message"],
+        committed_at=row["committed_at"],
+    )
+
+
+def snapshot_item(row: asyncpg.Record) -> SnapshotItem:
+    """A row of `snapshot` that holds an entry or a tombstone."""
+    key, version, revision = row["key"], row["version"], row["revision"]
+    live = None
+    if not row["deleted"]:
+        live = entry(key, row["kind"], stored_value(row["value"]), version, revision, sensitive=row["sensitive"])
+    return SnapshotItem(Level(row["level"]), key, live, version, revision)
+
+
+def message(row: asyncpg.Record) -> ChangeMessage:
+    """A row of `trimtab_messages`."""
+    revision = row["revision"]
+    return ChangeMessage(
+        revision=revision,
+        previous=row["previous"],
+        scope=scope(row["app_id"], row["environment"]),
+        scopes=tuple(Scope.parse(each) for each in row["scopes"]),
+        committed_at=row["committed_at"],
+        digest=row["digest"],
+        operations=tuple(_operation(revision, each) for each in decode(row["operations"])),
+    )
+
+
+def _operation(revision: int, document: Json) -> Operation:
+    op, key, version, kind, sensitive, value = document
+    if Op(op) in REMOVING:
+        return Delete(key, version)
+    body = b"" if sensitive or kind == Kind.MASK else canonical(value)
+    return Put(entry(key, kind, body, version, revision, sensitive=sensitive))
+
+
+def applied(document: Json) -> tuple[Applied, ...]:
+    """A JSON array of [op, config id, app, environment, key, version]."""
+    return tuple(
+        Applied(Op(op), UUID(config_id), scope(app_id, environment), key, version)
+        for op, config_id, app_id, environment, key, version, *_ in document
+    )
+
+
+def change_record(row: asyncpg.Record) -> ChangeRecord:
+    """A row of `trimtab_change_records`."""
+    return ChangeRecord(
+        revision=row["revision"],
+        author=row["author"],
+        message=row["message"],
+        source=Source(row["source"]),
+        committed_at=row["committed_at"],
+        scopes=tuple(Scope.parse(each) for each in row["scopes"]),
+        applied=applied(decode(row["applied"])),
+    )
+
+
+def app(row: asyncpg.Record) -> App:
+    """A row of `get_app`."""
+    return App(row["app_id"], row["description"], tuple(row["environments"]), row["created_at"])
+
+
+def agent_token(row: asyncpg.Record) -> AgentToken:
+    """A row of `list_agent_tokens`."""
+    return AgentToken(**dict(row))
