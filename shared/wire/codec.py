@@ -12,6 +12,12 @@ MAX_DEPTH = 64
 """Nesting that a document may have. Far above any real config, far below what hurts a recursive reader."""
 
 
+_EXPONENT = 1e16
+"""From here on the encoder writes a float with an exponent, and no longer as digits and `.0`."""
+_WIDEST = 2.0**64
+"""Whole numbers from here on (negative: beyond half of it) are read as floats again."""
+
+
 class MalformedJsonError(ValueError):
     """The bytes are not JSON, or JSON that could not be kept as it is (too deep, a number without a finite value)."""
 
@@ -39,7 +45,7 @@ def decode(body: bytes | str) -> Json:
 
 
 def canonical(value: Json) -> bytes:
-    """The one spelling of a value: compact, keys sorted, no negative zero.
+    """The one spelling of a value: compact, keys sorted, no negative zero, large whole numbers as digits.
 
     Equal values give equal bytes in every process, also after PostgreSQL's jsonb has reordered keys and rewritten
     numbers; so digests, ETags and rendered files do not depend on the way by which a value came.
@@ -64,6 +70,8 @@ def _normal(value: Json, depth: int) -> Json:
         if not math.isfinite(value):
             msg = "a number has no finite value"
             raise MalformedJsonError(msg)
+        if _EXPONENT <= abs(value) < _WIDEST and (-_WIDEST / 2) <= value:
+            return int(value)  # the database would give its digits back, which are read as an integer
         return value + 0.0  # -0.0 becomes 0.0, as in the database's numeric type
     if isinstance(value, (dict, list)):
         if depth == 0:
