@@ -1,7 +1,7 @@
 """How long to wait before trying again: exponential with full jitter, so that a fleet never comes back in step."""
 
-import random
 from dataclasses import dataclass, field
+from random import Random
 
 
 @dataclass(slots=True)
@@ -10,7 +10,7 @@ class Backoff:
 
     base: float = 0.1
     cap: float = 15.0
-    random: random.Random = field(default_factory=random.Random)
+    random: Random = field(default_factory=Random)
     failures: int = 0
 
     def next(self, at_least: float = 0.0) -> float:
