@@ -110,6 +110,6 @@ class Revisions(NamedTuple):
         """Whether no scope is behind `other`: the one order in which an agent may move."""
         return all(mine >= theirs for mine, theirs in zip(self, other, strict=True))
 
-    def by_level(self) -> Iterator[tuple[Level, int]]:
-        """Pair each level with its revision."""
-        return zip(Level, self, strict=True)
+    def by_level(self) -> Iterator[tuple[str, int]]:
+        """Pair each level's name with its revision."""
+        return ((level.value, revision) for level, revision in zip(Level, self, strict=True))

@@ -54,7 +54,7 @@ class SnapshotDocument:
                 "environment": self.environment,
                 "revision": self.revisions.latest,
                 "revisions": dict(self.revisions.by_level()),
-                "digests": {level: digest_text(each) for level, each in zip(Level, self.digests, strict=True)},
+                "digests": {level.value: digest_text(each) for level, each in zip(Level, self.digests, strict=True)},
                 "full": self.full,
                 "stale": self.stale,
                 "entries": [_item_document(each) for each in self.items],
