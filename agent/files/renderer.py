@@ -36,6 +36,16 @@ class RenderedFile:
     failures: int = 0
     error: str = ""
 
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return str(self.target.path)
+
+    @property
+    def format(self) -> str:
+        """What it is."""
+        return self.target.format
+
 
 class Renderer:
     """Writes each target when its content changed. An error is kept for `/status` and tried again; it stops nothing.
@@ -98,7 +108,7 @@ class Renderer:
 
     def _succeeded(self, file: RenderedFile, revision: int, *, written: bool) -> None:
         if file.error:
-            _log.info("a file can be rendered again", extra={"file": str(file.target.path)})
+            _log.info("a file can be rendered again", extra={"file": file.path})
         file.error, file.revision = "", revision
         if written or file.rendered_at is None:
             file.rendered_at = self._clock.now()
@@ -106,7 +116,7 @@ class Renderer:
 
     def _failed(self, file: RenderedFile, reason: str) -> None:
         if file.error != reason:
-            _log.error("a file cannot be rendered", extra={"file": str(file.target.path), "reason": reason})
+            _log.error("a file cannot be rendered", extra={"file": file.path, "reason": reason})
         file.error = reason
         file.failures += 1
 

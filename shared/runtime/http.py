@@ -6,13 +6,13 @@ import re
 import secrets
 import socket
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from shared.runtime.listen import Listen
 from shared.wire.problem import CONTENT_TYPE, Problem, ProblemType
@@ -52,7 +52,7 @@ def problem_response(problem: Problem, request: web.BaseRequest) -> web.Response
     )
 
 
-def problems_middleware(translate: Translate) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def problems_middleware(translate: Translate) -> Middleware:
     """One middleware that gives every request an id and answers every error as a problem."""
 
     @web.middleware

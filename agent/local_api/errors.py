@@ -1,0 +1,30 @@
+"""The local API's errors: each carries the problem that the application gets to see."""
+
+from shared.wire.problem import Problem, ProblemType
+
+
+class ProblemError(Exception):
+    """A request that cannot be answered as it was meant."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+def translate(error: Exception) -> Problem | None:
+    """The problem of one of our errors; None for anything else."""
+    return error.problem if isinstance(error, ProblemError) else None
+
+
+def not_ready() -> ProblemError:
+    """Nothing can be read before the first snapshot."""
+    detail = "The agent has no snapshot yet: it has never reached the control plane, and kept none."
+    return ProblemError(
+        Problem(ProblemType.NOT_READY, detail, retry_after=1, extensions={"error_code": "PROVIDER_NOT_READY"})
+    )
+
+
+def unknown_key(key: str) -> ProblemError:
+    """This application/environment sees no config of this key."""
+    detail = f"There is no config {key!r} for this application/environment."
+    return ProblemError(Problem(ProblemType.NOT_FOUND, detail, extensions={"error_code": "FLAG_NOT_FOUND", "key": key}))

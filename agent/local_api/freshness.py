@@ -1,0 +1,35 @@
+"""How far what we serve may be trusted: the reason in every answer, and readiness."""
+
+from agent.local_api.view import Policy
+from agent.snapshot.store import SnapshotStore
+from agent.sync.status import State, Status
+from shared.runtime.clock import Clock
+
+
+class Freshness:
+    """Judges the agent's state by the policy. Nothing latches: every answer is about now."""
+
+    def __init__(self, store: SnapshotStore, status: Status, clock: Clock, policy: Policy) -> None:
+        self._store, self._status, self._clock, self._policy = store, status, clock, policy
+
+    def staleness(self) -> float | None:
+        """Seconds since the agent knew that it holds what the control plane holds; None if not since its start."""
+        return self._status.staleness(self._clock.monotonic())
+
+    def stale(self) -> bool:
+        """Whether a read has to say STALE: not confirmed since the start, or not for longer than allowed."""
+        age = self.staleness()
+        return age is None or (self._policy.max_staleness is not None and age > self._policy.max_staleness)
+
+    def unready(self) -> str:
+        """Why the agent is not ready; empty when it is."""
+        if not self._store.ready:
+            return "There is no snapshot yet."
+        if self._policy.require_fresh and self._status.state is not State.LIVE:
+            return f"The state is {self._status.state}, and only live counts as ready here (require_fresh)."
+        limit = self._policy.max_staleness
+        if limit is not None and self.stale():
+            age = self.staleness()
+            since = "since the agent's start" if age is None else f"for {age:.0f} s"
+            return f"Not in agreement with the control plane {since}; {limit:g} s are allowed (max_staleness)."
+        return ""

@@ -1,0 +1,101 @@
+"""Who may call, and who may see sensitive values: Host and Origin checks, proxies, the local token, the socket."""
+
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from agent.local_api.errors import ProblemError
+from shared.runtime.listen import Listen
+from shared.wire.problem import Problem, ProblemType
+
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+_PROXY_HEADERS = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
+
+
+class Guard:
+    """Refuses requests that a web page or a proxy may have sent.
+
+    A page can point a name of its own at 127.0.0.1 (DNS rebinding), but cannot choose another Host header than that
+    name. On a unix socket there is no such danger, and its mode says who may read sensitive values.
+    """
+
+    def __init__(self, listen: Listen, local_token: str = "", allowed_hosts: Iterable[str] = ()) -> None:
+        self._socket = listen.path is not None
+        self._token = local_token.encode()
+        self._hosts = frozenset({*_LOCAL_NAMES, listen.host.lower(), *allowed_hosts})
+        # Told to listen everywhere, any address of the machine is the listening address; a name is not.
+        self._any_address = listen.host in {"0.0.0.0", "::", ""}  # noqa: S104 - compared, not bound
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse what was not meant for us."""
+        if not self._socket:
+            host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
+            if host and not self._serves(f"//{host}"):
+                detail = f"The Host {host!r} is not one by which this agent is called."
+                raise ProblemError(Problem(ProblemType.HOST_REFUSED, detail))
+            if origin is not None and not self._serves(origin):
+                detail = f"The request comes from a page of {origin!r}."
+                raise ProblemError(Problem(ProblemType.HOST_REFUSED, detail))
+        return await handler(request)
+
+    def shows_sensitive(self, request: web.Request) -> bool:
+        """Whether a bulk answer may hold sensitive values. A wrong token is an error, none at all is not."""
+        if _proxied(request):
+            return False
+        if self._socket or not self._token:
+            return self._socket
+        given = request.headers.get("Authorization")
+        if given is None:
+            return False
+        if not self._right(given):
+            raise ProblemError(Problem(ProblemType.UNAUTHENTICATED, "The local token is not the right one."))
+        return True
+
+    def require_sensitive(self, request: web.Request, key: str) -> None:
+        """Refuse unless this request may see the sensitive value of `key`.
+
+        Raises:
+            ProblemError: it may not; the detail says how it could.
+        """
+        if _proxied(request):
+            detail = f"{key!r} is sensitive, and the request came through a proxy; ask the agent directly."
+            raise ProblemError(Problem(ProblemType.FORBIDDEN, detail))
+        if self.shows_sensitive(request):
+            return
+        if self._token:
+            detail = f"{key!r} is sensitive: send the agent's local token."
+            raise ProblemError(Problem(ProblemType.UNAUTHENTICATED, detail))
+        detail = (
+            f"{key!r} is sensitive, and this agent shows sensitive values to nobody over TCP. Give it a token in "
+            "TRIMTAB_AGENT_LOCAL_TOKEN_FILE and send that one, let it listen on a unix socket, or render a file."
+        )
+        raise ProblemError(Problem(ProblemType.FORBIDDEN, detail))
+
+    def _serves(self, url: str) -> bool:
+        try:
+            host = urlsplit(url).hostname
+        except ValueError:
+            return False
+        return host is not None and (host in self._hosts or (self._any_address and _is_address(host)))
+
+    def _right(self, authorization: str) -> bool:
+        scheme, _, token = authorization.partition(" ")
+        same = hmac.compare_digest(token.strip().encode(errors="surrogateescape"), self._token)
+        return same and scheme.lower() == "bearer"
+
+
+def _proxied(request: web.Request) -> bool:
+    return any(name in request.headers for name in _PROXY_HEADERS)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,105 @@
+"""`/healthz`, `/readyz`, `/status` and `POST /v1/sync`: for orchestration and for people."""
+
+import anyio
+from aiohttp import web
+
+from agent.local_api.errors import ProblemError
+from agent.local_api.freshness import Freshness
+from agent.local_api.view import AgentView, FileView
+from shared.wire.codec import Json, encode
+from shared.wire.problem import Problem, ProblemType
+
+SYNC_PATIENCE = 10.0
+"""Seconds that a forced resync may take before its caller is told that it did not work."""
+
+_NO_STORE = {"Cache-Control": "no-store", "Content-Type": "application/json"}
+
+
+class Probes:
+    """The handlers. Alive means that the loop answers; ready means that there is a snapshot, and what policy adds."""
+
+    def __init__(self, view: AgentView, freshness: Freshness) -> None:
+        self._view, self._freshness = view, freshness
+        self._started = view.clock.monotonic()
+
+    async def healthz(self, _request: web.Request) -> web.Response:
+        """Alive."""
+        return _json({"status": "alive"})
+
+    async def readyz(self, _request: web.Request) -> web.Response:
+        """Ready to be asked, or why not."""
+        state = {"state": self._view.status.state, "revision": self._view.store.current.revision}
+        if reason := self._freshness.unready():
+            raise ProblemError(Problem(ProblemType.NOT_READY, reason, retry_after=1, extensions=state))
+        return _json({"status": "ready"} | state)
+
+    async def sync(self, _request: web.Request) -> web.Response:
+        """Fetch now, whatever was heard."""
+        agreed = False
+        with anyio.move_on_after(SYNC_PATIENCE):
+            agreed = await self._view.sync()
+        status = self._view.status
+        if not agreed:
+            detail = f"The control plane could not be asked: {status.last_error or 'it does not answer'}."
+            state = {"state": status.state, "revision": self._view.store.current.revision}
+            raise ProblemError(Problem(ProblemType.UNAVAILABLE, detail, retry_after=1, extensions=state))
+        return _json({"revision": self._view.store.current.revision, "state": status.state})
+
+    async def status(self, _request: web.Request) -> web.Response:
+        """Everything at a glance."""
+        return _json(self.document())
+
+    def document(self) -> dict[str, Json]:
+        """The status as a document."""
+        view, status, snapshot = self._view, self._view.status, self._view.store.current
+        now, reason, age = view.clock.monotonic(), self._freshness.unready(), self._freshness.staleness()
+        return {
+            "app_id": snapshot.app_id,
+            "environment": snapshot.environment,
+            "instance": view.identity.instance,
+            "version": view.identity.agent_version,
+            "labels": dict(view.identity.labels),
+            "ready": not reason,
+            "reason": reason,
+            "state": status.state,
+            "transport": status.transport,
+            "connected": status.connected,
+            "revision": snapshot.revision,
+            "revisions": dict(snapshot.revisions.by_level()),
+            "upstream_revision": status.upstream_revision,
+            "configs": len(snapshot.effective),
+            "applied_at": status.applied_at,
+            "staleness_seconds": None if age is None else round(age, 3),
+            "last_heard_seconds_ago": None if status.last_heard is None else round(now - status.last_heard, 3),
+            "last_error": status.last_error,
+            "rejection": status.rejection,
+            "last_known_good": {"directory": view.state_dir, "error": status.keep_error},
+            "files": [_file(each) for each in view.files],
+            "counters": {
+                "applied": status.applied,
+                "resyncs": status.resyncs,
+                "gaps": status.gaps,
+                "rejections": status.rejections,
+                "reconnects": status.reconnects,
+                "malformed": status.malformed,
+                "keep_failures": status.keep_failures,
+            },
+            "uptime_seconds": round(now - self._started, 3),
+        }
+
+
+def _file(file: FileView) -> Json:
+    return {
+        "path": file.path,
+        "format": file.format,
+        "revision": file.revision,
+        "rendered_at": file.rendered_at,
+        "size": file.size,
+        "writes": file.writes,
+        "failures": file.failures,
+        "error": file.error,
+    }
+
+
+def _json(document: Json) -> web.Response:
+    return web.Response(body=encode(document), headers=_NO_STORE)

@@ -1,0 +1,68 @@
+"""The whole local API on one screen, and the server that stands in front of it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from agent.local_api.answers import Answers
+from agent.local_api.errors import translate
+from agent.local_api.freshness import Freshness
+from agent.local_api.guard import Guard
+from agent.local_api.metrics import Metrics, Requests
+from agent.local_api.probes import Probes
+from agent.local_api.reads import Reads
+from agent.local_api.view import AgentView
+from agent.local_api.watch import Watch
+from shared.runtime.http import problems_middleware, serving
+from shared.runtime.listen import Listen
+
+GRACE = 1.0
+"""Seconds that running requests may take when the agent stops."""
+
+MAX_LINE = 8 * 1024
+MAX_HEADER = 8 * 1024
+MAX_BODY = 64 * 1024
+KEEP_ALIVE = 3_600.0
+
+
+@asynccontextmanager
+async def serving_local_api(
+    view: AgentView,
+    listen: Listen,
+    *,
+    local_token: str = "",
+    allowed_hosts: Sequence[str] = (),
+    socket_mode: int = 0o660,
+) -> AsyncIterator[Listen]:
+    """Serve until the block ends; yields the address that is really listened on.
+
+    Raises:
+        AddressInUseError: somebody else listens there.
+    """
+    freshness = Freshness(view.store, view.status, view.clock, view.policy)
+    answers, watch, requests = Answers(view.store, freshness), Watch(view.store), Requests()
+    guard = Guard(listen, local_token, allowed_hosts)
+    reads, probes = Reads(view.store, answers, guard), Probes(view, freshness)
+    metrics = Metrics(view, freshness, requests, watch)
+    app = web.Application(
+        middlewares=[requests.middleware, problems_middleware(translate), guard.middleware], client_max_size=MAX_BODY
+    )
+    app.add_routes(
+        [
+            web.get("/v1/configs", reads.configs),
+            web.get("/v1/configs/{key}", reads.config),
+            web.get("/v1/values/{key}", reads.value),
+            web.get("/v1/watch", watch.stream, allow_head=False),
+            web.post("/v1/sync", probes.sync),
+            web.get("/healthz", probes.healthz),
+            web.get("/readyz", probes.readyz),
+            web.get("/status", probes.status),
+            web.get("/metrics", metrics.scrape),
+        ]
+    )
+    app.on_shutdown.append(watch.close)
+    limits = {"max_line_size": MAX_LINE, "max_field_size": MAX_HEADER, "keepalive_timeout": KEEP_ALIVE}
+    with view.store.subscribe(watch.swapped), view.store.subscribe(answers.swapped):
+        async with serving(app, listen, grace=GRACE, socket_mode=socket_mode, server_options=limits) as at:
+            yield at

@@ -1,0 +1,54 @@
+"""What the local API shows: the parts of a running agent, handed in once by `main`."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from agent.snapshot.store import SnapshotStore
+from agent.sync.reporter import Identity
+from agent.sync.status import Status
+from shared.runtime.clock import Clock
+
+
+class FileView(Protocol):
+    """How one rendered file stands."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def format(self) -> str: ...
+    @property
+    def revision(self) -> int | None: ...
+    @property
+    def rendered_at(self) -> datetime | None: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def writes(self) -> int: ...
+    @property
+    def failures(self) -> int: ...
+    @property
+    def error(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When an agent that serves is not fresh enough to be called ready."""
+
+    max_staleness: float | None = None
+    require_fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentView:
+    """The running agent. `sync` fetches at once and says whether we then hold what the control plane holds."""
+
+    store: SnapshotStore
+    status: Status
+    clock: Clock
+    identity: Identity
+    sync: Callable[[], Awaitable[bool]]
+    files: Sequence[FileView] = ()
+    policy: Policy = Policy()
+    state_dir: str = ""
