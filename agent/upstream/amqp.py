@@ -1,0 +1,149 @@
+"""Hear changes from the broker: a queue of our own, bound to the three scopes that concern us.
+
+Messages are taken without acknowledgement. An acknowledgement would only tell the broker to send again what a broken
+connection lost; but the queue is gone with the connection, and what was lost is noticed by its revision and fetched.
+So there is nothing to wait for, and what a slow agent cannot hold is dropped: by us beyond `MAX_WAITING` messages,
+by the broker beyond the queue's own bounds. Reconnecting is the business of whoever follows.
+"""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import anyio
+
+from agent.ports import UpstreamRefusedError, UpstreamUnavailableError
+from shared.domain.scope import Revisions
+from shared.wire.messages import SCHEMA, Message, UnsupportedSchemaError, decode_message
+from shared.wire.topology import CHANGES_EXCHANGE, SCHEMA_HEADER, agent_queue, binding_keys
+
+if TYPE_CHECKING:
+    from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+CONNECT_TIMEOUT = 3.0
+SETUP_TIMEOUT = 5.0
+CLOSE_TIMEOUT = 1.0
+"""A dead connection cannot be closed politely; seconds that we try."""
+
+MAX_WAITING = 2_000
+"""Messages that came and were not looked at yet."""
+
+_QUEUE_BOUNDS: dict[str, Any] = {"x-max-length": 10_000, "x-max-length-bytes": 64 * 1024 * 1024}
+"""A stuck agent must not fill the broker; the oldest go first, and are missed as a gap."""
+
+_REFUSALS = frozenset(
+    {
+        "AuthenticationError",
+        "ProbableAuthenticationError",
+        "ConnectionNotAllowed",
+        "ChannelAccessRefused",
+        "ChannelPreconditionFailed",
+        "ChannelNotAllowed",
+    }
+)
+"""Errors of the client library that only an operator can make go away."""
+
+
+class AmqpFeed:
+    """The broker's side of the `Feed` port. Each time it is followed it makes a new connection and a new queue."""
+
+    name = "amqp"
+
+    def __init__(self, url: str, app_id: str, environment: str, instance: str) -> None:
+        self._url = url
+        self._app_id, self._environment, self._instance = app_id, environment, instance
+
+    @asynccontextmanager
+    async def follow(self, since: Revisions) -> AsyncIterator[AsyncIterator[Message]]:
+        """Hear messages; nothing is replayed, whatever `since` says."""
+        _ = since
+        async with AsyncExitStack() as stack:
+            connection = await self._connect()
+            stack.push_async_callback(_close, connection)
+            incoming = stack.enter_context(_Incoming())
+            try:
+                with anyio.fail_after(SETUP_TIMEOUT):
+                    await self._consume(connection, incoming)
+            except Exception as error:
+                raise _translated(error) from error
+            yield incoming.messages()
+
+    async def _connect(self) -> "AbstractConnection":
+        from aio_pika import connect  # noqa: PLC0415 - 4 MB that an agent without a broker does not need
+
+        properties: Any = {"connection_name": f"trimtab-agent {self._instance}"}
+        try:
+            with anyio.fail_after(CONNECT_TIMEOUT + 1):
+                return await connect(self._url, timeout=CONNECT_TIMEOUT, client_properties=properties)
+        except Exception as error:
+            raise _translated(error) from error
+
+    async def _consume(self, connection: "AbstractConnection", incoming: "_Incoming") -> None:
+        channel = await connection.channel(publisher_confirms=False)
+        exchange = await channel.declare_exchange(CHANGES_EXCHANGE, "topic", durable=True)
+        # A name of its own each time: the queue of a connection that just broke may be locked for a while.
+        name = agent_queue(self._app_id, self._environment, f"{self._instance}.{secrets.token_hex(4)}")
+        queue = await channel.declare_queue(name, exclusive=True, auto_delete=True, arguments=_QUEUE_BOUNDS)
+        for key in binding_keys(self._app_id, self._environment):
+            await queue.bind(exchange, key)
+        for each in (connection, channel, queue):
+            each.close_callbacks.add(incoming.closed)
+        await queue.consume(incoming.take, no_ack=True)
+
+
+class _Incoming:
+    """Messages between the client library's callback and whoever iterates; bounded."""
+
+    def __init__(self) -> None:
+        self._send: MemoryObjectSendStream[AbstractIncomingMessage]
+        self._receive: MemoryObjectReceiveStream[AbstractIncomingMessage]
+        self._send, self._receive = anyio.create_memory_object_stream(MAX_WAITING)
+        self._reason = "the broker closed the connection"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._send.close()
+        self._receive.close()
+
+    async def take(self, message: "AbstractIncomingMessage") -> None:
+        """Called by the library for each message, in order; never waits."""
+        try:
+            self._send.send_nowait(message)
+        except anyio.WouldBlock:
+            self._reason = f"more than {MAX_WAITING} messages wait"
+            self._send.close()
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            pass  # it came while we were leaving
+
+    def closed(self, _sender: object, error: BaseException | None = None) -> None:
+        """Called by the library when the connection, the channel or the queue is gone."""
+        if error is not None:
+            self._reason = f"{self._reason}: {type(error).__name__}"
+        self._send.close()
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """Iterate until the connection is gone."""
+        async for each in self._receive:
+            schema = each.headers.get(SCHEMA_HEADER, SCHEMA)
+            if schema != SCHEMA:
+                msg = f"schema {schema!r}, this reader knows {SCHEMA}"
+                raise UnsupportedSchemaError(msg)
+            yield decode_message(each.body)
+        raise UpstreamUnavailableError(self._reason)
+
+
+async def _close(connection: "AbstractConnection") -> None:
+    with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
+        await connection.close()
+
+
+def _translated(error: Exception) -> Exception:
+    """The port's error for one of the library's. Its texts may hold the URL with its password: only the type is told."""
+    name = type(error).__name__
+    if name in _REFUSALS:
+        return UpstreamRefusedError(f"the broker refuses us: {name}")
+    return UpstreamUnavailableError(f"the broker cannot be reached: {name}")

@@ -1,0 +1,120 @@
+"""Requests to the control plane: which replica, with which credentials, how long, and what its answers mean."""
+
+import random
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from agent.ports import UpstreamRefusedError, UpstreamUnavailableError
+
+CONNECT_TIMEOUT = 2.0
+REQUEST_TIMEOUT = 10.0
+MAX_RETRY_AFTER = 300.0
+"""Nobody may keep us away for longer than this, seconds."""
+
+_LIMITS = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT)
+_NOTHING: Mapping[str, str] = {}
+_TEMPORARY = frozenset({408, 425, 429})
+
+
+@asynccontextmanager
+async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
+    """A session as the agent's upstream needs it: few connections, no cookies, the environment's proxies."""
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=8),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=_LIMITS,
+        trust_env=True,
+    ) as session:
+        yield session
+
+
+class Endpoints:
+    """The control plane's replicas. Stays with one that answers; goes to the next when it cannot be reached."""
+
+    def __init__(self, urls: Sequence[str], token: str, session: aiohttp.ClientSession) -> None:
+        self._urls = [URL(each.strip().rstrip("/")) for each in urls if each.strip()]
+        if not self._urls:
+            msg = "at least one URL of the control plane is needed"
+            raise ValueError(msg)
+        self._at = random.randrange(len(self._urls))  # noqa: S311 - spreads the fleet over the replicas
+        self._session = session
+        self._authorization = {"Authorization": f"Bearer {token}"}
+
+    @asynccontextmanager
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] = _NOTHING,
+        headers: Mapping[str, str] = _NOTHING,
+        body: bytes | None = None,
+        limits: aiohttp.ClientTimeout = _LIMITS,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request to the first replica that can be reached; the answer is good when the block is entered.
+
+        Raises:
+            UpstreamUnavailableError: none can be reached, the answer breaks off, or says not now.
+            UpstreamRefusedError: the answer says not you.
+        """
+        headers = {**self._authorization, **headers}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        response = await self._first(method, path, params=params, headers=headers, data=body, timeout=limits)
+        try:
+            if response.status != 200:  # noqa: PLR2004 - HTTP
+                raise _refusal(response)
+            yield response
+        except UpstreamUnavailableError:
+            self._at += 1  # the next request goes to the next replica
+            raise
+        finally:
+            if response.content.at_eof():
+                response.release()
+            else:
+                response.close()
+
+    async def _first(self, method: str, path: str, **options: Any) -> aiohttp.ClientResponse:
+        """The answer of the first replica that gives one, whatever it says."""
+        failure = UpstreamUnavailableError("no control plane is configured")
+        for _ in self._urls:
+            url = self._urls[self._at % len(self._urls)]
+            try:
+                with translated("the control plane cannot be reached"):
+                    return await self._session.request(
+                        method, url.joinpath(*path.split("/")), allow_redirects=False, **options
+                    )
+            except UpstreamUnavailableError as error:
+                self._at += 1
+                failure = error
+        raise failure
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Raise the HTTP client's errors as the port's, without the URL, in which somebody may have put a password."""
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        cause = getattr(error, "os_error", error)
+        reason = getattr(cause, "strerror", None) or type(error).__name__
+        msg = f"{what}: {reason}"
+        raise UpstreamUnavailableError(msg) from error
+
+
+def _refusal(response: aiohttp.ClientResponse) -> Exception:
+    status = response.status
+    text = f"the control plane answers {status} {response.reason or ''}".rstrip()
+    if 300 <= status < 500 and status not in _TEMPORARY:  # noqa: PLR2004 - HTTP
+        return UpstreamRefusedError(text)
+    return UpstreamUnavailableError(text, _retry_after(response))
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float:
+    """Seconds; the form with a date is not used by our control plane and counts as not given."""
+    text = response.headers.get("Retry-After", "")
+    return min(float(text), MAX_RETRY_AFTER) if text.isdecimal() else 0.0

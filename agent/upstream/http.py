@@ -1,0 +1,109 @@
+"""The control plane over HTTP: snapshots down, reports up, and changes by its event stream."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from agent.ports import UpstreamUnavailableError
+from agent.upstream.endpoints import CONNECT_TIMEOUT, Endpoints, translated
+from shared.domain.scope import Revisions
+from shared.wire.codec import MalformedJsonError, decode
+from shared.wire.messages import Heartbeat, MalformedMessageError, Message, decode_message
+from shared.wire.report import Report
+from shared.wire.snapshot import MalformedSnapshotError, SnapshotDocument
+from shared.wire.sse import CONTENT_TYPE, OversizedFrameError, read_events
+
+MAX_SNAPSHOT = 256 * 1024 * 1024
+"""Bytes of a snapshot, decompressed. Far above any real one; far below what would take the machine down."""
+
+MAX_ANSWER = 64 * 1024
+"""Bytes of any other answer."""
+
+DEFAULT_SILENCE = 10.0
+"""Seconds without a byte on an event stream before the first heartbeat has told its interval."""
+
+_MESSAGE_EVENTS = frozenset({"change", "heartbeat"})
+
+
+class HttpSource:
+    """The control plane's side of the `Source` port."""
+
+    def __init__(
+        self, urls: Sequence[str], token: str, session: aiohttp.ClientSession, app_id: str, environment: str
+    ) -> None:
+        self._endpoints = Endpoints(urls, token, session)
+        self._path = f"api/v1/snapshots/{app_id}/{environment}"
+
+    async def fetch(self, since: Revisions | None, at_least: int = 0) -> SnapshotDocument:
+        """The delta since the given revisions, or the whole snapshot for None."""
+        params = {"since": ",".join(str(each) for each in since)} if since is not None else {}
+        if at_least:
+            params["at_least"] = str(at_least)
+        async with self._endpoints.request("GET", self._path, params=params) as response:
+            body = await _read(response, MAX_SNAPSHOT)
+        return SnapshotDocument.decode(body)
+
+    async def report(self, report: Report) -> float:
+        """Tell our state; returns in how many seconds to report again."""
+        async with self._endpoints.request("POST", "api/v1/agents/report", body=report.encode()) as response:
+            try:
+                return float(decode(await _read(response, MAX_ANSWER))["next_report_in"])
+            except (MalformedJsonError, MalformedSnapshotError, LookupError, TypeError, ValueError) as error:
+                msg = "the control plane's answer to a report cannot be read"
+                raise UpstreamUnavailableError(msg) from error
+
+
+class SseFeed:
+    """The event stream's side of the `Feed` port."""
+
+    name = "sse"
+
+    def __init__(
+        self, urls: Sequence[str], token: str, session: aiohttp.ClientSession, app_id: str, environment: str
+    ) -> None:
+        self._endpoints = Endpoints(urls, token, session)
+        self._path = f"api/v1/snapshots/{app_id}/{environment}/watch"
+        self._silence = DEFAULT_SILENCE
+
+    @asynccontextmanager
+    async def follow(self, since: Revisions) -> AsyncIterator[AsyncIterator[Message]]:
+        """Hear messages; the stream starts with a heartbeat, which tells what is missing since `since`."""
+        _ = since
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=self._silence)
+        headers = {"Accept": CONTENT_TYPE, "Accept-Encoding": "identity", "Cache-Control": "no-store"}
+        async with self._endpoints.request("GET", self._path, headers=headers, limits=limits) as response:
+            if response.content_type != CONTENT_TYPE:
+                msg = f"an event stream was asked for, {response.content_type} came"
+                raise UpstreamUnavailableError(msg)
+            yield self._messages(response)
+
+    async def _messages(self, response: aiohttp.ClientResponse) -> AsyncIterator[Message]:
+        try:
+            async for event in read_events(_chunks(response)):
+                if event.event in _MESSAGE_EVENTS:
+                    message = decode_message(event.data)
+                    if isinstance(message, Heartbeat):
+                        self._silence = message.interval * 3 + 1
+                    yield message
+        except OversizedFrameError as error:
+            raise MalformedMessageError(str(error)) from error
+        msg = "the control plane ended the event stream"
+        raise UpstreamUnavailableError(msg)
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in _chunks(response):
+        body += chunk
+        if len(body) > limit:
+            msg = f"an answer of more than {limit} bytes"
+            raise MalformedSnapshotError(msg)
+    return bytes(body)
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """The body as it comes, with the port's errors."""
+    with translated("the control plane broke off"):
+        async for chunk in response.content.iter_any():
+            yield chunk
