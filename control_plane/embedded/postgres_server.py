@@ -8,10 +8,11 @@ import hashlib
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,8 @@ def _initialize(data: Path, binaries: Binaries, account: Account, output: IO[byt
     locale = ["--locale=C.UTF-8"]
     if binaries.major >= 17:  # noqa: PLR2004 - the first one with a collation provider of its own
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-    command = [binaries.directory / "initdb", "-D", new, "-U", "postgres", "-A", "trust", "-E", "UTF8", *locale]
+    options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", *locale]
+    command: list[Path | str] = [binaries.directory / "initdb", "-D", new, *options]
     child = _run(command, new, account, output, signal.SIGKILL)
     try:
         code = child.wait(_START_PATIENCE)
@@ -140,7 +142,7 @@ def _start(
 
 
 def _run(
-    command: list[Path | str], cwd: Path, account: Account, output: IO[bytes], orphaned: signal.Signals
+    command: Sequence[Path | str], cwd: Path, account: Account, output: IO[bytes], orphaned: signal.Signals
 ) -> subprocess.Popen[bytes]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     try:
@@ -225,7 +227,7 @@ def _socket_directory(directory: DataDirectory, account: Account) -> Iterator[Pa
         path = Path(tempfile.gettempdir()) / f"trimtab-{os.geteuid()}-{name}"
     path.mkdir(mode=0o700, exist_ok=True)
     found = path.lstat()
-    if found.st_uid not in (os.geteuid(), account.uid) or found.st_mode & 0o170077 != 0o040000:
+    if found.st_uid not in (os.geteuid(), account.uid) or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o77:
         msg = f"{path} is not a private directory of ours: remove it"
         raise EmbeddedError(msg)
     account.own(path)

@@ -32,27 +32,27 @@ def spawn(
     The kernel ties the child to the *thread* that started it: call this from the main thread. `before_exec` runs in
     the child just before the program; a change of user there must come before us, since it would untie the child.
     """
-    if sys.platform == "linux":
+    if sys.platform != "linux":
+        guard = _GUARD.format(n=int(when_orphaned))
         return subprocess.Popen(  # noqa: S603 - the callers' own programs
-            command,
+            ["/bin/sh", "-c", guard, "guard", *command],
             cwd=cwd,
             env=environ,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=_Tie(os.getpid(), when_orphaned, before_exec),
+            preexec_fn=before_exec,
         )
-    guard = _GUARD.format(n=int(when_orphaned))
     return subprocess.Popen(  # noqa: S603
-        ["/bin/sh", "-c", guard, "guard", *command],
+        command,
         cwd=cwd,
         env=environ,
-        stdin=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
         start_new_session=True,
-        preexec_fn=before_exec,
+        preexec_fn=_Tie(os.getpid(), when_orphaned, before_exec),
     )
 
 

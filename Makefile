@@ -1,0 +1,62 @@
+# The only list of commands; CI and the README only call it.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help install run test check fmt bench lock
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTHON ?= python3
+# What the caller has set for other Pythons must not reach this one.
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+install: $(STAMP) ## Make .venv with both programs and the tools
+
+run: $(STAMP) ## Start everything on this machine: trimtab dev $(ARGS)
+	@exec $(BIN)/trimtab dev $(ARGS)
+
+test: $(STAMP) ## Run the whole test suite against real servers: pytest $(ARGS)
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+check: $(STAMP) ## What CI checks before the tests: form, lint, types, imports, generated documents
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m control_plane.api.reference --check
+	$(BIN)/python -m control_plane.cli.reference --check
+	$(BIN)/python -m agent.settings.reference --check
+
+fmt: $(STAMP) ## Format, and fix what can be fixed
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: $(STAMP) ## Measure: python -m bench $(ARGS)
+	@exec $(BIN)/python -m bench $(ARGS)
+
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --only-binary :all: --quiet
+
+lock: $(STAMP) ## Lock the dependencies anew, with hashes; UPGRADE=--upgrade takes the newest
+	$(LOCK) $(UPGRADE) --extra agent -o requirements/agent.txt
+	$(LOCK) $(UPGRADE) --extra control-plane -o requirements/control-plane.txt
+	$(LOCK) $(UPGRADE) --extra agent --extra control-plane --extra embedded --group test --group lint -o requirements/dev.txt
+
+# A virtual environment cannot be moved: one that was is made anew, as is one whose Python is gone.
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "trimtab: Python 3.11 or later is needed, '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+		echo "         Name another one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "trimtab: this Python has no venv. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Making the virtual environment in $(VENV)"
+	@[ -x $(BIN)/python ] && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing the locked dependencies (the first time, this takes a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --progress-bar off \
+		--require-hashes --only-binary :all: -r requirements/dev.txt
+	@echo "Installing trimtab and trimtab-agent"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
+	@touch $(STAMP)

@@ -1,0 +1,1 @@
+"""`trimtab`: the operator's command. The client commands speak to the API like anybody else; the rest start processes."""

@@ -1,0 +1,88 @@
+"""An ordinary client of the API, over the standard library: what any script could do."""
+
+import http.client
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+from shared.wire.codec import Json, MalformedJsonError, decode, encode
+
+_TIMEOUT = 10.0
+_FIRST_ERROR = 400
+
+
+class ClientError(Exception):
+    """The request was not answered, or with a problem; the text is for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Sends requests to the control plane at `url` with `token`."""
+
+    url: str
+    token: str = ""
+
+    def get(self, path: str, query: Mapping[str, str | int | None] | None = None) -> Json:
+        """GET; parameters that are None are left out."""
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return self._request("GET", f"{path}?{urlencode(given)}" if given else path, None)
+
+    def post(self, path: str, document: Json, *, idempotency_key: str | None = None) -> Json:
+        """POST a JSON document; with an idempotency key it takes effect once, however often it is sent."""
+        return self._request("POST", path, document, idempotency_key)
+
+    def pages(self, path: str, query: Mapping[str, str | int | None]) -> Iterator[Json]:
+        """All items of a list, page by page."""
+        cursor: str | None = None
+        while True:
+            page = self.get(path, {**query, "cursor": cursor})
+            yield from page["items"]
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return
+
+    def _request(self, method: str, path: str, document: Json, idempotency_key: str | None = None) -> Json:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            msg = f"{self.url!r} is not an http:// or https:// address: set TRIMTAB_URL or give --url"
+            raise ClientError(msg)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT)
+        headers = {"Accept": "application/json", "User-Agent": "trimtab-cli"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
+        body = None
+        if document is not None:
+            body = encode(document)
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, parts.path.rstrip("/") + path, body, headers)
+            response = connection.getresponse()
+            status, answer = response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            msg = f"{self.url} does not answer ({error}): is the control plane running?"
+            raise ClientError(msg) from error
+        finally:
+            connection.close()
+        return _result(status, answer)
+
+
+def _result(status: int, answer: bytes) -> Json:
+    try:
+        document = decode(answer) if answer else None
+    except MalformedJsonError:
+        document = None
+    if status < _FIRST_ERROR:
+        return document
+    if not isinstance(document, dict):
+        msg = f"the answer was status {status}"
+        raise ClientError(msg)
+    lines = [str(document.get("detail") or document.get("title") or status)]
+    lines += [f"  {each.get('pointer') or '/'}: {each.get('detail')}" for each in document.get("violations") or []]
+    if status == http.HTTPStatus.UNAUTHORIZED:
+        lines.append("  Set TRIMTAB_TOKEN, or give --token.")
+    elif hint := document.get("hint"):
+        lines.append(f"  {hint}")
+    raise ClientError("\n".join(lines))

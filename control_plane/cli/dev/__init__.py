@@ -1,0 +1,1 @@
+"""`trimtab dev`: everything on one machine, from one command."""

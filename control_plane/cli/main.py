@@ -1,0 +1,28 @@
+"""The commands of `trimtab`. What a command needs is imported when it runs, so that `--help` answers at once."""
+
+from typing import NoReturn
+
+import typer
+
+from control_plane.cli import configs, dev_command, servers
+
+app = typer.Typer(
+    name="trimtab",
+    help="Centralized configuration: a change made once reaches every instance in milliseconds.\n\n"
+    "Try it: `trimtab dev` starts everything on this machine and prints what to paste next. The commands under "
+    "Configs are clients of the API; they read TRIMTAB_URL and TRIMTAB_TOKEN (`. .trimtab/credentials.env` after "
+    "`set -a`).",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+dev_command.register(app)
+servers.register(app)
+configs.register(app)
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    app()
+    raise SystemExit(0)

@@ -1,0 +1,243 @@
+"""The composition root: open resources, build services, start workers, serve; then all of it in reverse.
+
+The mode of a process is the choice of three adapters, made in `_lossy` (cache, notices and presence: Redis or in
+process) and `_broker` (RabbitMQ or none). Everything else is the same in `trimtab dev` and in production.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio
+
+from control_plane.api.app import build_app
+from control_plane.api.services import Services
+from control_plane.domain.errors import UnavailableError
+from control_plane.domain.principal import token_hash
+from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence
+from control_plane.metrics import Metrics
+from control_plane.ports import Cache, Notices, Presence, Probe
+from control_plane.postgres.changes import PostgresChanges
+from control_plane.postgres.configs import PostgresConfigs
+from control_plane.postgres.credentials import PostgresCredentials
+from control_plane.postgres.leadership import PostgresLeadership
+from control_plane.postgres.migrate import Migrated, MigrationError, migrate, require_current
+from control_plane.postgres.pool import open_pool
+from control_plane.postgres.probe import PostgresProbe
+from control_plane.postgres.receipts import PostgresReceipts
+from control_plane.postgres.registry import PostgresRegistry
+from control_plane.rabbitmq.probe import RabbitProbe
+from control_plane.rabbitmq.publisher import RabbitPublisher, open_publisher
+from control_plane.redis_cache.cache import RedisCache
+from control_plane.redis_cache.client import open_redis
+from control_plane.redis_cache.notices import RedisNotices
+from control_plane.redis_cache.presence import RedisPresence
+from control_plane.redis_cache.probe import RedisProbe
+from control_plane.services.access import Access
+from control_plane.services.feed import Feed
+from control_plane.services.fleet import Fleet
+from control_plane.services.publishing import Publishing
+from control_plane.services.snapshots import Snapshots
+from control_plane.settings import Settings
+from control_plane.workers.follower import Follower
+from control_plane.workers.heartbeats import Heartbeats
+from control_plane.workers.housekeeping import Housekeeping
+from control_plane.workers.relay import Relay
+from shared.runtime.clock import SystemClock
+from shared.runtime.http import AddressInUseError, Listen, serving
+from shared.runtime.lifecycle import Worker, running, wait_for_stop_signal
+from shared.runtime.retry import Backoff
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """It cannot run as it is; the text is one line that says why and what to do."""
+
+
+def run(settings: Settings) -> None:
+    """Run a replica until it is told to stop.
+
+    Raises:
+        StartError: it cannot start.
+    """
+    with clear_errors():
+        in_event_loop(run_control_plane, settings)
+
+
+async def run_control_plane(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    async with running_control_plane(settings) as listen:
+        _log.info("the control plane is serving", extra={"address": str(listen)})
+        await wait_for_stop_signal()
+        _log.info("stopping")
+
+
+@asynccontextmanager
+async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
+    """A replica that serves until the block ends. Enter and leave it in one task."""
+    metrics, clock = Metrics(), SystemClock()
+    await _prepare_schema(settings)
+    async with (
+        open_pool(settings.database_url, settings.database_pool_size) as pool,
+        _lossy(settings, metrics) as lossy,
+        _broker(settings) as publisher,
+    ):
+        changes, configs, registry = PostgresChanges(pool), PostgresConfigs(pool), PostgresRegistry(pool)
+        credentials = PostgresCredentials(pool)
+        if settings.bootstrap_token:
+            await credentials.ensure_operator(token_hash(settings.bootstrap_token))
+        feed = Feed(changes, metrics, clock)
+        await feed.load()
+        snapshots = Snapshots(configs, feed, lossy.cache, metrics, clock)
+        await snapshots.warm(await registry.environments(settings.warm_limit))
+        services = Services(
+            publishing=Publishing(changes, feed, lossy.notices, metrics, settings.limits),
+            changes=changes,
+            configs=configs,
+            registry=registry,
+            receipts=PostgresReceipts(pool),
+            access=Access(credentials, clock),
+            snapshots=snapshots,
+            fleet=Fleet(lossy.presence, changes, clock),
+            feed=feed,
+            probes=[PostgresProbe(pool), *lossy.probes, *([RabbitProbe(publisher)] if publisher else [])],
+            metrics=metrics,
+            limits=settings.limits,
+            clock=clock,
+            heartbeat_interval=settings.heartbeat_interval,
+        )
+        workers = _workers(settings, services, lossy, publisher)
+        listen = Listen.parse(settings.listen)
+        async with running(*workers), serving(build_app(services), listen, grace=settings.shutdown_grace) as served:
+            yield served
+
+
+def _workers(settings: Settings, services: Services, lossy: "Lossy", publisher: RabbitPublisher | None) -> list[Worker]:
+    interval, dsn = settings.heartbeat_interval, settings.database_url
+    workers: list[Worker] = [
+        Follower(services.feed, lossy.notices).run,
+        Heartbeats(services.feed, interval).run,
+        Housekeeping(PostgresLeadership(dsn, "housekeeping", publishes=publisher is not None)).run,
+    ]
+    if publisher is not None:
+        leadership = PostgresLeadership(dsn, "relay")
+        relay = Relay(
+            leadership, publisher, lossy.notices, services.feed, services.registry, services.metrics, interval
+        )
+        workers.append(relay.run)
+    return workers
+
+
+@dataclass(frozen=True, slots=True)
+class Lossy:
+    """What may be lost: losing it costs speed, never correctness."""
+
+    cache: Cache
+    notices: Notices
+    presence: Presence
+    probes: list[Probe]
+
+
+@asynccontextmanager
+async def _lossy(settings: Settings, metrics: Metrics) -> AsyncIterator[Lossy]:
+    if not settings.redis_url:
+        yield Lossy(MemoryCache(), MemoryNotices(), MemoryPresence(), [])
+        return
+    async with open_redis(settings.redis_url) as client:
+        yield Lossy(RedisCache(client, metrics), RedisNotices(client), RedisPresence(client), [RedisProbe(client)])
+
+
+@asynccontextmanager
+async def _broker(settings: Settings) -> AsyncIterator[RabbitPublisher | None]:
+    if not settings.amqp_url:
+        yield None
+        return
+    async with open_publisher(settings.amqp_url) as publisher:
+        yield publisher
+
+
+async def _prepare_schema(settings: Settings) -> None:
+    """Wait for PostgreSQL, and see to it that its schema is ours."""
+    step = migrate if settings.migrate else require_current
+    backoff = Backoff(base=0.2, cap=2.0)
+    away = "no answer in time"
+    with anyio.move_on_after(settings.database_wait):
+        while True:
+            try:
+                await step(settings.database_url)
+            except UnavailableError as error:
+                away = str(error)
+                _log.warning("waiting for PostgreSQL", extra={"reason": away})
+            else:
+                return
+            await anyio.sleep(backoff.next())
+    msg = f"PostgreSQL does not answer ({away}): check TRIMTAB_DATABASE_URL"
+    raise StartError(msg)
+
+
+def migrate_database(dsn: str) -> Migrated:
+    """Bring the schema to this version.
+
+    Raises:
+        StartError: it cannot be done.
+    """
+    with clear_errors():
+        return in_event_loop(migrate, dsn)
+
+
+def set_operator_token(dsn: str, token: str) -> None:
+    """Make this token the bootstrap operator's.
+
+    Raises:
+        StartError: it cannot be done.
+    """
+
+    async def ensure() -> None:
+        await require_current(dsn)
+        async with open_pool(dsn, 1) as pool:
+            await PostgresCredentials(pool).ensure_operator(token_hash(token))
+
+    with clear_errors():
+        in_event_loop(ensure)
+
+
+def in_event_loop(function: Callable[..., Awaitable[T]], *arguments: object) -> T:
+    """Run a coroutine function to its end."""
+    return anyio.run(function, *arguments, backend_options={"use_uvloop": True})
+
+
+@contextmanager
+def clear_errors(*also: type[Exception]) -> Iterator[None]:
+    """Turn what an operator can mend, and what `also` names, into a `StartError`; a bug goes through."""
+    try:
+        yield
+    except Exception as error:
+        for leaf in _leaves(error):
+            if (line := str(leaf) if isinstance(leaf, also) else _line(leaf)) is not None:
+                raise StartError(line) from error
+        raise
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors inside a task group's error."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
+
+
+def _line(error: BaseException) -> str | None:
+    match error:
+        case StartError() | MigrationError():
+            return str(error)
+        case AddressInUseError():
+            return f"{error.address} cannot be listened on: stop what uses it, or set TRIMTAB_LISTEN"
+        case UnavailableError():
+            return f"{error}: check that it runs and that its URL is right"
+        case _:
+            return None
