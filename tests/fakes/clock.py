@@ -1,0 +1,21 @@
+"""A clock that a test moves."""
+
+from datetime import UTC, datetime, timedelta
+
+
+class ManualClock:
+    """Stands still until it is told to advance."""
+
+    def __init__(self) -> None:
+        self._seconds = 1_000.0
+        self._start = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._seconds)
+
+    def monotonic(self) -> float:
+        return self._seconds
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._seconds += seconds
