@@ -13,7 +13,7 @@ from tests.servers.container import Container
 from tests.servers.process import Home, Process
 from tests.servers.server import Server, free_port
 
-IMAGE = "postgres:17-alpine"
+IMAGE = "postgres:17.6-alpine"
 _CLUSTER = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
 _SETTINGS = {
     "fsync": "off",  # a killed server loses nothing by it, only a machine that loses its power does

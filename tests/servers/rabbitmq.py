@@ -7,7 +7,7 @@ from tests.servers.container import Container
 from tests.servers.process import Home, Process
 from tests.servers.server import Server, free_port, greets
 
-IMAGE = "rabbitmq:3.13-management-alpine"
+IMAGE = "rabbitmq:4.1.4-management-alpine"
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the one in /usr/sbin insists on the user rabbitmq
 _HELLO = b"AMQP\x00\x00\x09\x01"
 _START_FRAME = b"\x01\x00\x00"

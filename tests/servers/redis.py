@@ -8,7 +8,7 @@ from tests.servers.container import Container
 from tests.servers.process import Home, Process
 from tests.servers.server import Server, free_port, greets
 
-IMAGE = "redis:7.4-alpine"
+IMAGE = "redis:7.4.5-alpine"
 _OPTIONS = ["--save", "", "--appendonly", "no", "--databases", "64"]
 
 
