@@ -10,6 +10,7 @@ from uuid import UUID
 from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed, Config, ConfigVersion, Draft
 from control_plane.domain.principal import Principal
 from shared.domain.scope import Revisions, Scope
+from shared.wire.codec import Json
 from shared.wire.messages import ChangeMessage, ScopeState
 from shared.wire.report import Report
 from shared.wire.snapshot import SnapshotDocument
@@ -186,6 +187,36 @@ class Credentials(Protocol):
         Raises:
             NotFoundError: there is no such token.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What is known of a request with an Idempotency-Key. `answer` is None while the request is under way."""
+
+    request_hash: bytes
+    answer: Json | None
+
+
+class Receipts(Protocol):
+    """The answers to requests with an Idempotency-Key that make something other than a change (a draft has its own).
+
+    A key means something only together with its author, and is the same key for changes and for everything else.
+    """
+
+    async def begin(self, author: str, key: str, request_hash: bytes) -> Receipt | None:
+        """Claim a key: None if it is ours now, else what is known of the request that has it.
+
+        A claim that was never finished, because its process died, can be claimed by the same request a while later.
+        """
+        ...
+
+    async def finish(self, author: str, key: str, answer: Json) -> None:
+        """Keep the answer to the request that claimed the key."""
+        ...
+
+    async def forget(self, author: str, key: str) -> None:
+        """Give up a claim: the request did nothing."""
         ...
 
 

@@ -1,0 +1,38 @@
+"""The HTTP application: the table of routes, put into service."""
+
+from aiohttp import web
+from anyio import Event
+
+from control_plane.api.endpoint import Endpoint
+from control_plane.api.errors import translate
+from control_plane.api.observe import add_headers, observing_middleware
+from control_plane.api.openapi import describe
+from control_plane.api.page import OPENAPI
+from control_plane.api.routes import ROUTES
+from control_plane.api.services import Services
+from control_plane.api.watch import STOPPING
+from shared.runtime.http import problems_middleware
+from shared.wire.codec import encode
+
+
+def build_app(services: Services) -> web.Application:
+    """Build the application that serves every route with these services."""
+    app = web.Application(
+        middlewares=[observing_middleware(services.metrics, services.clock), problems_middleware(translate)],
+        client_max_size=services.limits.body_bytes,
+    )
+    app[STOPPING] = Event()
+    app[OPENAPI] = encode(describe(ROUTES, services.limits))
+    app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(_end_streams)
+    for route in ROUTES:
+        endpoint = Endpoint(route, services)
+        resource = app.router.add_resource(route.path, name=None)
+        resource.add_route(route.method, endpoint)
+        if route.method == "GET":
+            resource.add_route("HEAD", endpoint)
+    return app
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[STOPPING].set()

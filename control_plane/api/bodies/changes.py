@@ -1,0 +1,170 @@
+"""Changes: several operations that become visible at once, and the record of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal, Self, TypeAlias
+from uuid import UUID
+
+from pydantic import Field
+
+from control_plane.api.bodies.fields import Body, Key, Name, Placed, Revision, Text, Value
+from control_plane.api.bodies.pages import PageQuery
+from control_plane.domain.change import Applied, ChangeRecord, Committed, Op, Operation, Source
+from shared.domain.scope import Level, Scope
+
+MAX_VERSION = 2**31 - 1
+
+
+class _KeyOperation(Placed):
+    """An operation on the entry of one key in one scope."""
+
+    key: Key
+    """Which config."""
+    expected_version: Annotated[int | None, Field(ge=0, le=MAX_VERSION)] = None
+    """The version that was read; 0: there is none yet. Refused if it is another by now."""
+
+
+class PutOperation(_KeyOperation):
+    """Give the key a value in this scope."""
+
+    op: Literal["put"]
+    value: Value
+    """Any JSON."""
+    sensitive: bool | None = None
+    """Whether the value is a secret; null keeps what the entry says."""
+    description: Text | None = None
+    """For people; null keeps what the entry says."""
+
+    def operation(self) -> Operation:
+        """The operation as the domain knows it."""
+        return Operation(
+            Op.PUT, self.scope, self.key, self.value, self.sensitive, self.description, self.expected_version
+        )
+
+
+class _BareOperation(_KeyOperation):
+    """An operation that needs no value."""
+
+    op: str
+
+    def operation(self) -> Operation:
+        """The operation as the domain knows it."""
+        return Operation(Op(self.op), self.scope, self.key, expected_version=self.expected_version)
+
+
+class DeleteOperation(_BareOperation):
+    """Take the entry away; what a less specific scope says for the key shows again."""
+
+    op: Literal["delete"]
+
+
+class MaskOperation(_BareOperation):
+    """Hide the key in this scope, whatever less specific scopes say. A config of kind `mask` stands here then."""
+
+    op: Literal["mask"]
+
+
+class UnmaskOperation(_BareOperation):
+    """Take a mask away; what a less specific scope says for the key shows again."""
+
+    op: Literal["unmask"]
+
+
+AnyOperation: TypeAlias = Annotated[
+    PutOperation | DeleteOperation | MaskOperation | UnmaskOperation, Field(discriminator="op")
+]
+
+
+class NewChange(Body):
+    """A change: all of its operations, or none."""
+
+    message: Text = ""
+    """Why, for the record of changes."""
+    operations: Annotated[list[AnyOperation], Field(min_length=1)]
+    """Each about another key or scope."""
+    dry_run: bool = False
+    """Check everything and tell what would be, without doing it."""
+    base_revision: Revision | None = None
+    """The revision that the change is based on. Refused if one of its keys moved since."""
+
+
+class ChangeQuery(PageQuery):
+    """Which changes."""
+
+    app_id: Name | None = None
+    """Those that touched this application."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeView:
+    """A scope: where in the hierarchy something stands."""
+
+    scope: Level
+    app_id: str | None
+    environment: str | None
+
+    @classmethod
+    def of(cls, scope: Scope) -> Self:
+        """Show a scope."""
+        return cls(scope.level, scope.app_id, scope.environment)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedView:
+    """What one operation did: the config's id and its version since then."""
+
+    op: Op
+    id: UUID
+    app_id: str | None
+    environment: str | None
+    scope: Level
+    key: str
+    version: int
+
+    @classmethod
+    def of(cls, applied: Applied) -> Self:
+        """Show an operation's result."""
+        scope = applied.scope
+        return cls(applied.op, applied.id, scope.app_id, scope.environment, scope.level, applied.key, applied.version)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeReceipt:
+    """A committed change; with `dry_run` what it would have been."""
+
+    revision: int
+    committed_at: datetime
+    dry_run: bool
+    operations: tuple[AppliedView, ...]
+
+    @classmethod
+    def of(cls, committed: Committed) -> Self:
+        """Show a commit's result."""
+        applied = tuple(map(AppliedView.of, committed.applied))
+        return cls(committed.revision, committed.committed_at, committed.dry_run, applied)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """A change as it was committed."""
+
+    revision: int
+    author: str
+    message: str
+    source: Source
+    committed_at: datetime
+    scopes: tuple[ScopeView, ...]
+    operations: tuple[AppliedView, ...]
+
+    @classmethod
+    def of(cls, record: ChangeRecord) -> Self:
+        """Show a change."""
+        return cls(
+            revision=record.revision,
+            author=record.author,
+            message=record.message,
+            source=record.source,
+            committed_at=record.committed_at,
+            scopes=tuple(map(ScopeView.of, record.scopes)),
+            operations=tuple(map(AppliedView.of, record.applied)),
+        )

@@ -1,0 +1,219 @@
+"""Configs: one entry with its versions, and what an app/environment gets of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import Field
+
+from control_plane.api.bodies.fields import Body, Key, Name, Placed, Query, Text, Value
+from control_plane.api.bodies.pages import PageQuery, Param
+from control_plane.domain.change import Applied, Committed, Config, ConfigVersion, Op
+from shared.domain.entry import Entry, Kind
+from shared.domain.resolution import Effective
+from shared.domain.scope import Level
+from shared.wire.codec import Json, fragment
+
+
+class NewConfig(Placed):
+    """A config to create in a scope."""
+
+    key: Key
+    """Its key: unique in its scope."""
+    value: Value
+    """Any JSON."""
+    sensitive: bool = False
+    """Whether the value is a secret: it is then shown to nobody but the agents that it is for."""
+    description: Text = ""
+    """For people."""
+    message: Text = ""
+    """Why, for the record of changes."""
+
+
+class ConfigUpdate(Body):
+    """A config's new value. What is left out stays as it is."""
+
+    value: Value
+    """Any JSON. A value put on a mask takes the mask away."""
+    sensitive: bool | None = None
+    """Whether the value is a secret."""
+    description: Text | None = None
+    """For people."""
+    message: Text = ""
+    """Why, for the record of changes."""
+
+
+class ConfigQuery(PageQuery):
+    """Which configs; every parameter narrows."""
+
+    app_id: Name | None = None
+    """Of this application."""
+    environment: Name | None = None
+    """Of environments of this name."""
+    scope: Literal["global", "app", "environment"] | None = None
+    """Standing at this level."""
+    prefix: Param | None = None
+    """Whose key begins like this."""
+    text: Param | None = None
+    """Whose key or description contains this."""
+    include_deleted: bool = False
+    """Whether to list deleted ones as well."""
+
+
+class DeleteQuery(Query):
+    """What to say about a deletion."""
+
+    message: Text = ""
+    """Why, for the record of changes."""
+
+
+class Fetch(Body):
+    """Which app/environment's effective configs to fetch."""
+
+    app_id: Name
+    environment: Name
+    keys: Annotated[list[Key] | None, Field(max_length=10_000)] = None
+    """Only these; everything where it is left out."""
+    context: dict[str, Any] | None = None
+    """The evaluation context (`targetingKey`, `groups`, other attributes) for which to resolve."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigView:
+    """A config. `value` is null for a mask (`kind`), and for a secret (`sensitive`)."""
+
+    id: UUID
+    app_id: str | None
+    environment: str | None
+    scope: Level
+    key: str
+    kind: Kind
+    value: Any
+    sensitive: bool
+    description: str
+    version: int
+    revision: int
+    deleted: bool
+    updated_at: datetime
+    updated_by: str
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Show a config."""
+        return cls(
+            id=config.id,
+            app_id=config.scope.app_id,
+            environment=config.scope.environment,
+            scope=config.scope.level,
+            key=config.key,
+            kind=config.kind,
+            value=shown(config.value, sensitive=config.sensitive),
+            sensitive=config.sensitive,
+            description=config.description,
+            version=config.version,
+            revision=config.revision,
+            deleted=config.deleted,
+            updated_at=config.updated_at,
+            updated_by=config.updated_by,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReceipt:
+    """What became of a config, and the revision of the change that did it."""
+
+    id: UUID
+    app_id: str | None
+    environment: str | None
+    scope: Level
+    key: str
+    op: Op
+    version: int
+    revision: int
+    committed_at: datetime
+
+    @classmethod
+    def of(cls, committed: Committed, applied: Applied) -> Self:
+        """Show what a change did to one config."""
+        return cls(
+            id=applied.id,
+            app_id=applied.scope.app_id,
+            environment=applied.scope.environment,
+            scope=applied.scope.level,
+            key=applied.key,
+            op=applied.op,
+            version=applied.version,
+            revision=committed.revision,
+            committed_at=committed.committed_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigVersionView:
+    """One version of a config, with the change that made it. `value` is null where nothing or a secret was put."""
+
+    version: int
+    revision: int
+    op: Op
+    kind: Kind
+    value: Any
+    sensitive: bool
+    author: str
+    message: str
+    committed_at: datetime
+
+    @classmethod
+    def of(cls, version: ConfigVersion) -> Self:
+        """Show a version."""
+        return cls(
+            version=version.version,
+            revision=version.revision,
+            op=version.op,
+            kind=version.kind,
+            value=shown(version.value, sensitive=version.sensitive),
+            sensitive=version.sensitive,
+            author=version.author,
+            message=version.message,
+            committed_at=version.committed_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveConfig:
+    """What an app/environment gets for a key, and from where. `value` is null for a secret (`sensitive`)."""
+
+    value: Any
+    sensitive: bool
+    scope: Level
+    version: int
+    revision: int
+    reason: Literal["STATIC"]
+    variant: str | None
+
+    @classmethod
+    def of(cls, effective: Effective) -> Self:
+        """Show a resolution."""
+        entry: Entry = effective.entry
+        value = shown(entry.value, sensitive=entry.sensitive)
+        return cls(value, entry.sensitive, effective.level, entry.version, entry.revision, "STATIC", None)
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveConfigs:
+    """What an app/environment gets at a revision. `stale`: the database is away, so it may be behind.
+
+    `missing` names the keys that were asked for and that it does not see.
+    """
+
+    app_id: str
+    environment: str
+    revision: int
+    stale: bool
+    configs: dict[str, EffectiveConfig]
+    missing: tuple[str, ...]
+
+
+def shown(value: bytes, *, sensitive: bool) -> Json:
+    """A value for everybody's eyes: no secrets."""
+    return fragment(value) if value and not sensitive else None

@@ -1,0 +1,117 @@
+"""One request after it was checked: what a handler gets to see."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from aiohttp import web
+
+from control_plane.domain.errors import InvalidError, NotFoundError
+from control_plane.domain.limits import Limits
+from control_plane.domain.principal import Principal
+from shared.domain.scope import is_name
+from shared.runtime.http import REQUEST_ID
+from shared.wire.codec import Json, encode
+from shared.wire.problem import Violation
+
+B = TypeVar("B")
+Q = TypeVar("Q")
+
+DEFAULT_PAGE = 100
+_MAX_REVISION = 2**63 - 1
+_UUID_LENGTH = 36
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[B, Q]):
+    """A checked request: who calls, the body and the query as models, and the names in the path."""
+
+    request: web.Request
+    principal: Principal
+    body: B
+    query: Q
+    raw: bytes
+    limits: Limits
+    idempotency_key: str | None = None
+
+    @property
+    def app_id(self) -> str:
+        """The application in the path."""
+        return app_in(self.request)
+
+    @property
+    def environment(self) -> str:
+        """The environment in the path."""
+        return environment_in(self.request)
+
+    @property
+    def revision(self) -> int:
+        """The revision in the path."""
+        kind, text = "change", self.request.match_info["revision"]
+        if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= _MAX_REVISION):  # noqa: PLR2004 - 64 bits
+            raise NotFoundError(kind, text)
+        return int(text)
+
+    def id(self, kind: str) -> UUID:
+        """The id in the path, of a thing of this kind."""
+        text = self.request.match_info["id"]
+        try:
+            found = UUID(text)
+        except ValueError as error:
+            raise NotFoundError(kind, text) from error
+        if len(text) != _UUID_LENGTH:  # the library reads other spellings too; a thing has one address
+            raise NotFoundError(kind, text)
+        return found
+
+    def page_size(self, asked: int | None) -> int:
+        """How many items to answer with."""
+        if asked is not None and asked > self.limits.page_size:
+            raise InvalidError([Violation("?limit", f"the limit page_size is {self.limits.page_size}")])
+        return asked or min(DEFAULT_PAGE, self.limits.page_size)
+
+    @property
+    def request_hash(self) -> bytes:
+        """What makes two requests the same one: method, path, caller and body."""
+        parts = (self.request.method, self.request.path, self.principal.id)
+        return hashlib.sha256("\n".join(parts).encode() + b"\n" + self.raw).digest()
+
+    @property
+    def request_id(self) -> str:
+        """The id under which logs and problems speak of this request."""
+        return str(self.request.get(REQUEST_ID, ""))
+
+    @property
+    def address(self) -> str:
+        """From where the request came."""
+        return self.request.remote or ""
+
+
+def app_in(request: web.Request) -> str:
+    """The application in the path.
+
+    Raises:
+        NotFoundError: no application can have this name.
+    """
+    return _name(request, "app", "application")
+
+
+def environment_in(request: web.Request) -> str:
+    """The environment in the path.
+
+    Raises:
+        NotFoundError: no environment can have this name.
+    """
+    return _name(request, "environment", "environment")
+
+
+def _name(request: web.Request, variable: str, kind: str) -> str:
+    text = request.match_info[variable]
+    if not is_name(text):
+        raise NotFoundError(kind, text)
+    return text
+
+
+def reply(document: Json, status: int = 200, headers: dict[str, Any] | None = None) -> web.Response:
+    """An answer in JSON."""
+    return web.Response(status=status, body=encode(document), content_type="application/json", headers=headers)

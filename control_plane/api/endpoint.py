@@ -1,0 +1,87 @@
+"""One route in service: let the caller in, check what it sent, call the handler."""
+
+from functools import partial
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from control_plane.api.call import Call, app_in, environment_in
+from control_plane.api.once import answer_once
+from control_plane.api.reading import read_body, read_bytes, read_idempotency_key, read_query
+from control_plane.api.route import Repeat, Route
+from control_plane.api.services import Services
+from control_plane.domain.errors import InvalidError, UnauthenticatedError
+from control_plane.domain.principal import Principal, Role
+from shared.wire.problem import Violation
+
+PRINCIPAL = web.RequestKey("principal", str)
+ANYBODY = Principal("anybody", Role.AGENT)
+"""Calls the open routes; has no app/environment, so it would pass no check."""
+
+
+class Endpoint:
+    """Serves one route."""
+
+    def __init__(self, route: Route[Any, Any], services: Services) -> None:
+        self._route = route
+        self._services = services
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer has no end."""
+        return self._route.streams
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request."""
+        call = await self._read(request)
+        act = partial(self._route.handler, self._services, call)
+        if call.idempotency_key is None or self._route.repeat is Repeat.IN_DRAFT:
+            return await act()
+        secret = self._route.repeat is Repeat.SECRET
+        return await answer_once(self._services.receipts, call, call.idempotency_key, act, secret=secret)
+
+    async def _read(self, request: web.Request) -> Call[Any, Any]:
+        route, limits = self._route, self._services.limits
+        principal = await self._admit(request)
+        raw = await read_bytes(request, limits) if route.body else b""
+        keyed = route.repeat is not Repeat.UNKNOWN
+        return Call(
+            request=request,
+            principal=principal,
+            body=read_body(route.body, raw, limits) if route.body else None,
+            query=self._query(request),
+            raw=raw,
+            limits=limits,
+            idempotency_key=read_idempotency_key(request.headers) if keyed else None,
+        )
+
+    async def _admit(self, request: web.Request) -> Principal:
+        """Authenticate, then authorise; the path says which app/environment an agent asks for."""
+        if self._route.permission is None:
+            return ANYBODY
+        principal = await self._services.access.authenticate(bearer_token(request))
+        request[PRINCIPAL] = principal.id
+        if "environment" not in request.match_info:
+            self._services.access.authorise_role(principal, self._route.permission)
+        else:
+            self._services.access.authorise(principal, self._route.permission, app_in(request), environment_in(request))
+        return principal
+
+    def _query(self, request: web.Request) -> Any:
+        if self._route.query is not None:
+            return read_query(self._route.query, request, self._services.limits)
+        if self._route.permission is not None and request.query:
+            raise InvalidError([Violation(f"?{name}", "there is no such parameter") for name in sorted(request.query)])
+        return None
+
+
+def bearer_token(request: web.Request) -> str:
+    """The token of the Authorization header.
+
+    Raises:
+        UnauthenticatedError: there is none.
+    """
+    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise UnauthenticatedError
+    return token.strip()

@@ -1,0 +1,96 @@
+"""From an error of the domain to the problem that the caller sees: one table, used by one middleware."""
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import ContentEncodingError
+
+from control_plane.domain.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    KeyReusedError,
+    NotFoundError,
+    PreconditionRequiredError,
+    TooLargeError,
+    UnauthenticatedError,
+    UnavailableError,
+    VersionMismatchError,
+)
+from shared.wire.codec import Json
+from shared.wire.problem import Problem, ProblemType, Violation
+
+
+class MalformedError(Exception):
+    """The request cannot be read; only HTTP knows this kind of wrong."""
+
+
+class UnsupportedMediaError(Exception):
+    """The body is not JSON by its own words."""
+
+
+class NotReadyError(Exception):
+    """A dependency that this replica needs is away."""
+
+    def __init__(self, dependencies: list[Json], away: list[str]) -> None:
+        super().__init__(f"Away: {', '.join(away)}.")
+        self.dependencies = dependencies
+
+
+def _invalid(error: InvalidError) -> Problem:
+    return Problem(ProblemType.INVALID, "The request is not valid; see violations.", error.violations)
+
+
+def _too_large(error: TooLargeError) -> Problem:
+    facts: dict[str, Json] = {"limit": error.limit, "allowed": error.allowed}
+    return Problem(ProblemType.TOO_LARGE, str(error), (Violation(error.pointer, str(error)),), extensions=facts)
+
+
+def _conflict(error: ConflictError) -> Problem:
+    return Problem(ProblemType.CONFLICT, error.detail, extensions=dict(error.facts))
+
+
+def _version(error: VersionMismatchError) -> Problem:
+    return Problem(ProblemType.VERSION_MISMATCH, str(error), extensions={"current_version": error.current})
+
+
+def _unavailable(error: UnavailableError) -> Problem:
+    # The driver's own words stay in the log: they name hosts and users.
+    detail = f"{error.dependency} is away."
+    return Problem(ProblemType.UNAVAILABLE, detail, retry_after=error.retry_after)
+
+
+def _plain(kind: ProblemType, detail: str | None = None) -> Callable[[Exception], Problem]:
+    return lambda error: Problem(kind, detail or str(error) or kind.title)
+
+
+_TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
+    MalformedError: _plain(ProblemType.MALFORMED),
+    ContentEncodingError: _plain(ProblemType.MALFORMED, "The body is not encoded as Content-Encoding says."),
+    web.RequestPayloadError: _plain(ProblemType.MALFORMED, "The body ended early or is not encoded as it says."),
+    UnauthenticatedError: _plain(ProblemType.UNAUTHENTICATED, "No valid token was given."),
+    ForbiddenError: lambda error: Problem(
+        ProblemType.FORBIDDEN, str(error), extensions={"permission": error.permission}
+    ),
+    NotFoundError: _plain(ProblemType.NOT_FOUND),
+    KeyReusedError: lambda error: Problem(ProblemType.KEY_REUSED, error.detail, extensions=dict(error.facts)),
+    ConflictError: _conflict,
+    VersionMismatchError: _version,
+    TooLargeError: _too_large,
+    UnsupportedMediaError: _plain(ProblemType.UNSUPPORTED_MEDIA),
+    InvalidError: _invalid,
+    PreconditionRequiredError: _plain(ProblemType.PRECONDITION_REQUIRED, "This operation needs the header If-Match."),
+    UnavailableError: _unavailable,
+    NotReadyError: lambda error: Problem(
+        ProblemType.NOT_READY, str(error), retry_after=1, extensions={"dependencies": error.dependencies}
+    ),
+}
+
+
+def translate(error: Exception) -> Problem | None:
+    """The problem for an error; None for one that is not in the table: a bug."""
+    for kind in type(error).__mro__:
+        if (make := _TABLE.get(kind)) is not None:
+            return make(error)
+    return None

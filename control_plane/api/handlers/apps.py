@@ -1,0 +1,79 @@
+"""Applications, their environments, and the tokens of their agents."""
+
+from aiohttp import web
+
+from control_plane.api.bodies.apps import (
+    AgentTokenView,
+    AppView,
+    EnvironmentView,
+    NewAgentToken,
+    NewAgentTokenView,
+    NewApp,
+    NewEnvironment,
+)
+from control_plane.api.bodies.pages import PageQuery, PageView
+from control_plane.api.call import Call, reply
+from control_plane.api.paging import cut_page
+from control_plane.api.services import Services
+
+_APPS = "/api/v1/apps"
+
+
+async def create_app(services: Services, call: Call[NewApp, None]) -> web.StreamResponse:
+    """Register an application."""
+    app = await services.registry.create_app(call.body.app_id, call.body.description, call.principal.id)
+    return reply(AppView.of(app), 201, {"Location": f"{_APPS}/{app.app_id}"})
+
+
+async def list_apps(services: Services, call: Call[None, PageQuery]) -> web.StreamResponse:
+    """List the applications by name."""
+    page = await services.registry.list_apps(limit=call.page_size(call.query.limit), cursor=call.query.cursor)
+    return reply(PageView(tuple(map(AppView.of, page.items)), page.next_cursor))
+
+
+async def get_app(services: Services, call: Call[None, None]) -> web.StreamResponse:
+    """Show one application and its environments."""
+    return reply(AppView.of(await services.registry.get_app(call.app_id)))
+
+
+async def create_environment(services: Services, call: Call[NewEnvironment, None]) -> web.StreamResponse:
+    """Register an environment of an application."""
+    app_id, environment = call.app_id, call.body.environment
+    await services.registry.create_environment(app_id, environment, call.principal.id)
+    return reply(EnvironmentView(app_id, environment), 201, {"Location": f"{_APPS}/{app_id}/environments"})
+
+
+async def list_environments(services: Services, call: Call[None, PageQuery]) -> web.StreamResponse:
+    """List the environments of an application."""
+    app = await services.registry.get_app(call.app_id)
+    environments = [EnvironmentView(app.app_id, each) for each in app.environments]
+    return reply(cut_page(call, environments, lambda each: (each.environment,), lambda each: each))
+
+
+async def create_agent_token(services: Services, call: Call[NewAgentToken, None]) -> web.StreamResponse:
+    """Make a token for the agents of an app/environment.
+
+    The secret is in this answer and nowhere else. With it an agent reads the snapshot of this app/environment and
+    reports about itself; it can do nothing else.
+    """
+    token, secret = await services.access.create_agent_token(
+        call.app_id, call.environment, call.body.description, call.principal.id
+    )
+    location = f"{_APPS}/{token.app_id}/environments/{token.environment}/agent-tokens/{token.id}"
+    shown = NewAgentTokenView(token.id, token.app_id, token.environment, token.description, secret)
+    return reply(shown, 201, {"Location": location})
+
+
+async def list_agent_tokens(services: Services, call: Call[None, PageQuery]) -> web.StreamResponse:
+    """List the tokens of an app/environment that are not revoked, oldest first, without their secrets."""
+    tokens = await services.access.list_agent_tokens(call.app_id, call.environment)
+    return reply(cut_page(call, tokens, lambda each: (each.created_at.isoformat(), str(each.id)), AgentTokenView.of))
+
+
+async def revoke_agent_token(services: Services, call: Call[None, None]) -> web.StreamResponse:
+    """Revoke an agent token.
+
+    Streams that were opened with it end within seconds.
+    """
+    await services.access.revoke_agent_token(call.app_id, call.environment, call.id("agent token"))
+    return web.Response(status=204)

@@ -1,0 +1,56 @@
+"""Changes of several operations, and the record of all changes."""
+
+from aiohttp import web
+
+from control_plane.api.bodies.changes import ChangeQuery, ChangeReceipt, ChangeView, NewChange
+from control_plane.api.bodies.fleet import ConvergenceView
+from control_plane.api.bodies.pages import PageView
+from control_plane.api.call import Call, reply
+from control_plane.api.handlers.configs import replayed
+from control_plane.api.services import Services
+from control_plane.domain.change import Draft
+
+
+async def create_change(services: Services, call: Call[NewChange, None]) -> web.StreamResponse:
+    """Commit several operations as one change.
+
+    They may be about different scopes; an agent shows all of them at once, or none. This is also the way to mask a
+    key in a scope (`mask`) and to take the mask away (`unmask`). With `dry_run`, nothing is done and the answer is
+    what would be.
+    """
+    body = call.body
+    draft = Draft(
+        operations=tuple(each.operation() for each in body.operations),
+        author=call.principal.id,
+        message=body.message,
+        base_revision=body.base_revision,
+        idempotency_key=call.idempotency_key,
+        request_hash=call.request_hash,
+        address=call.address,
+        request_id=call.request_id,
+        dry_run=body.dry_run,
+    )
+    committed = await services.publishing.commit(draft)
+    receipt = ChangeReceipt.of(committed)
+    if committed.dry_run:
+        return reply(receipt)
+    return reply(receipt, 201, {"Location": f"/api/v1/changes/{committed.revision}", **replayed(committed)})
+
+
+async def list_changes(services: Services, call: Call[None, ChangeQuery]) -> web.StreamResponse:
+    """List committed changes, newest first."""
+    query = call.query
+    page = await services.changes.list_changes(
+        app_id=query.app_id, limit=call.page_size(query.limit), cursor=query.cursor
+    )
+    return reply(PageView(tuple(map(ChangeView.of, page.items)), page.next_cursor))
+
+
+async def get_change(services: Services, call: Call[None, None]) -> web.StreamResponse:
+    """Show one change by its revision."""
+    return reply(ChangeView.of(await services.changes.get_change(call.revision)))
+
+
+async def get_convergence(services: Services, call: Call[None, None]) -> web.StreamResponse:
+    """Show how far a change has come among the live agents that it concerns."""
+    return reply(ConvergenceView.of(await services.fleet.convergence(call.revision), call.limits.page_size))

@@ -1,0 +1,157 @@
+"""Configs one by one, and the effective ones of an app/environment."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiohttp import web
+
+from control_plane.api.bodies.configs import (
+    ConfigQuery,
+    ConfigReceipt,
+    ConfigUpdate,
+    ConfigVersionView,
+    ConfigView,
+    DeleteQuery,
+    EffectiveConfig,
+    EffectiveConfigs,
+    Fetch,
+    NewConfig,
+)
+from control_plane.api.bodies.pages import PageQuery, PageView
+from control_plane.api.call import Call, reply
+from control_plane.api.preconditions import etag, require_match, unchanged
+from control_plane.api.services import Services
+from control_plane.domain.change import Committed, Config, Draft, Op, Operation
+from control_plane.domain.errors import InvalidError, NotFoundError, TooLargeError
+from control_plane.ports import ConfigFilter
+from shared.domain.entry import Kind
+from shared.wire.problem import Violation
+
+_KIND = "config"
+_ONLY_OPERATION = "/operations/0"
+
+
+async def create_config(services: Services, call: Call[NewConfig, None]) -> web.StreamResponse:
+    """Create a config in a scope.
+
+    A key that stands there already is a conflict, whose problem names the config's `id` and `version`. To hide a key
+    instead of giving it a value, post a change with the operation `mask`.
+    """
+    body = call.body
+    operation = Operation(
+        Op.PUT, body.scope, body.key, body.value, body.sensitive, body.description, expected_version=0
+    )
+    committed = await _commit(services, call, operation, body.message)
+    receipt = ConfigReceipt.of(committed, committed.applied[0])
+    headers = {"Location": f"/api/v1/configs/{receipt.id}", "ETag": etag(receipt.version)}
+    return reply(receipt, 201, headers | replayed(committed))
+
+
+async def list_configs(services: Services, call: Call[None, ConfigQuery]) -> web.StreamResponse:
+    """List configs by application, environment and key."""
+    query = call.query
+    where = ConfigFilter(
+        app_id=query.app_id,
+        environment=query.environment,
+        scope=query.scope,
+        prefix=query.prefix,
+        text=query.text,
+        include_deleted=query.include_deleted,
+    )
+    page = await services.configs.list(where, limit=call.page_size(query.limit), cursor=query.cursor)
+    return reply(PageView(tuple(map(ConfigView.of, page.items)), page.next_cursor))
+
+
+async def get_config(services: Services, call: Call[None, None]) -> web.StreamResponse:
+    """Show one config."""
+    config = await _live(services, call)
+    headers = {"ETag": etag(config.version)}
+    if unchanged(call.request, headers["ETag"]):
+        return web.Response(status=304, headers=headers)
+    return reply(ConfigView.of(config), headers=headers)
+
+
+async def update_config(services: Services, call: Call[ConfigUpdate, None]) -> web.StreamResponse:
+    """Give a config another value.
+
+    `If-Match` says which version the change is based on; if there is another by now, the problem names it.
+    """
+    config, body = await _live(services, call), call.body
+    version = require_match(call.request, config.version)
+    operation = Operation(Op.PUT, config.scope, config.key, body.value, body.sensitive, body.description, version)
+    committed = await _commit(services, call, operation, body.message)
+    receipt = ConfigReceipt.of(committed, committed.applied[0])
+    return reply(receipt, headers={"ETag": etag(receipt.version)})
+
+
+async def delete_config(services: Services, call: Call[None, DeleteQuery]) -> web.StreamResponse:
+    """Delete a config, or take a mask away.
+
+    What a less specific scope says for the key shows again.
+    """
+    config = await _live(services, call)
+    version = require_match(call.request, config.version)
+    op = Op.UNMASK if config.kind is Kind.MASK else Op.DELETE
+    operation = Operation(op, config.scope, config.key, expected_version=version)
+    committed = await _commit(services, call, operation, call.query.message)
+    return reply(ConfigReceipt.of(committed, committed.applied[0]))
+
+
+async def list_config_versions(services: Services, call: Call[None, PageQuery]) -> web.StreamResponse:
+    """List the versions of a config, newest first; also of a deleted one."""
+    page = await services.configs.versions(
+        call.id(_KIND), limit=call.page_size(call.query.limit), cursor=call.query.cursor
+    )
+    return reply(PageView(tuple(map(ConfigVersionView.of, page.items)), page.next_cursor))
+
+
+async def fetch_configs(services: Services, call: Call[Fetch, None]) -> web.StreamResponse:
+    """Fetch what an app/environment gets: the effective configs, each with its origin.
+
+    Reads what is committed, whichever replica wrote it; while the database is away, what was known last, marked stale.
+    """
+    body = call.body
+    view = await services.snapshots.effective(body.app_id, body.environment, body.keys)
+    configs = {key: EffectiveConfig.of(each) for key, each in view.configs.items()}
+    missing = tuple(sorted(set(body.keys or ()) - configs.keys()))
+    return reply(EffectiveConfigs(body.app_id, body.environment, view.revision, view.stale, configs, missing))
+
+
+def replayed(committed: Committed) -> dict[str, str]:
+    """The header that tells a repeated answer from a first one."""
+    return {"Idempotency-Replayed": "true"} if committed.replayed else {}
+
+
+async def _live(services: Services, call: Call[Any, Any]) -> Config:
+    config = await services.configs.get(call.id(_KIND))
+    if config.deleted:
+        raise NotFoundError(_KIND, str(config.id))
+    return config
+
+
+async def _commit(services: Services, call: Call[Any, Any], operation: Operation, message: str) -> Committed:
+    draft = Draft(
+        operations=(operation,),
+        author=call.principal.id,
+        message=message,
+        idempotency_key=call.idempotency_key,
+        request_hash=call.request_hash,
+        address=call.address,
+        request_id=call.request_id,
+    )
+    with _about_one_config():
+        return await services.publishing.commit(draft)
+
+
+@contextmanager
+def _about_one_config() -> Iterator[None]:
+    """Let violations point into a body that has no list of operations."""
+    try:
+        yield
+    except InvalidError as error:
+        violations = [Violation(each.pointer.removeprefix(_ONLY_OPERATION), each.detail) for each in error.violations]
+        raise InvalidError(violations) from error
+    except TooLargeError as error:
+        pointer = error.pointer.removeprefix(_ONLY_OPERATION)
+        raise TooLargeError(error.limit, error.allowed, error.unit, pointer) from error

@@ -1,0 +1,30 @@
+"""What agents say about themselves, and what is known of them."""
+
+from aiohttp import web
+
+from control_plane.api.bodies.fleet import AgentQuery, AgentReport, AgentView, NextReport
+from control_plane.api.call import Call, reply
+from control_plane.api.paging import Place, cut_page
+from control_plane.api.services import Services
+from control_plane.ports import AgentPresence
+from control_plane.services.access import Permission
+
+
+async def report_agent(services: Services, call: Call[AgentReport, None]) -> web.StreamResponse:
+    """Take an agent's report about itself.
+
+    Members that this control plane does not know are ignored: agents may be newer.
+    """
+    report = call.body.report()
+    services.access.authorise(call.principal, Permission.FLEET_REPORT, report.app_id, report.environment)
+    return reply(NextReport(await services.fleet.record(report, call.address)))
+
+
+async def list_agents(services: Services, call: Call[None, AgentQuery]) -> web.StreamResponse:
+    """List the live agents by application, environment and instance."""
+    agents = await services.fleet.agents(call.query.app_id, call.query.environment)
+    return reply(cut_page(call, agents, _place, AgentView.of))
+
+
+def _place(agent: AgentPresence) -> Place:
+    return agent.report.app_id, agent.report.environment, agent.report.instance

@@ -1,0 +1,63 @@
+"""Snapshots for agents: fetched whole or as a delta, and followed."""
+
+from aiohttp import web
+
+from control_plane.api.bodies.snapshots import SnapshotQuery
+from control_plane.api.call import Call
+from control_plane.api.endpoint import bearer_token
+from control_plane.api.preconditions import unchanged
+from control_plane.api.services import Services
+from control_plane.api.watch import Watch
+from control_plane.domain.errors import NotFoundError
+from control_plane.domain.principal import Role
+from shared.domain.scope import Lineage
+from shared.wire.codec import decode, encode
+
+
+async def get_snapshot(services: Services, call: Call[None, SnapshotQuery]) -> web.StreamResponse:
+    """Fetch what an app/environment sees, or what changed since the revisions that the caller has.
+
+    Secrets are in it for the agents of this app/environment only; an operator gets null in their place. `stale` is
+    set while the database is away and the answer may be behind.
+    """
+    gzip = "gzip" in call.request.headers.get("Accept-Encoding", "") and call.principal.role is Role.AGENT
+    query = call.query
+    served = await services.snapshots.fetch(call.app_id, call.environment, query.revisions, query.at_least, gzip=gzip)
+    headers = {"ETag": served.etag, "Vary": "Accept-Encoding, Authorization"}
+    if unchanged(call.request, served.etag):
+        return web.Response(status=304, headers=headers)
+    if served.gzip:
+        headers["Content-Encoding"] = "gzip"
+    body = served.body if call.principal.role is Role.AGENT else _without_secrets(served.body)
+    return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+async def watch_snapshot(services: Services, call: Call[None, None]) -> web.StreamResponse:
+    """Follow the changes of an app/environment as server-sent events.
+
+    The first event is a `heartbeat`, which says what the three scopes are at; then come `change` events as changes
+    are committed, and a `heartbeat` every few seconds. Nothing is replayed: fetch the snapshot for what was missed.
+    Secrets are never in it. The stream ends when the reader is too slow, its token is revoked, or the server stops.
+    """
+    app_id, environment = call.app_id, call.environment
+    if call.principal.role is Role.OPERATOR:  # an agent's token belongs to what is registered
+        await _require_registered(services, app_id, environment)
+    watch = Watch(services, Lineage.of(app_id, environment), bearer_token(call.request))
+    return await watch.serve(call.request)
+
+
+async def _require_registered(services: Services, app_id: str, environment: str) -> None:
+    app = await services.registry.get_app(app_id)
+    if environment not in app.environments:
+        kind = "environment"
+        raise NotFoundError(kind, f"{app_id}/{environment}")
+
+
+def _without_secrets(body: bytes) -> bytes:
+    if b'"sensitive":true' not in body:
+        return body
+    document = decode(body)
+    for entry in document["entries"]:
+        if entry.get("sensitive"):
+            entry["value"] = None
+    return encode(document)

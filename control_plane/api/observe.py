@@ -1,0 +1,81 @@
+"""Every request is counted, timed and logged by its route, and every answer carries the headers that protect readers.
+
+Neither bodies nor tokens nor queries are logged: they may hold what nobody else should see.
+"""
+
+import logging
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from control_plane.api.endpoint import PRINCIPAL, Endpoint
+from control_plane.metrics import Metrics
+from shared.runtime.clock import Clock
+from shared.runtime.http import REQUEST_ID, REQUEST_ID_HEADER
+
+_READS = {hdrs.METH_GET, hdrs.METH_HEAD}
+_METHODS = _READS | {hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_DELETE, hdrs.METH_PATCH, hdrs.METH_OPTIONS}
+_SERVER_ERROR = 500
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+_log = logging.getLogger(__name__)
+
+
+def observing_middleware(metrics: Metrics, clock: Clock) -> Middleware:
+    """The outermost middleware: measures whatever the ones inside answer."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = clock.monotonic()
+        response = await handler(request)
+        took = clock.monotonic() - began
+        route = _template(request)
+        method = request.method if request.method in _METHODS else "other"
+        metrics.requests.labels(method, route, response.status).inc()
+        if not _streams(request):
+            metrics.latency.labels(method, route).observe(took)
+        _log.log(_level(request.method, response.status), "request", extra=_line(request, route, response.status, took))
+        return response
+
+    return middleware
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put on an answer what it does not say itself; also on streams, which start before the middleware sees them."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault(REQUEST_ID_HEADER, request.get(REQUEST_ID, ""))
+
+
+def _template(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"
+
+
+def _streams(request: web.Request) -> bool:
+    handler = request.match_info.handler
+    return isinstance(handler, Endpoint) and handler.streams
+
+
+def _level(method: str, status: int) -> int:
+    if status >= _SERVER_ERROR:
+        return logging.WARNING
+    return logging.DEBUG if method in _READS else logging.INFO
+
+
+def _line(request: web.Request, route: str, status: int, took: float) -> dict[str, object]:
+    return {
+        "request_id": request.get(REQUEST_ID, ""),
+        "principal": request.get(PRINCIPAL, ""),
+        "method": request.method,
+        "route": route,
+        "status": status,
+        "ms": round(took * 1_000, 2),
+    }

@@ -1,0 +1,100 @@
+"""Read what a request carries into its declared models, or say exactly what is wrong and where."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from control_plane.api.errors import MalformedError, UnsupportedMediaError
+from control_plane.domain.errors import InvalidError, TooLargeError
+from control_plane.domain.limits import Limits
+from shared.wire.codec import Json, MalformedJsonError, decode
+from shared.wire.problem import Violation
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_IDEMPOTENCY_KEY = 255
+_VISIBLE = range(0x21, 0x7F)
+
+
+async def read_bytes(request: web.Request, limits: Limits) -> bytes:
+    """The body's bytes, never more than the limit in memory, whatever its headers say."""
+    if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
+        detail = f"The body is application/json in UTF-8, not {request.headers.get('Content-Type', 'without a type')}."
+        raise UnsupportedMediaError(detail)
+    too_large = TooLargeError("body_bytes", limits.body_bytes, "bytes")
+    if (request.content_length or 0) > limits.body_bytes:
+        raise too_large
+    body = bytearray()
+    async for piece in request.content.iter_any():
+        body += piece
+        if len(body) > limits.body_bytes:
+            raise too_large
+    return bytes(body)
+
+
+def read_body(model: type[M], raw: bytes, limits: Limits) -> M:
+    """The body as its model."""
+    try:
+        return model.model_validate_json(raw, context=limits)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)
+        if wrong[0]["type"] == "json_invalid":
+            raise MalformedError(_sentence(wrong[0])) from error
+        document = _document(raw)
+        raise InvalidError([Violation(_pointer(each, document), _sentence(each)) for each in wrong]) from error
+
+
+def read_query(model: type[M], request: web.Request, limits: Limits) -> M:
+    """The query as its model; a parameter that it does not know, or given twice, is a violation."""
+    given = request.query
+    if twice := sorted({name for name in given if len(given.getall(name)) > 1}):
+        raise InvalidError([Violation(f"?{name}", "given more than once") for name in twice])
+    try:
+        return model.model_validate(dict(given), context=limits)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)
+        raise InvalidError([Violation(f"?{each['loc'][0]}", _sentence(each)) for each in wrong]) from error
+
+
+def read_idempotency_key(headers: Mapping[str, str]) -> str | None:
+    """The Idempotency-Key, if there is one."""
+    key = headers.get("Idempotency-Key")
+    if key is not None and (not 0 < len(key) <= MAX_IDEMPOTENCY_KEY or any(ord(each) not in _VISIBLE for each in key)):
+        detail = f"Idempotency-Key has 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters."
+        raise MalformedError(detail)
+    return key
+
+
+def _document(raw: bytes) -> Json:
+    try:
+        return decode(raw)
+    except MalformedJsonError:  # pydantic reads NaN, our codec does not; pointers into such a body are less exact
+        return None
+
+
+def _pointer(error: ErrorDetails, document: Json) -> str:
+    """The JSON Pointer of an error: its location, less the names of union branches, which are not in the request."""
+    steps, here = [], document
+    last = len(error["loc"]) - 1
+    for index, step in enumerate(error["loc"]):
+        found = _child(here, step)
+        if found is None and document is not None and not (index == last and error["type"] == "missing"):
+            continue
+        steps.append(str(step).replace("~", "~0").replace("/", "~1"))
+        here = found[0] if found else here
+    return "".join(f"/{step}" for step in steps)
+
+
+def _child(document: Json, step: int | str) -> tuple[Json] | None:
+    if isinstance(document, dict) and isinstance(step, str):
+        return (document[step],) if step in document else None
+    if isinstance(document, list) and isinstance(step, int):
+        return (document[step],) if step < len(document) else None
+    return None
+
+
+def _sentence(error: ErrorDetails) -> str:
+    return error["msg"].removeprefix("Value error, ")

@@ -1,0 +1,34 @@
+"""Everything that handlers may use; composed in `control_plane/main.py`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from control_plane.domain.limits import Limits
+from control_plane.metrics import Metrics
+from control_plane.ports import Changes, Configs, Probe, Receipts, Registry
+from control_plane.services.access import Access
+from control_plane.services.feed import Feed
+from control_plane.services.fleet import Fleet
+from control_plane.services.publishing import Publishing
+from control_plane.services.snapshots import Snapshots
+from shared.runtime.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The services and ports behind the API. `heartbeat_interval` is in seconds."""
+
+    publishing: Publishing
+    changes: Changes
+    configs: Configs
+    registry: Registry
+    receipts: Receipts
+    access: Access
+    snapshots: Snapshots
+    fleet: Fleet
+    feed: Feed
+    probes: Sequence[Probe]
+    metrics: Metrics
+    limits: Limits
+    clock: Clock
+    heartbeat_interval: float = 3.0

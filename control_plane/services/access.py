@@ -1,0 +1,128 @@
+"""Who is calling, and what they may do: tokens in, principals out.
+
+Answers of the credential store are kept for a few seconds, those about unknown tokens too, so that neither a fleet
+nor somebody who guesses asks the database each time. While the store is away, a token that was known stays known.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from control_plane.domain.change import AgentToken
+from control_plane.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
+from control_plane.domain.principal import Principal, Role, new_token, token_hash
+from control_plane.ports import Credentials
+from shared.runtime.clock import Clock
+
+REMEMBERED_SECONDS = 2.0
+"""How long an answer is used without asking again: a revoked token works at most this much longer on any replica."""
+REMEMBERED_TOKENS = 20_000
+MAX_TOKEN_LENGTH = 256
+
+
+class Permission(StrEnum):
+    """What an operation of the API asks for."""
+
+    APPS_READ = "apps.read"
+    APPS_WRITE = "apps.write"
+    TOKENS_READ = "agent-tokens.read"
+    TOKENS_WRITE = "agent-tokens.write"
+    CONFIGS_READ = "configs.read"
+    CONFIGS_WRITE = "configs.write"
+    CHANGES_READ = "changes.read"
+    SNAPSHOTS_READ = "snapshots.read"
+    FLEET_READ = "fleet.read"
+    FLEET_REPORT = "fleet.report"
+
+
+GRANTS: dict[Role, frozenset[Permission]] = {
+    Role.OPERATOR: frozenset(Permission),
+    Role.AGENT: frozenset({Permission.SNAPSHOTS_READ, Permission.FLEET_REPORT}),
+}
+"""What each role may do; an agent only for its own app/environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the store said about a token, and when."""
+
+    principal: Principal | None
+    at: float
+
+
+class Access:
+    """Authenticates and authorises; makes, lists and revokes the tokens of agents."""
+
+    def __init__(self, credentials: Credentials, clock: Clock) -> None:
+        self._credentials = credentials
+        self._clock = clock
+        self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
+
+    async def authenticate(self, token: str) -> Principal:
+        """The principal whose token this is.
+
+        Raises:
+            UnauthenticatedError: nobody's, or it is revoked.
+            UnavailableError: the store is away and the token is not remembered.
+        """
+        if not token or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+            raise UnauthenticatedError
+        hashed = token_hash(token)
+        known = self._answers.get(hashed)
+        if known is None or self._clock.monotonic() - known.at >= REMEMBERED_SECONDS:
+            known = await self._ask(hashed, known)
+        if known.principal is None:
+            raise UnauthenticatedError
+        return known.principal
+
+    def authorise_role(self, principal: Principal, permission: Permission) -> None:
+        """Let the principal pass if it may do this anywhere.
+
+        Raises:
+            ForbiddenError: it may not.
+        """
+        if permission not in GRANTS[principal.role]:
+            detail = f"This needs the permission {permission}, which the role {principal.role} lacks."
+            raise ForbiddenError(permission, detail)
+
+    def authorise(self, principal: Principal, permission: Permission, app_id: str, environment: str) -> None:
+        """Let the principal pass if it may do this to this app/environment.
+
+        Raises:
+            ForbiddenError: it may not.
+        """
+        self.authorise_role(principal, permission)
+        if not principal.sees(app_id, environment):
+            own = f"{principal.app_id}/{principal.environment}"
+            raise ForbiddenError(permission, f"This agent token has the permission {permission} for {own} only.")
+
+    async def create_agent_token(
+        self, app_id: str, environment: str, description: str, author: str
+    ) -> tuple[AgentToken, str]:
+        """Make a token for the agents of an app/environment; its secret is known to nobody but the caller."""
+        secret = new_token(Role.AGENT)
+        hashed = token_hash(secret)
+        return await self._credentials.create_agent_token(app_id, environment, hashed, description, author), secret
+
+    async def list_agent_tokens(self, app_id: str, environment: str) -> list[AgentToken]:
+        """The tokens of an app/environment that work."""
+        return await self._credentials.list_agent_tokens(app_id, environment)
+
+    async def revoke_agent_token(self, app_id: str, environment: str, token_id: UUID) -> None:
+        """Make a token stop working: here at once, on other replicas within `REMEMBERED_SECONDS`."""
+        await self._credentials.revoke_agent_token(app_id, environment, token_id)
+        self._answers.clear()
+
+    async def _ask(self, hashed: bytes, before: _Answer | None) -> _Answer:
+        try:
+            principal = await self._credentials.find(hashed)
+        except UnavailableError:
+            if before is None or before.principal is None:
+                raise
+            return before
+        answer = self._answers[hashed] = _Answer(principal, self._clock.monotonic())
+        self._answers.move_to_end(hashed)
+        while len(self._answers) > REMEMBERED_TOKENS:
+            self._answers.popitem(last=False)
+        return answer

@@ -1,0 +1,127 @@
+"""The one way by which a change is made: check it, commit it, tell everybody.
+
+The rules that every change obeys stand here, whoever asks for it. Pointers of violations refer to the draft's
+operations by index (`/operations/3/value`).
+"""
+
+from collections.abc import Iterator, Sequence
+
+from control_plane.domain.change import Committed, Draft, Op, Operation
+from control_plane.domain.errors import InvalidError, TooLargeError
+from control_plane.domain.limits import Limits
+from control_plane.metrics import Metrics
+from control_plane.ports import Changes, Notices
+from control_plane.services.feed import Feed
+from shared.domain.scope import KEY_PATTERN, Scope, is_key
+from shared.wire.codec import Json, decode
+from shared.wire.problem import Violation
+
+_MAX_REVISION = 2**63 - 1
+
+
+class Publishing:
+    """Commits drafts. Messages are offered to the feed and the bell is rung only after a commit."""
+
+    def __init__(self, changes: Changes, feed: Feed, notices: Notices, metrics: Metrics, limits: Limits) -> None:
+        self._changes = changes
+        self._feed = feed
+        self._notices = notices
+        self._metrics = metrics
+        self._limits = limits
+
+    async def commit(self, draft: Draft) -> Committed:
+        """Commit the draft as one change, or nothing of it.
+
+        Raises:
+            TooLargeError: a value is larger than the limit.
+            InvalidError: a rule is violated; every violation is told.
+            TrimtabError: whatever `Changes.commit` raises.
+        """
+        _require_small_values(draft.operations, self._limits)
+        if violations := [*_draft_violations(draft, self._limits), *_violations(draft.operations, self._limits)]:
+            raise InvalidError(violations)
+        committed = await self._changes.commit(draft)
+        if not (committed.replayed or committed.dry_run):
+            self._metrics.commits.inc()
+            self._feed.offer(committed.messages)
+            await self._notices.ring(committed.revision)
+        return committed
+
+
+def text_violation(pointer: str, text: str | None, limits: Limits) -> Iterator[Violation]:
+    """What is wrong with a text that people wrote, if anything."""
+    if text is None:
+        return
+    if len(text) > limits.text_length:
+        yield Violation(pointer, f"the limit text_length is {limits.text_length:,} characters")
+    if "\0" in text:
+        yield Violation(pointer, "a text cannot contain the character U+0000")
+
+
+def _require_small_values(operations: Sequence[Operation], limits: Limits) -> None:
+    for index, operation in enumerate(operations):
+        if len(operation.value) > limits.value_bytes:
+            pointer = f"/operations/{index}/value"
+            limit = "value_bytes"
+            raise TooLargeError(limit, limits.value_bytes, "bytes of compact JSON", pointer)
+
+
+def _draft_violations(draft: Draft, limits: Limits) -> Iterator[Violation]:
+    count = len(draft.operations)
+    if count == 0:
+        yield Violation("/operations", "a change has at least one operation")
+    if count > limits.operations:
+        yield Violation(
+            "/operations", f"the limit operations is {limits.operations:,} in one change, these are {count:,}"
+        )
+    yield from text_violation("/message", draft.message, limits)
+    if draft.base_revision is not None and not 0 <= draft.base_revision <= _MAX_REVISION:
+        yield Violation("/base_revision", "a revision is a whole number from 0")
+
+
+def _violations(operations: Sequence[Operation], limits: Limits) -> Iterator[Violation]:
+    seen: dict[tuple[Scope, str], int] = {}
+    for index, operation in enumerate(operations[: limits.operations]):
+        pointer = f"/operations/{index}"
+        yield from _operation_violations(pointer, operation, limits)
+        first = seen.setdefault((operation.scope, operation.key), index)
+        if first != index:
+            yield Violation(f"{pointer}/key", f"operation {first} of this change is about the same key and scope")
+
+
+def _operation_violations(pointer: str, operation: Operation, limits: Limits) -> Iterator[Violation]:
+    if len(operation.key) > limits.key_length:
+        yield Violation(f"{pointer}/key", f"the limit key_length is {limits.key_length} characters")
+    elif not is_key(operation.key):
+        yield Violation(f"{pointer}/key", f"a key looks like {KEY_PATTERN}")
+    yield from text_violation(f"{pointer}/description", operation.description, limits)
+    if operation.op is Op.PUT:
+        yield from _value_violations(f"{pointer}/value", operation.value, limits)
+
+
+def _value_violations(pointer: str, value: bytes, limits: Limits) -> Iterator[Violation]:
+    """Look into a value only where its bytes make a violation possible at all."""
+    if not value:
+        yield Violation(pointer, "put needs a value")
+        return
+    if value.count(b"[") + value.count(b"{") > limits.value_depth and _depth(decode(value)) > limits.value_depth:
+        yield Violation(pointer, f"the limit value_depth is {limits.value_depth} levels of nesting")
+    if b"\\u0000" in value and _contains_nul(decode(value)):
+        yield Violation(pointer, "a text cannot contain the character U+0000")
+
+
+def _depth(value: Json) -> int:
+    """Levels of nesting; a bare number or text has none. Callers have bounded it already (`codec.MAX_DEPTH`)."""
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    return 0
+
+
+def _contains_nul(value: Json) -> bool:
+    if isinstance(value, dict):
+        return any("\0" in key or _contains_nul(item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(map(_contains_nul, value))
+    return isinstance(value, str) and "\0" in value
