@@ -29,11 +29,12 @@ _DEFAULT_URL = "http://127.0.0.1:8080"
 
 def get(
     key: Annotated[str, typer.Argument(help="The config's key.")],
+    *,
     app: OneApp,
     environment: OneEnvironment,
     url: Url = _DEFAULT_URL,
     token: Token = "",
-    json: AsJson = False,  # noqa: FBT001, FBT002 - options of a command line
+    json: AsJson = False,
 ) -> None:
     """Print the effective value of KEY for an application in an environment.
 
@@ -53,14 +54,15 @@ def get(
 def put(
     key: Annotated[str, typer.Argument(help="The config's key.")],
     value: Annotated[str, typer.Argument(help="JSON, or a text as it is. `-` or `@FILE` reads it from there.")],
+    *,
     app: App = None,
     environment: Environment = None,
     message: Message = "",
     sensitive: Annotated[bool | None, typer.Option("--sensitive/--not-sensitive", help="Never show it.")] = None,
-    dry_run: DryRun = False,  # noqa: FBT001, FBT002
+    dry_run: DryRun = False,
     url: Url = _DEFAULT_URL,
     token: Token = "",
-    json: AsJson = False,  # noqa: FBT001, FBT002
+    json: AsJson = False,
 ) -> None:
     """Give KEY a value: globally, for an application, or in one of its environments.
 
@@ -74,13 +76,14 @@ def put(
 
 def delete(
     key: Annotated[str, typer.Argument(help="The config's key.")],
+    *,
     app: App = None,
     environment: Environment = None,
     message: Message = "",
-    dry_run: DryRun = False,  # noqa: FBT001, FBT002
+    dry_run: DryRun = False,
     url: Url = _DEFAULT_URL,
     token: Token = "",
-    json: AsJson = False,  # noqa: FBT001, FBT002
+    json: AsJson = False,
 ) -> None:
     """Take KEY away from one scope; what a less specific scope says shows again."""
     _change(Client(url, token), {"op": "delete", "key": key}, app, environment, message, dry_run=dry_run, json=json)
@@ -88,11 +91,12 @@ def delete(
 
 def list_(
     prefix: Annotated[str, typer.Argument(help="Only keys that begin with this.")] = "",
+    *,
     app: Annotated[str | None, typer.Option(help="Only entries of this application.")] = None,
     environment: Annotated[str | None, typer.Option("--env", help="Only entries of this environment.")] = None,
     url: Url = _DEFAULT_URL,
     token: Token = "",
-    json: AsJson = False,  # noqa: FBT001, FBT002
+    json: AsJson = False,
 ) -> None:
     """List the entries as they stand in their scopes."""
     with _client(url, token) as client:
@@ -106,11 +110,12 @@ def list_(
 
 
 def changes(
+    *,
     app: Annotated[str | None, typer.Option(help="Only changes that touched this application.")] = None,
     limit: Limit = 20,
     url: Url = _DEFAULT_URL,
     token: Token = "",
-    json: AsJson = False,  # noqa: FBT001, FBT002
+    json: AsJson = False,
 ) -> None:
     """List the latest changes: revision, time, author, message."""
     with _client(url, token) as client:
@@ -123,11 +128,12 @@ def changes(
 
 
 def agents(
+    *,
     app: Annotated[str | None, typer.Option(help="Only agents of this application.")] = None,
     environment: Annotated[str | None, typer.Option("--env", help="Only agents of this environment.")] = None,
     url: Url = _DEFAULT_URL,
     token: Token = "",
-    json: AsJson = False,  # noqa: FBT001, FBT002
+    json: AsJson = False,
 ) -> None:
     """List the live agents and the revision that each has applied."""
     with _client(url, token) as client:
@@ -135,17 +141,14 @@ def agents(
     if json:
         show_json(items)
         return
-    rows = [
-        [f"{each['app_id']}/{each['environment']}", each["instance"], each["state"], each["transport"]]
-        + [str(each["revision"])]
-        for each in items
-    ]
+    rows = [[_place(each), each["instance"], each["state"], each["transport"], str(each["revision"])] for each in items]
     show_table(["of", "instance", "state", "transport", "revision"], rows)
 
 
 def health(
+    *,
     url: Url = _DEFAULT_URL,
-    ready: Annotated[bool, typer.Option("--ready", help="Whether it can take requests, not only runs.")] = False,  # noqa: FBT002
+    ready: Annotated[bool, typer.Option("--ready", help="Whether it can take requests, not only runs.")] = False,
 ) -> None:
     """Say whether a control plane is healthy; the exit code is 0 if so. For containers without curl."""
     with _client(url, "") as client:

@@ -16,10 +16,11 @@ Sample = Annotated[
 
 
 def dev(
+    *,
     data_dir: DataDir = Path(".trimtab"),
     port: Port = 8080,
     agent_port: AgentPort = 2772,
-    sample_data: Sample = True,  # noqa: FBT001, FBT002 - an option of a command line
+    sample_data: Sample = True,
 ) -> None:
     """Start everything on this machine: PostgreSQL, the control plane and an agent. No server has to be installed.
 

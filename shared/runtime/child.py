@@ -42,7 +42,7 @@ def spawn(
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=before_exec,
+            preexec_fn=before_exec,  # noqa: PLW1509 - it only makes system calls
         )
     return subprocess.Popen(  # noqa: S603
         command,
@@ -52,7 +52,7 @@ def spawn(
         stdout=log,
         stderr=log,
         start_new_session=True,
-        preexec_fn=_Tie(os.getpid(), when_orphaned, before_exec),
+        preexec_fn=_Tie(os.getpid(), when_orphaned, before_exec),  # noqa: PLW1509
     )
 
 

@@ -67,7 +67,7 @@ async def wait_until_converged(agent_url: str, revision: int) -> bool:
     """Wait until the agent is ready and has applied `revision`; False if it takes too long."""
     client = Client(agent_url)
     with anyio.move_on_after(_READY_PATIENCE):
-        while not await to_thread.run_sync(_has, client, revision):
+        while not await to_thread.run_sync(_has, client, revision):  # noqa: ASYNC110 - another process
             await anyio.sleep(_READY_LOOK)
         return True
     return False

@@ -162,7 +162,7 @@ async def _wait(postgres: PostgresServer) -> None:
 
 
 async def _watch(postgres: PostgresServer) -> None:
-    while (code := postgres.process.poll()) is None:
+    while (code := postgres.process.poll()) is None:  # noqa: ASYNC110 - another process
         await anyio.sleep(_LOOK_EVERY)
     msg = f"PostgreSQL ended with status {code}: see {postgres.log}"
     raise StartError(msg)
@@ -184,7 +184,7 @@ def _logging(directory: DataDirectory) -> Iterator[None]:
     file = logging.FileHandler(directory.log_file("control-plane"), encoding="utf-8")
     file.setFormatter(JsonFormatter())
     terminal = logging.StreamHandler()
-    terminal.setFormatter(TextFormatter())
+    terminal.setFormatter(_Brief())
     terminal.setLevel(logging.WARNING)
     root = logging.getLogger()
     root.handlers[:] = [file, terminal]
@@ -194,6 +194,14 @@ def _logging(directory: DataDirectory) -> Iterator[None]:
     finally:
         root.handlers.clear()
         file.close()
+
+
+class _Brief(TextFormatter):
+    """A line for the terminal; the traceback stands in the log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        brief = logging.makeLogRecord(record.__dict__ | {"exc_info": None, "exc_text": None})
+        return super().format(brief)
 
 
 def _warn(line: str) -> None:
