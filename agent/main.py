@@ -1,0 +1,144 @@
+"""The agent as a whole: which parts there are, in which order they start, and that they stop the other way round."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import anyio
+from aiohttp import ClientSession
+from anyio.abc import TaskStatus
+
+from agent.files.renderer import Renderer
+from agent.local_api.server import serving_local_api
+from agent.local_api.view import AgentView, Policy
+from agent.ports import Feed
+from agent.settings.instance import kept_instance
+from agent.settings.model import Settings
+from agent.snapshot.last_known_good import FileKeeper
+from agent.snapshot.model import Snapshot
+from agent.snapshot.store import SnapshotStore
+from agent.sync.reporter import Identity, Reporter
+from agent.sync.status import Status
+from agent.sync.synchronizer import Synchronizer
+from agent.upstream.amqp import AmqpFeed
+from agent.upstream.endpoints import open_session
+from agent.upstream.http import HttpSource, SseFeed
+from shared.runtime.clock import SystemClock
+from shared.runtime.lifecycle import running, wait_for_stop_signal
+
+_log = logging.getLogger(__name__)
+
+
+def agent_version() -> str:
+    """The version of what is installed."""
+    try:
+        return version("trimtab")
+    except PackageNotFoundError:
+        return "0+source"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What both ways of running have in common, wired."""
+
+    store: SnapshotStore
+    status: Status
+    clock: SystemClock
+    identity: Identity
+    keeper: FileKeeper
+    source: HttpSource
+    synchronizer: Synchronizer
+    renderer: Renderer
+
+
+async def run_agent(settings: Settings) -> None:
+    """Serve what is known, follow the control plane, until SIGTERM or SIGINT.
+
+    Raises:
+        AddressInUseError: somebody else listens where we should.
+        StateInUseError: another agent keeps its state where we should.
+    """
+    stop = anyio.Event()
+    async with running(_Signals(stop).run), _parts(settings) as parts:
+        parts.synchronizer.hydrate()
+        async with serving_local_api(
+            _view(settings, parts),
+            settings.listen,
+            local_token=settings.local_token,
+            allowed_hosts=settings.allowed_hosts,
+            socket_mode=settings.socket_mode,
+        ) as listen:
+            _log.info("serving", extra={"listen": str(listen), "revision": parts.store.current.revision})
+            reporter = Reporter(parts.source, parts.store, parts.status, parts.identity)
+            async with running(parts.synchronizer.run, parts.renderer.run, reporter.run):
+                await stop.wait()
+            _log.info("stopping")
+
+
+async def render_once(settings: Settings, timeout: float) -> tuple[bool, str]:  # noqa: ASYNC109 - a person's patience
+    """Render the files from what the control plane says, or else from the last known good; whether and why not."""
+    async with _parts(settings) as parts:
+        kept = parts.synchronizer.hydrate()
+        fetched = False
+        with anyio.move_on_after(timeout):
+            async with running(parts.synchronizer.run):
+                fetched = await parts.synchronizer.sync_now()
+        if not parts.store.ready:
+            return False, parts.status.last_error or f"the control plane did not answer within {timeout:g} s"
+        if not fetched and kept:
+            _log.warning("rendering the last known good", extra={"error": parts.status.last_error})
+        complete = await parts.renderer.render()
+        failed = "; ".join(f"{each.path}: {each.error}" for each in parts.renderer.files if each.error)
+        return complete, failed or f"revision {parts.store.current.revision}"
+
+
+@asynccontextmanager
+async def _parts(settings: Settings) -> AsyncIterator[Parts]:
+    clock, status = SystemClock(), Status()
+    store = SnapshotStore(Snapshot.empty(settings.app_id, settings.environment))
+    with closing(FileKeeper(settings.state_dir, settings.app_id, settings.environment)) as keeper:
+        identity = Identity(
+            settings.instance or kept_instance(keeper.directory), agent_version(), dict(settings.labels)
+        )
+        async with open_session() as session:
+            feeds = _feeds(settings, session, identity.instance)
+            source = HttpSource(
+                settings.control_plane_urls, settings.token, session, settings.app_id, settings.environment
+            )
+            synchronizer = Synchronizer(store, feeds, source, keeper, status, clock)
+            renderer = Renderer(store, settings.files, clock)
+            yield Parts(store, status, clock, identity, keeper, source, synchronizer, renderer)
+
+
+def _feeds(settings: Settings, session: ClientSession, instance: str) -> list[Feed]:
+    """The ways to hear of changes, the preferred one first."""
+    sse = SseFeed(settings.control_plane_urls, settings.token, session, settings.app_id, settings.environment)
+    if not settings.amqp_url:
+        return [sse]
+    return [AmqpFeed(settings.amqp_url, settings.app_id, settings.environment, instance), sse]
+
+
+def _view(settings: Settings, parts: Parts) -> AgentView:
+    return AgentView(
+        store=parts.store,
+        status=parts.status,
+        clock=parts.clock,
+        identity=parts.identity,
+        sync=parts.synchronizer.sync_now,
+        files=parts.renderer.files,
+        policy=Policy(settings.max_staleness, settings.require_fresh),
+        state_dir=str(parts.keeper.directory),
+    )
+
+
+class _Signals:
+    """Listens for SIGTERM and SIGINT from before the first part starts."""
+
+    def __init__(self, stop: anyio.Event) -> None:
+        self._stop = stop
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        await wait_for_stop_signal(task_status=task_status)
+        self._stop.set()
