@@ -82,7 +82,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         (created(NewAgentTokenView),),
         NewAgentToken,
         errors=(E.CONFLICT,),
-        repeat=ANSWERED,
+        repeat=SECRET,
     ),
     Route("GET", _TOKENS, apps.list_agent_tokens, P.TOKENS_READ, (ok(PageView[AgentTokenView]),), query=PageQuery),
     Route("DELETE", _TOKENS + "/{id}", apps.revoke_agent_token, P.TOKENS_WRITE, (NO_CONTENT,)),
@@ -94,7 +94,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         (replayed(ConfigReceipt, "ETag"),),
         NewConfig,
         errors=(E.NOT_FOUND, E.CONFLICT),
-        repeat=ANSWERED,
+        repeat=IN_DRAFT,
     ),
     Route(
         "GET", "/api/v1/configs", configs.list_configs, P.CONFIGS_READ, (ok(PageView[ConfigView]),), query=ConfigQuery
@@ -145,7 +145,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         (replayed(ChangeReceipt), ok(ChangeReceipt)),
         NewChange,
         errors=(E.NOT_FOUND, E.CONFLICT, E.VERSION_MISMATCH),
-        repeat=ANSWERED,
+        repeat=IN_DRAFT,
     ),
     Route(
         "GET", "/api/v1/changes", changes.list_changes, P.CHANGES_READ, (ok(PageView[ChangeView]),), query=ChangeQuery
