@@ -51,7 +51,7 @@ def entry(
 def config(row: asyncpg.Record) -> Config:
     """A row of `get_config` or `list_configs`."""
     return Config(
-        id=row["id"],
+        id=_plain(row["id"]),
         scope=scope(row["app_id"], row["environment"]),
         key=row["key"],
         kind=Kind(row["kind"]),
@@ -140,4 +140,9 @@ def app(row: asyncpg.Record) -> App:
 
 def agent_token(row: asyncpg.Record) -> AgentToken:
     """A row of `list_agent_tokens`."""
-    return AgentToken(**dict(row))
+    return AgentToken(**dict(row) | {"id": _plain(row["id"])})
+
+
+def _plain(found: UUID) -> UUID:
+    """The driver's UUIDs are of a class of its own, which encoders do not take for one."""
+    return UUID(int=found.int)
