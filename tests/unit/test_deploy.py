@@ -5,13 +5,16 @@ import re
 import shlex
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import orjson
 import pytest
 import yaml
 
+from shared.wire import topology
 from tests.servers import postgres, rabbitmq, redis
 
 ROOT = Path(__file__).parents[2]
@@ -282,6 +285,22 @@ def test_every_secret_of_the_composition_is_made() -> None:
         assert set(service.get("secrets", [])) <= set(made), name
 
 
+def test_the_broker_lets_agents_hear_and_only_the_control_plane_speak() -> None:
+    document = orjson.loads(_script("make_secrets").definitions("one", "two"))
+    rights = {each["user"]: each for each in document["permissions"]}
+    queue = topology.agent_queue("checkout", "prod", "host-1")
+
+    def may(user: str, what: str, name: str) -> bool:
+        return re.search(rights[user][what], name) is not None
+
+    assert may("control-plane", "configure", topology.CHANGES_EXCHANGE)
+    assert may("control-plane", "write", topology.CHANGES_EXCHANGE)
+    assert may("agent", "configure", topology.CHANGES_EXCHANGE)
+    assert all(may("agent", what, queue) for what in ("configure", "write", "read"))
+    assert may("agent", "read", topology.CHANGES_EXCHANGE)
+    assert not may("agent", "write", topology.CHANGES_EXCHANGE)
+
+
 def test_secrets_are_read_where_they_are_mounted() -> None:
     for name, service in SERVICES.items():
         for value in service.get("environment", {}).values():
@@ -305,3 +324,50 @@ def test_tests_run_against_the_versions_of_the_composition() -> None:
     assert SERVICES["postgres"]["image"] == postgres.IMAGE
     assert SERVICES["redis"]["image"] == redis.IMAGE
     assert SERVICES["rabbitmq"]["image"] == rabbitmq.IMAGE.replace("-management", "")
+
+
+def _unit(name: str) -> ConfigParser:
+    unit = ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # systemd's names have capitals
+    unit.read(ROOT / "deploy" / "systemd" / f"{name}.service")
+    return unit
+
+
+@pytest.mark.parametrize("name", ["trimtab-agent", "trimtab-control-plane"])
+def test_systemd_starts_real_commands_with_variables_that_they_read(name: str) -> None:
+    text = (ROOT / "deploy" / "systemd" / f"{name}.service").read_text()
+    program, *arguments = shlex.split(_unit(name)["Service"]["ExecStart"])
+    if Path(program).name == "trimtab":
+        _parse_control_plane(arguments)
+    else:
+        _parse_agent(arguments)
+    known = _agent_variables() if name == "trimtab-agent" else _control_plane_variables()
+    assert set(VARIABLE.findall(text)) <= known
+
+
+@pytest.mark.parametrize("name", ["trimtab-agent", "trimtab-control-plane"])
+def test_systemd_lets_the_programs_do_no_more_than_they_need(name: str) -> None:
+    service = _unit(name)["Service"]
+    assert service["CapabilityBoundingSet"] == ""
+    for right in ("DynamicUser", "NoNewPrivileges", "PrivateTmp", "PrivateUsers", "MemoryDenyWriteExecute"):
+        assert service[right] == "yes"
+    assert service["ProtectSystem"] == "strict"
+
+
+def test_kubernetes_runs_the_agent_beside_the_application_and_asks_for_its_health() -> None:
+    document = yaml.safe_load((ROOT / "deploy/kubernetes/agent-sidecar.yaml").read_text())
+    pod = document["spec"]["template"]["spec"]
+    (agent,) = pod["initContainers"]
+    assert agent["restartPolicy"] == "Always"
+    assert agent["image"] == SERVICES["agent-checkout"]["image"]
+    assert {each["name"] for each in agent["env"]} <= _agent_variables()
+    for probe in ("startupProbe", "livenessProbe"):
+        program, *arguments = agent[probe]["exec"]["command"]
+        assert program == "trimtab-agent"
+        _parse_agent(arguments)
+    for container in [agent, *pod["containers"]]:
+        assert PINNED.fullmatch(container["image"])
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    volumes = {each["name"] for each in pod["volumes"]}
+    assert all(m["name"] in volumes for each in [agent, *pod["containers"]] for m in each["volumeMounts"])
