@@ -70,7 +70,7 @@ def _normal(value: Json, depth: int) -> Json:
         if not math.isfinite(value):
             msg = "a number has no finite value"
             raise MalformedJsonError(msg)
-        if _EXPONENT <= abs(value) < _WIDEST and (-_WIDEST / 2) <= value:
+        if abs(value) >= _EXPONENT and -_WIDEST / 2 <= value < _WIDEST:
             return int(value)  # the database would give its digits back, which are read as an integer
         return value + 0.0  # -0.0 becomes 0.0, as in the database's numeric type
     if isinstance(value, (dict, list)):
