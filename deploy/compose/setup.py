@@ -1,6 +1,7 @@
-"""Prepare the composition's applications through the API: register them and issue each agent its token. Runs once.
+"""Prepare the composition's applications through the API: register them and issue each agent its token.
 
-Run again it does nothing twice: what is registered stays, and a token that lies in its file is kept.
+`setup.py DIRECTORY-FOR-THE-TOKENS` runs once. Run again it does nothing twice: what is registered stays, and a token
+that lies in its file is kept.
 """
 
 import json
@@ -13,7 +14,6 @@ from typing import Any
 
 _CONFLICT = 409
 _SECONDS = 10.0
-TOKENS = Path("/var/lib/trimtab/tokens")
 URL = os.environ.get("TRIMTAB_URL", "http://control-plane-1:8080")
 AGENTS = (("checkout", "prod"), ("billing", "prod"))
 SAMPLES = (
@@ -66,9 +66,10 @@ def prepare(api: Api, app_id: str, environment: str, tokens: Path) -> None:
 def main() -> None:
     """Prepare every agent, then put in some configs to look at."""
     api = Api(URL, Path(os.environ["TRIMTAB_TOKEN_FILE"]).read_text(encoding="utf-8").strip())
-    TOKENS.mkdir(mode=0o700, parents=True, exist_ok=True)
+    tokens = Path(sys.argv[1])
+    tokens.mkdir(mode=0o700, exist_ok=True)
     for app_id, environment in AGENTS:
-        prepare(api, app_id, environment, TOKENS)
+        prepare(api, app_id, environment, tokens)
     for app, env, key, value in SAMPLES:
         api.post("/configs", {"app_id": app, "environment": env, "key": key, "value": value})
 
