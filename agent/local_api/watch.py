@@ -102,6 +102,7 @@ class Watch:
                 frames[prefix] = _change(new.revision, changed, removed, prefix)
             if frames[prefix] and not reader.offer(frames[prefix]):
                 self.dropped += 1
+                self._readers.discard(reader)
                 reader.drop()
 
     async def close(self, _app: web.Application | None = None) -> None:

@@ -1,6 +1,6 @@
 """The renderer follows the store, keeps errors to itself and comes back from them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,20 +11,10 @@ from agent.files.renderer import Renderer
 from agent.files.target import Format, Target, format_of
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
-from shared.domain.entry import Entry, Kind
-from shared.domain.resolution import resolve_all
-from shared.domain.scope import Revisions
 from shared.runtime.clock import SystemClock
 from shared.runtime.lifecycle import running
-from shared.wire.codec import Json, canonical
-
-
-def snapshot(revision: int, values: Mapping[str, Json], *, sensitive: tuple[str, ...] = ()) -> Snapshot:
-    entries = {
-        key: Entry(key, Kind.VALUE, canonical(value), 1, revision, key in sensitive) for key, value in values.items()
-    }
-    scopes: tuple[Mapping[str, Entry], ...] = ({}, {}, entries)
-    return Snapshot("billing", "prod", Revisions(0, 0, revision), ({}, {}, entries), (0, 0, 0), resolve_all(*scopes))
+from shared.wire.codec import Json
+from tests.fakes.snapshots import snapshot_of
 
 
 @contextmanager
@@ -49,23 +39,23 @@ async def test_files_follow_every_swap(tmp_path: Path) -> None:
     renderer = Renderer(store, [Target(path, Format.JSON)], SystemClock())
     async with running(renderer.run):
         assert not path.exists()
-        store.swap(snapshot(1, {"db.pool": 20}))
+        store.swap(snapshot_of(1, {"db.pool": 20}))
         await content(path, {"db.pool": 20})
-        store.swap(snapshot(2, {"db.pool": 30, "greeting": "hej"}))
+        store.swap(snapshot_of(2, {"db.pool": 30, "greeting": "hej"}))
         await content(path, {"db.pool": 30, "greeting": "hej"})
     assert path.stat().st_mode & 0o777 == 0o640
 
 
 async def test_what_is_there_at_the_start_is_rendered_before_the_renderer_is_ready(tmp_path: Path) -> None:
     store, path = SnapshotStore(Snapshot.empty("billing", "prod")), tmp_path / "config.json"
-    store.swap(snapshot(1, {"db.pool": 20}))
+    store.swap(snapshot_of(1, {"db.pool": 20}))
     async with running(Renderer(store, [Target(path, Format.JSON)], SystemClock()).run):
         assert orjson.loads(path.read_bytes()) == {"db.pool": 20}
 
 
 async def test_a_prefix_chooses_keys_and_sensitive_values_close_the_file(tmp_path: Path) -> None:
     store = SnapshotStore(Snapshot.empty("billing", "prod"))
-    store.swap(snapshot(1, {"db.pool": 20, "db.password": "x", "ui.title": "t"}, sensitive=("db.password",)))
+    store.swap(snapshot_of(1, {"db.pool": 20, "db.password": "x", "ui.title": "t"}, sensitive=("db.password",)))
     database, interface = tmp_path / "db.json", tmp_path / "ui.json"
     targets = [Target(database, Format.JSON, "db."), Target(interface, Format.JSON, "ui.")]
     assert await Renderer(store, targets, SystemClock()).render()
@@ -76,7 +66,7 @@ async def test_a_prefix_chooses_keys_and_sensitive_values_close_the_file(tmp_pat
 
 async def test_one_file_that_fails_stops_no_other_and_is_tried_again(tmp_path: Path) -> None:
     store = SnapshotStore(Snapshot.empty("billing", "prod"))
-    store.swap(snapshot(1, {"a.b": 1, "a_b": 2}))
+    store.swap(snapshot_of(1, {"a.b": 1, "a_b": 2}))
     blocked, good = tmp_path / "blocked.json", tmp_path / "good.json"
     blocked.mkdir()
     targets = [Target(blocked, Format.JSON), Target(tmp_path / ".env", Format.DOTENV), Target(good, Format.JSON)]
