@@ -34,11 +34,19 @@ class _Wanted:
 class Resync:
     """The only one who fetches. `fetching` is set while an answer is on its way: changes wait for it.
 
-    `fetched` is called after every attempt with whether it brought us up to date.
+    `fetched` is called after every attempt with whether it brought us up to date. `spread` is the time, in seconds,
+    over which a fleet that misses the same change asks for it.
     """
 
     def __init__(
-        self, source: Source, store: SnapshotStore, applier: Applier, status: Status, fetched: Callable[[bool], None]
+        self,
+        source: Source,
+        store: SnapshotStore,
+        applier: Applier,
+        status: Status,
+        fetched: Callable[[bool], None],
+        *,
+        spread: float = 0.25,
     ) -> None:
         self._source, self._store, self._applier, self._status = source, store, applier, status
         self._fetched = fetched
@@ -46,8 +54,8 @@ class Resync:
         self._whole = False
         self._wake = anyio.Event()
         self._turn = anyio.Lock()
-        self._backoff = Backoff(base=0.25)
-        self._doubt = Backoff(base=0.25, cap=60.0)
+        self._backoff = Backoff(base=spread)
+        self._doubt = Backoff(base=spread, cap=60.0)
         self._not_before = 0.0
         self.fetching = False
 

@@ -54,7 +54,7 @@ class Synchronizer:
         self._keeper, self._gap = keeper, False
         self._applier = Applier(store, keeper, status, clock)
         self._assembly = Assembly(store.current.lineage)
-        self._resync = Resync(source, store, self._applier, status, self._fetched)
+        self._resync = Resync(source, store, self._applier, status, self._fetched, spread=patience / 4)
         self._failover = Failover(feeds, self, status, lambda: store.current.revisions)
         self._tidying = Tidying(store, keeper, status)
 

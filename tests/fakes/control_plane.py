@@ -163,7 +163,10 @@ class ControlPlane:
 
     async def send_raw(self, event: str, data: bytes) -> None:
         for stream in tuple(self._streams):
-            await stream.write(frame(event, data))
+            try:
+                await stream.write(frame(event, data))
+            except ConnectionError:
+                self._streams.discard(stream)
 
     async def commit(self, *writes: Write) -> int:
         await self.send(*self.model.commit(*writes))
