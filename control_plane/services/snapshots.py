@@ -29,7 +29,7 @@ STALE_AFTER = 5.0
 """Seconds without a look at the database after which an answer says that it may be behind."""
 
 _AWAY = 0.5
-"""Seconds for which the database is not asked again after it failed, so that waiting callers fail together."""
+"""Seconds for which a database that failed is not asked again unless the feed reached it: who waits, fails together."""
 
 _WARMING = 4
 """Snapshots compiled at once before this replica serves."""
@@ -85,7 +85,7 @@ class Snapshots:
         self._views: Lru[tuple[Revisions, dict[str, Effective]]] = Lru(max_bytes // 4)
         self._locks: WeakValueDictionary[_Key, anyio.Lock] = WeakValueDictionary()
         self._registered: set[tuple[str, str]] = set()
-        self._away_until = float("-inf")
+        self._failed_at = float("-inf")
 
     async def fetch(
         self, app_id: str, environment: str, since: Revisions | None, at_least: int = 0, *, gzip: bool = False
@@ -198,13 +198,13 @@ class Snapshots:
         return compiled or None
 
     async def _read(self, key: _Key) -> Compiled:
-        if self._clock.monotonic() < self._away_until:
+        if self._failed_at > max(self._clock.monotonic() - _AWAY, self._feed.checked_at):
             dependency = "postgresql"
             raise UnavailableError(dependency, "did not answer a moment ago")
         try:
             document = await self._configs.snapshot(key.app_id, key.environment, key.since)
         except UnavailableError:
-            self._away_until = self._clock.monotonic() + _AWAY
+            self._failed_at = self._clock.monotonic()
             raise
         compiled = await Compiled.of(document)
         if document.full and not compiled.sensitive:

@@ -22,8 +22,8 @@ from shared.wire.messages import ChangeMessage
 
 _log = logging.getLogger(__name__)
 
-LIMIT = 200
-"""Messages published at once."""
+LIMIT = 100
+"""Changes published at once."""
 
 _LOOK_EVERY = 1.0
 """Seconds after which the leader looks at the outbox although no bell rang."""
