@@ -12,6 +12,7 @@ EXIT_USAGE = 2
 def show(line: str) -> None:
     """A result."""
     sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def show_json(document: Json) -> None:

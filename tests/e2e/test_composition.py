@@ -126,6 +126,7 @@ def composition(tmp_path: Path, postgres_url: str, redis_url: str, amqp_url: str
     composition.stop()
 
 
+@pytest.mark.timeout(180)  # a dozen programs are started, each of them once or twice
 async def test_a_change_reaches_the_sample_application_through_the_composition(composition: Composition) -> None:
     await composition.complete("migrate")
     for replica in ("control-plane-1", "control-plane-2"):

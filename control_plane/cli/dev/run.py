@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anyio
 from anyio import to_thread
+from anyio.abc import TaskStatus
 
 from control_plane.cli.client import Client, ClientError
 from control_plane.cli.dev.agent_process import AgentProcess, wait_until_converged
@@ -95,8 +96,8 @@ async def _serve(options: Options, directory: DataDirectory, postgres: PostgresS
             expected = await to_thread.run_sync(_snapshot_revision, Client(options.url, token), credentials)
             if not await wait_until_converged(options.agent_url, expected):
                 _warn(f"The agent is not level yet; see {agent.log}")
-            show(Summary(options.url, options.agent_url, directory, credentials, postgres.major).text())
-            await _wait(postgres)
+            summary = Summary(options.url, options.agent_url, directory, credentials, postgres.major)
+            await _wait(postgres, summary)
             tell("\nStopping")
 
 
@@ -149,16 +150,21 @@ def _snapshot_revision(client: Client, credentials: dict[str, str]) -> int:
     return int(client.get(path)["revision"])
 
 
-async def _wait(postgres: PostgresServer) -> None:
-    """Return when told to stop.
+async def _wait(postgres: PostgresServer, summary: Summary) -> None:
+    """Say that all of it runs, and return when told to stop.
 
     Raises:
         StartError: PostgreSQL ended.
     """
     async with anyio.create_task_group() as group:
         group.start_soon(_watch, postgres)
-        await wait_for_stop_signal()
-        group.cancel_scope.cancel()
+        await group.start(_stop_when_told, group.cancel_scope)
+        show(summary.text())
+
+
+async def _stop_when_told(scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
+    await wait_for_stop_signal(task_status=task_status)
+    scope.cancel()
 
 
 async def _watch(postgres: PostgresServer) -> None:

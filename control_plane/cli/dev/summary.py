@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from shlex import quote
 
 from control_plane.cli.dev.installation import SAMPLE_APP
 from control_plane.embedded.data_directory import DataDirectory
 
 _SAMPLE_KEY, _SAMPLE_VALUE = "payments.timeout_ms", "1500"
+_CURL = r"curl -sS -w '\n'"
 _EMPTY_KEY, _EMPTY_VALUE = "greeting", '"hello"'
 
 
@@ -50,18 +50,14 @@ class Summary:
             f'{{"message": "Trying it out", "operations": [{{"op": "put", "app_id": "{app}", '
             f'"environment": "{environment}", "key": "{key}", "value": {value}}}]}}'
         )
-        header = quote(f"@{_absolute(self.directory.root / 'operator.header')}")
-        rendered = quote(str(_absolute(self.directory.rendered / "config.yaml")))
+        header = quote(f"@{self.directory.root / 'operator.header'}")
+        rendered = quote(str(self.directory.rendered / "config.yaml"))
         return [
-            ("1. What the application reads from its agent", f"curl {self.agent_url}/v1/values/{key}"),
+            ("1. What the application reads from its agent", f"{_CURL} {self.agent_url}/v1/values/{key}"),
             (
                 "2. Change it in the control plane",
-                f"curl -H {header} -H 'Content-Type: application/json' {self.url}/api/v1/changes -d '{body}'",
+                f"{_CURL} -H {header} -H 'Content-Type: application/json' {self.url}/api/v1/changes -d '{body}'",
             ),
-            ("3. The change has arrived: value, version, revision", f"curl {self.agent_url}/v1/configs/{key}"),
+            ("3. The change has arrived: value, version, revision", f"{_CURL} {self.agent_url}/v1/configs/{key}"),
             ("4. So it has in the file", f"grep {key} {rendered}"),
         ]
-
-
-def _absolute(path: Path) -> Path:
-    return path.absolute()
