@@ -1,16 +1,15 @@
 """`/metrics`: what `Status` and the local API count, in Prometheus' text form. Every label is bounded."""
 
-from collections import Counter
 from collections.abc import Iterator
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from agent.local_api.freshness import Freshness
+from agent.local_api.traffic import Requests
 from agent.local_api.view import AgentView
 from agent.local_api.watch import Watch
 from agent.sync.status import State
@@ -28,22 +27,6 @@ _COUNTERS = {
 _TRANSPORTS = ("amqp", "sse")
 
 
-class Requests:
-    """Counts requests by route and class of status."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[tuple[str, str]] = Counter()
-
-    @web.middleware
-    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Count one."""
-        response = await handler(request)
-        resource = request.match_info.route.resource
-        route = "unmatched" if resource is None else resource.canonical
-        self.counts[route, f"{response.status // 100}xx"] += 1
-        return response
-
-
 class Metrics(Collector):
     """Reads everything at the moment of the scrape; nothing is kept twice."""
 
@@ -53,7 +36,7 @@ class Metrics(Collector):
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    async def scrape(self, _request: web.Request) -> web.Response:
+    def scrape(self) -> web.Response:
         """Everything as text."""
         headers = {"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"}
         return web.Response(body=generate_latest(self._registry), headers=headers)

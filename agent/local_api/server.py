@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -9,13 +11,16 @@ from agent.local_api.answers import Answers
 from agent.local_api.errors import translate
 from agent.local_api.freshness import Freshness
 from agent.local_api.guard import Guard
-from agent.local_api.metrics import Metrics, Requests
 from agent.local_api.probes import Probes
 from agent.local_api.reads import Reads
+from agent.local_api.traffic import Requests
 from agent.local_api.view import AgentView
 from agent.local_api.watch import Watch
 from shared.runtime.http import problems_middleware, serving
 from shared.runtime.listen import Listen
+
+if TYPE_CHECKING:
+    from agent.local_api.metrics import Metrics
 
 GRACE = 1.0
 """Seconds that running requests may take when the agent stops."""
@@ -44,7 +49,7 @@ async def serving_local_api(
     answers, watch, requests = Answers(view.store, freshness), Watch(view.store), Requests()
     guard = Guard(listen, local_token, allowed_hosts)
     reads, probes = Reads(view.store, answers, guard), Probes(view, freshness)
-    metrics = Metrics(view, freshness, requests, watch)
+    scrape = _Scrape(view, freshness, requests, watch)
     app = web.Application(
         middlewares=[requests.middleware, problems_middleware(translate), guard.middleware], client_max_size=MAX_BODY
     )
@@ -58,7 +63,7 @@ async def serving_local_api(
             web.get("/healthz", probes.healthz),
             web.get("/readyz", probes.readyz),
             web.get("/status", probes.status),
-            web.get("/metrics", metrics.scrape),
+            web.get("/metrics", scrape.handle),
         ]
     )
     app.on_shutdown.append(watch.close)
@@ -66,3 +71,19 @@ async def serving_local_api(
     with view.store.subscribe(watch.swapped), view.store.subscribe(answers.swapped):
         async with serving(app, listen, grace=GRACE, socket_mode=socket_mode, server_options=limits) as at:
             yield at
+
+
+class _Scrape:
+    """`/metrics`, whose library is loaded by the first scrape: an agent that nobody scrapes does not pay for it."""
+
+    def __init__(self, view: AgentView, freshness: Freshness, requests: Requests, watch: Watch) -> None:
+        self._view, self._freshness, self._requests, self._watch = view, freshness, requests, watch
+
+    async def handle(self, _request: web.Request) -> web.Response:
+        return self._metrics.scrape()
+
+    @cached_property
+    def _metrics(self) -> "Metrics":
+        from agent.local_api.metrics import Metrics  # noqa: PLC0415
+
+        return Metrics(self._view, self._freshness, self._requests, self._watch)

@@ -6,7 +6,6 @@ Every parser raises `ValueError` for what it cannot take. No text of a secret go
 
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -214,5 +213,7 @@ def _target(raw: Json) -> Target:
 
 def nearest(wrong: str, known: tuple[str, ...]) -> str:
     """A hint at what was probably meant."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for those who mistyped
+
     close = get_close_matches(wrong, known, 1, 0.6)
     return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
