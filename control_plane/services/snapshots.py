@@ -198,7 +198,7 @@ class Snapshots:
         return compiled or None
 
     async def _read(self, key: _Key) -> Compiled:
-        if self._failed_at > max(self._clock.monotonic() - _AWAY, self._feed.checked_at):
+        if self._failed_at > self._clock.monotonic() - _AWAY and self._failed_at >= self._feed.checked_at:
             dependency = "postgresql"
             raise UnavailableError(dependency, "did not answer a moment ago")
         try:
