@@ -1,6 +1,7 @@
 """What every test stands on: markers by folder, a clean environment, and real servers for those who ask for one."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import redis.asyncio
 from hypothesis import HealthCheck, settings
 
+from tests.servers import debian
 from tests.servers.choice import obtain
 from tests.servers.databases import clone, create, drop
 from tests.servers.server import Server, ServerError
@@ -108,6 +110,17 @@ def _session(config: pytest.Config) -> Session:
 def anyio_backend() -> str:
     """Trimtab runs on asyncio."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def curl() -> str:
+    """The program that our documentation's commands use; installed where we may."""
+    if shutil.which("curl") is None and debian.can_install():
+        debian.install("curl")
+    found = shutil.which("curl")
+    if found is None:
+        pytest.fail("the documentation's commands need curl: install it, or run the tests as root on Debian or Ubuntu")
+    return found
 
 
 @pytest.fixture(scope="session")

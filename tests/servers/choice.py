@@ -66,12 +66,19 @@ async def obtain(name: str, root: Path, *, managed: bool = False) -> Server:
     Raises:
         ServerError: there is no way to have one here; the text names the ways.
     """
-    kind = KINDS[name]
+    kind, reason = KINDS[name], ""
     if await anyio.to_thread.run_sync(container.engine_answers):
-        server = kind.container(managed)
-    else:
-        found = await anyio.to_thread.run_sync(_find_or_install, kind)
-        server = await kind.local(found, root, managed)
+        try:
+            return await _started(kind.container(managed))
+        except ServerError as error:
+            reason = f" ({error})"
+    found, failure = await anyio.to_thread.run_sync(_find_or_install, kind)
+    if found is None:
+        raise ServerError(_none(kind) + reason + failure)
+    return await _started(await kind.local(found, root, managed))
+
+
+async def _started(server: Server) -> Server:
     try:
         await server.start()
     except BaseException:
@@ -81,19 +88,17 @@ async def obtain(name: str, root: Path, *, managed: bool = False) -> Server:
     return server
 
 
-def _find_or_install(kind: Kind) -> Path:
+def _find_or_install(kind: Kind) -> tuple[Path | None, str]:
+    """The binary, or why it could not be installed."""
     found = kind.find()
-    reason = ""
-    if found is None and kind.package is not None and debian.can_install():
-        with _ONE_AT_A_TIME:
-            try:
-                debian.install(kind.package)
-            except ServerError as error:
-                reason = f" ({error})"
-        found = kind.find()
-    if found is None:
-        raise ServerError(_none(kind) + reason)
-    return found
+    if found is not None or kind.package is None or not debian.can_install():
+        return found, ""
+    with _ONE_AT_A_TIME:
+        try:
+            debian.install(kind.package)
+        except ServerError as error:
+            return kind.find(), f" ({error})"
+    return kind.find(), ""
 
 
 def _none(kind: Kind) -> str:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import anyio.to_thread
 
+from tests.servers.server import ServerError
+
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
@@ -79,16 +81,24 @@ class Container:
         if self._container is not None:
             self._engine_side().start()
             return
-        from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - half a second, only where needed
+        from docker.errors import DockerException  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to import
+        from testcontainers.core.container import DockerContainer  # noqa: PLC0415
 
-        container = DockerContainer(self._image)
+        try:
+            self._container = self._described(DockerContainer(self._image))
+            self._container.start()
+        except (DockerException, OSError, TimeoutError) as error:
+            msg = f"Docker did not start {self._image}: {error}"
+            raise ServerError(msg) from error
+
+    def _described(self, container: "DockerContainer") -> "DockerContainer":
         for inside, outside in self._ports.items():
             container.with_bind_ports(inside, outside)
         for name, value in self._environ.items():
             container.with_env(name, value)
         if self._command:
             container.with_command(self._command)
-        self._container = container.start()
+        return container
 
     def _engine_side(self) -> Any:
         assert self._container is not None
