@@ -194,6 +194,51 @@ async def test_heartbeats_tell_what_is_published_and_never_more(replica: Replica
     assert set(last) == {"env.billing.prod", "env.shop.prod"}
 
 
+class TurnstilePublisher(RecordingPublisher):
+    """Lets changes through one batch at a time, and heartbeats always."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = 0
+        self.turns = anyio.Semaphore(0)
+
+    async def publish_all(self, batch: Sequence[tuple[str, bytes]], *, persistent: bool = True) -> None:
+        if persistent:
+            self.waiting += 1
+            await self.turns.acquire()
+        await super().publish_all(batch, persistent=persistent)
+
+    async def until_waiting(self, times: int) -> None:
+        with anyio.fail_after(5):
+            while self.waiting < times:
+                await anyio.sleep(0.001)
+
+    async def next_heartbeat(self) -> Heartbeat:
+        """One that was made after now."""
+        await self.wait_for(len(self.sent) + 4)
+        heartbeat = decode_message(self.sent[-1][1])
+        assert isinstance(heartbeat, Heartbeat)
+        return heartbeat
+
+
+async def test_what_is_committed_and_waits_for_the_broker_is_in_no_heartbeat(replica: Replica) -> None:
+    replica.publisher = publisher = TurnstilePublisher()
+    async with running(replica.relay(0.001).run):
+        assert (await publisher.next_heartbeat()).revision == 0
+        for revision in (1, 2):
+            replica.feed.offer(await replica.commit(GLOBAL))
+            await publisher.until_waiting(1)
+            assert replica.feed.revision == revision
+        publisher.turns.release()
+        await publisher.until_waiting(2)
+        heartbeat = await publisher.next_heartbeat()
+        assert (heartbeat.revision, heartbeat.global_.revision) == (1, 1)
+        publisher.turns.release()
+        await replica.until_published(2)
+        heartbeat = await publisher.next_heartbeat()
+        assert (heartbeat.revision, heartbeat.global_.revision) == (2, 2)
+
+
 async def test_a_new_leader_knows_what_the_former_one_published(replica: Replica) -> None:
     """Its own feed may lag when it takes over: it looks before it tells anything."""
     async with running(replica.relay().run):
