@@ -26,11 +26,11 @@ def build_app(services: Services) -> web.Application:
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_end_streams)
     for route in ROUTES:
-        endpoint = Endpoint(route, services)
-        resource = app.router.add_resource(route.path, name=None)
-        resource.add_route(route.method, endpoint)
+        answer = Endpoint(route, services).answer
+        resource = app.router.add_resource(route.path)
+        resource.add_route(route.method, answer)
         if route.method == "GET":
-            resource.add_route("HEAD", endpoint)
+            resource.add_route("HEAD", answer)
     return app
 
 

@@ -15,6 +15,7 @@ from control_plane.domain.principal import Principal, Role
 from shared.wire.problem import Violation
 
 PRINCIPAL = web.RequestKey("principal", str)
+ROUTE = web.RequestKey("route", Route)
 ANYBODY = Principal("anybody", Role.AGENT)
 """Calls the open routes; has no app/environment, so it would pass no check."""
 
@@ -26,13 +27,9 @@ class Endpoint:
         self._route = route
         self._services = services
 
-    @property
-    def streams(self) -> bool:
-        """Whether the answer has no end."""
-        return self._route.streams
-
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
+        request[ROUTE] = self._route
         call = await self._read(request)
         act = partial(self._route.handler, self._services, call)
         if call.idempotency_key is None or self._route.repeat is Repeat.IN_DRAFT:

@@ -8,7 +8,7 @@ import logging
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from control_plane.api.endpoint import PRINCIPAL, Endpoint
+from control_plane.api.endpoint import PRINCIPAL, ROUTE
 from control_plane.metrics import Metrics
 from shared.runtime.clock import Clock
 from shared.runtime.http import REQUEST_ID, REQUEST_ID_HEADER
@@ -51,6 +51,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Put on an answer what it does not say itself; also on streams, which start before the middleware sees them."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers["Server"] = "trimtab"
     response.headers.setdefault(REQUEST_ID_HEADER, request.get(REQUEST_ID, ""))
 
 
@@ -60,8 +61,8 @@ def _template(request: web.Request) -> str:
 
 
 def _streams(request: web.Request) -> bool:
-    handler = request.match_info.handler
-    return isinstance(handler, Endpoint) and handler.streams
+    route = request.get(ROUTE)
+    return route is not None and route.streams
 
 
 def _level(method: str, status: int) -> int:

@@ -1,6 +1,6 @@
 """Pages of lists that are short enough to be read whole; the database cuts the long ones itself."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from typing import TypeAlias, TypeVar
 
@@ -33,6 +33,6 @@ def _read_cursor(cursor: str | None) -> Place:
     if cursor is None:
         return ()
     try:
-        return tuple(urlsafe_b64decode(cursor).decode().split("\n"))
+        return tuple(b64decode(cursor, b"-_", validate=True).decode().split("\n"))
     except ValueError as error:
         raise InvalidError([Violation("?cursor", "not a cursor of this list")]) from error

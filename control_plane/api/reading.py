@@ -5,12 +5,12 @@ from typing import TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, from_json
 
 from control_plane.api.errors import MalformedError, UnsupportedMediaError
 from control_plane.domain.errors import InvalidError, TooLargeError
 from control_plane.domain.limits import Limits
-from shared.wire.codec import Json, MalformedJsonError, decode
+from shared.wire.codec import Json
 from shared.wire.problem import Violation
 
 M = TypeVar("M", bound=BaseModel)
@@ -43,7 +43,7 @@ def read_body(model: type[M], raw: bytes, limits: Limits) -> M:
         wrong = error.errors(include_url=False, include_input=False)
         if wrong[0]["type"] == "json_invalid":
             raise MalformedError(_sentence(wrong[0])) from error
-        document = _document(raw)
+        document = from_json(raw)
         raise InvalidError([Violation(_pointer(each, document), _sentence(each)) for each in wrong]) from error
 
 
@@ -68,20 +68,13 @@ def read_idempotency_key(headers: Mapping[str, str]) -> str | None:
     return key
 
 
-def _document(raw: bytes) -> Json:
-    try:
-        return decode(raw)
-    except MalformedJsonError:  # pydantic reads NaN, our codec does not; pointers into such a body are less exact
-        return None
-
-
 def _pointer(error: ErrorDetails, document: Json) -> str:
     """The JSON Pointer of an error: its location, less the names of union branches, which are not in the request."""
     steps, here = [], document
     last = len(error["loc"]) - 1
     for index, step in enumerate(error["loc"]):
         found = _child(here, step)
-        if found is None and document is not None and not (index == last and error["type"] == "missing"):
+        if found is None and not (index == last and error["type"] == "missing"):
             continue
         steps.append(str(step).replace("~", "~0").replace("/", "~1"))
         here = found[0] if found else here

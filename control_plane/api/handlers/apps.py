@@ -15,6 +15,7 @@ from control_plane.api.bodies.pages import PageQuery, PageView
 from control_plane.api.call import Call, reply
 from control_plane.api.paging import cut_page
 from control_plane.api.services import Services
+from control_plane.domain.errors import NotFoundError
 
 _APPS = "/api/v1/apps"
 
@@ -66,6 +67,7 @@ async def create_agent_token(services: Services, call: Call[NewAgentToken, None]
 
 async def list_agent_tokens(services: Services, call: Call[None, PageQuery]) -> web.StreamResponse:
     """List the tokens of an app/environment that are not revoked, oldest first, without their secrets."""
+    await require_registered(services, call.app_id, call.environment)
     tokens = await services.access.list_agent_tokens(call.app_id, call.environment)
     return reply(cut_page(call, tokens, lambda each: (each.created_at.isoformat(), str(each.id)), AgentTokenView.of))
 
@@ -77,3 +79,15 @@ async def revoke_agent_token(services: Services, call: Call[None, None]) -> web.
     """
     await services.access.revoke_agent_token(call.app_id, call.environment, call.id("agent token"))
     return web.Response(status=204)
+
+
+async def require_registered(services: Services, app_id: str, environment: str) -> None:
+    """Say which of the two names is unknown, if one is.
+
+    Raises:
+        NotFoundError: the application or the environment is not registered.
+    """
+    app = await services.registry.get_app(app_id)
+    if environment not in app.environments:
+        kind = "environment"
+        raise NotFoundError(kind, f"{app_id}/{environment}")

@@ -1,6 +1,6 @@
 """Configs one by one, and the effective ones of an app/environment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,9 +23,10 @@ from control_plane.api.call import Call, reply
 from control_plane.api.preconditions import etag, require_match, unchanged
 from control_plane.api.services import Services
 from control_plane.domain.change import Committed, Config, Draft, Op, Operation
-from control_plane.domain.errors import InvalidError, NotFoundError, TooLargeError
+from control_plane.domain.errors import ConflictError, InvalidError, KeyReusedError, NotFoundError, TooLargeError
 from control_plane.ports import ConfigFilter
 from shared.domain.entry import Kind
+from shared.wire.codec import Json
 from shared.wire.problem import Violation
 
 _KIND = "config"
@@ -146,12 +147,25 @@ async def _commit(services: Services, call: Call[Any, Any], operation: Operation
 
 @contextmanager
 def _about_one_config() -> Iterator[None]:
-    """Let violations point into a body that has no list of operations."""
+    """Let problems speak of a body that has no list of operations."""
     try:
         yield
     except InvalidError as error:
         violations = [Violation(each.pointer.removeprefix(_ONLY_OPERATION), each.detail) for each in error.violations]
         raise InvalidError(violations) from error
+    except KeyReusedError:
+        raise
+    except ConflictError as error:
+        raise ConflictError(error.detail, **_single(error.facts)) from error
     except TooLargeError as error:
         pointer = error.pointer.removeprefix(_ONLY_OPERATION)
         raise TooLargeError(error.limit, error.allowed, error.unit, pointer) from error
+
+
+def _single(facts: Mapping[str, Json]) -> dict[str, Json]:
+    """What the one conflict is with, without the list around it."""
+    conflicts = facts.get("conflicts")
+    if not conflicts:
+        return dict(facts)
+    current = conflicts[0]["current"]
+    return {"id": current["id"], "version": current["version"], "current": current}

@@ -5,10 +5,10 @@ from aiohttp import web
 from control_plane.api.bodies.snapshots import SnapshotQuery
 from control_plane.api.call import Call
 from control_plane.api.endpoint import bearer_token
+from control_plane.api.handlers.apps import require_registered
 from control_plane.api.preconditions import unchanged
 from control_plane.api.services import Services
 from control_plane.api.watch import Watch
-from control_plane.domain.errors import NotFoundError
 from control_plane.domain.principal import Role
 from shared.domain.scope import Lineage
 from shared.wire.codec import decode, encode
@@ -41,16 +41,9 @@ async def watch_snapshot(services: Services, call: Call[None, None]) -> web.Stre
     """
     app_id, environment = call.app_id, call.environment
     if call.principal.role is Role.OPERATOR:  # an agent's token belongs to what is registered
-        await _require_registered(services, app_id, environment)
+        await require_registered(services, app_id, environment)
     watch = Watch(services, Lineage.of(app_id, environment), bearer_token(call.request))
     return await watch.serve(call.request)
-
-
-async def _require_registered(services: Services, app_id: str, environment: str) -> None:
-    app = await services.registry.get_app(app_id)
-    if environment not in app.environments:
-        kind = "environment"
-        raise NotFoundError(kind, f"{app_id}/{environment}")
 
 
 def _without_secrets(body: bytes) -> bytes:
