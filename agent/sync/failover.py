@@ -146,6 +146,8 @@ class Failover:
         _log.warning("feed lost", extra={"feed": name, "error": str(error)})
         self._status.reconnects += 1
         self._status.last_error = f"{name}: {error}"
+        if isinstance(error, UnsupportedSchemaError):
+            self._status.schema_error = self._status.last_error
         self._stand(candidate, _Standing.DOWN)
         self._listener.left(name, error)
         return candidate.backoff.next(at_least)
@@ -194,6 +196,7 @@ class Failover:
                     deadline = anyio.current_time() + self._limit
                 if self._listener.heard(message) and candidate.standing is _Standing.JOINED:
                     candidate.backoff.reset()
+                    self._status.schema_error = ""
                     self._stand(candidate, _Standing.PROVEN)
                 continue
             msg = f"silent for {self._limit:.0f} s"

@@ -51,6 +51,8 @@ class Status:
     keep_failures: int = 0
     malformed: int = 0
     last_error: str = ""
+    schema_error: str = ""
+    """Why a feed's messages cannot be understood (they are too new); empty once one is followed again."""
     keep_error: str = ""
     """Why the last known good could not be kept; empty while it is."""
     rejection: Rejection | None = None

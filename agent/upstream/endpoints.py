@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
@@ -22,12 +23,11 @@ _TEMPORARY = frozenset({408, 425, 429})
 
 @asynccontextmanager
 async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A session as the agent's upstream needs it: few connections, no cookies, the environment's proxies."""
+    """A session as the agent's upstream needs it: few connections, no cookies, and nobody's `.netrc`."""
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=8),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=_LIMITS,
-        trust_env=True,
     ) as session:
         yield session
 
@@ -36,7 +36,8 @@ class Endpoints:
     """The control plane's replicas. Stays with one that answers; goes to the next when it cannot be reached."""
 
     def __init__(self, urls: Sequence[str], token: str, session: aiohttp.ClientSession) -> None:
-        self._urls = [URL(each.strip().rstrip("/")) for each in urls if each.strip()]
+        # Our token is the credential; a user in the URL would get in its way.
+        self._urls = [URL(each.strip().rstrip("/")).with_user(None) for each in urls if each.strip()]
         if not self._urls:
             msg = "at least one URL of the control plane is needed"
             raise ValueError(msg)
@@ -86,7 +87,7 @@ class Endpoints:
             try:
                 with translated("the control plane cannot be reached"):
                     return await self._session.request(
-                        method, url.joinpath(*path.split("/")), allow_redirects=False, **options
+                        method, url.joinpath(*path.split("/")), proxy=_proxy(url), allow_redirects=False, **options
                     )
             except UpstreamUnavailableError as error:
                 self._at += 1
@@ -104,6 +105,13 @@ def translated(what: str) -> Iterator[None]:
         reason = getattr(cause, "strerror", None) or type(error).__name__
         msg = f"{what}: {reason}"
         raise UpstreamUnavailableError(msg) from error
+
+
+def _proxy(url: URL) -> str | None:
+    """The proxy that the environment (`HTTPS_PROXY`, `NO_PROXY`, …) wants for a URL; none to this very machine."""
+    host = url.host or ""
+    here = host in {"localhost", "::1"} or host.startswith("127.")
+    return None if here or proxy_bypass(host) else getproxies().get(url.scheme)
 
 
 def _refusal(response: aiohttp.ClientResponse) -> Exception:

@@ -1,7 +1,7 @@
 """The agent's synchronizer between a real broker and a control plane's HTTP, while one of them goes and comes back."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import anyio
@@ -85,10 +85,8 @@ class Relay:
             await anyio.sleep(self._plane.interval)
 
     async def _publish(self, key: str, body: bytes) -> None:
-        try:
+        with suppress(UnavailableError):
             await self._publisher.publish(key, body)
-        except UnavailableError:
-            pass
 
 
 async def test_it_falls_back_to_the_event_stream_when_the_broker_stops_and_comes_back_by_itself(

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -17,9 +18,11 @@ from agent.sync.status import State, Status
 from agent.sync.synchronizer import Synchronizer
 from shared.domain.scope import Revisions, Scope
 from shared.runtime.lifecycle import running
-from shared.wire.messages import Message
 from tests.fakes.control_plane import APP, ENVIRONMENT, LINEAGE, Model, Write
 from tests.fakes.upstream import FakeFeed, FakeSource, TickingClock
+
+if TYPE_CHECKING:
+    from shared.wire.messages import Message
 
 PATIENCE = 0.01
 
@@ -33,8 +36,23 @@ writes = st.builds(
 commits = st.tuples(st.just("commit"), st.lists(writes, min_size=1, max_size=3))
 events = st.tuples(
     st.sampled_from(
-        ["deliver", "deliver", "deliver", "again", "lose", "old heartbeat", "heartbeat", "pause", "sync", "break"]
-        + ["restart", "source away", "source back", "fetch begins", "fetch ends", "spoiled answer"]
+        [
+            "deliver",
+            "deliver",
+            "deliver",
+            "again",
+            "lose",
+            "heartbeat",
+            "pause",
+            "sync",
+            "break",
+            "restart",
+            "source away",
+            "source back",
+            "fetch begins",
+            "fetch ends",
+            "spoiled answer",
+        ]
     ),
     st.integers(0, 5),
 )
@@ -83,7 +101,9 @@ class Story:
         assert not self.store.listener_errors
         return False
 
-    async def take(self, step: tuple[str, object], synchronizer: Synchronizer) -> None:
+    async def take(  # noqa: C901, PLR0912 - one line for each thing that can happen
+        self, step: tuple[str, object], synchronizer: Synchronizer
+    ) -> None:
         name, number = step
         match name, number:
             case "commit", list(asked):

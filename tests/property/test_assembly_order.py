@@ -1,11 +1,15 @@
+from typing import TYPE_CHECKING
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.snapshot.model import Snapshot
 from agent.sync.assembly import Assembly, Need
 from shared.domain.scope import Scope
-from shared.wire.messages import ChangeMessage
 from tests.fakes.control_plane import APP, ENVIRONMENT, LINEAGE, Model, Write
+
+if TYPE_CHECKING:
+    from shared.wire.messages import ChangeMessage
 
 SCOPES = (*LINEAGE, Scope("other"), Scope(APP, "staging"))
 

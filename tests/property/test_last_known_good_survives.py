@@ -108,7 +108,7 @@ def test_cut_or_altered_at_any_byte_an_earlier_whole_state_is_found(tmp_path: Pa
 
 def test_a_torn_last_record_costs_only_that_change(tmp_path: Path) -> None:
     states = a_small_history(tmp_path)
-    newest = sorted(tmp_path.rglob("*.journal"))[-1]
+    newest = max(tmp_path.rglob("*.journal"))
     newest.write_bytes(newest.read_bytes()[:-1])
     assert load(tmp_path) == states[-2]
 

@@ -105,7 +105,7 @@ def test_a_directory_that_cannot_be_made_does_not_stop_the_agent(tmp_path: Path)
     snapshot = Snapshot.empty(APP, ENVIRONMENT)
     with closing(FileKeeper(tmp_path / "file", APP, ENVIRONMENT)) as keeper:
         assert keeper.load() is None
-        with pytest.raises(OSError, match="Not a directory|exists"):
+        with pytest.raises(OSError, match=r"Not a directory|exists"):
             keeper.keep(snapshot, snapshot.document())
         keeper.tidy()
 

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from shared.wire.sse import Event, OversizedFrameError, comment, frame, read_eve
 
 async def pieces(content: bytes, cuts: list[int]) -> AsyncIterator[bytes]:
     edges = [0, *sorted(each % (len(content) + 1) for each in cuts), len(content)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         yield content[start:end]
 
 
