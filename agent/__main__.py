@@ -146,9 +146,9 @@ def _finish(program: Callable[[], None]) -> int:
     try:
         program()
     except* AddressInUseError as errors:
-        _say(
-            f"cannot listen on {_first(errors)}: it is in use, or not an address of this machine; set TRIMTAB_AGENT_LISTEN"
-        )
+        cause = _first(errors).__cause__
+        why = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else "somebody else is there"
+        _say(f"cannot listen on {_first(errors)}: {why}; free it or set TRIMTAB_AGENT_LISTEN")
         code = EXIT_USAGE
     except* StateInUseError as errors:
         _say(f"{_first(errors)} (TRIMTAB_AGENT_STATE_DIR)")

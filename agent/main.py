@@ -71,6 +71,8 @@ async def run_agent(settings: Settings) -> None:
             allowed_hosts=settings.allowed_hosts,
             socket_mode=settings.socket_mode,
         ) as listen:
+            if not listen.local:
+                _log.warning("other machines may read here: keep them out", extra={"listen": str(listen)})
             _log.info("serving", extra={"listen": str(listen), "revision": parts.store.current.revision})
             reporter = Reporter(parts.source, parts.store, parts.status, parts.identity)
             async with running(parts.synchronizer.run, parts.renderer.run, reporter.run):

@@ -15,6 +15,9 @@ from shared.wire.problem import Problem, ProblemType
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _PROXY_HEADERS = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
 
+_MAX_SEEN = 64
+"""Host headers that are remembered as good ones."""
+
 
 class Guard:
     """Refuses requests that a web page or a proxy may have sent.
@@ -29,13 +32,14 @@ class Guard:
         self._hosts = frozenset({*_LOCAL_NAMES, listen.host.lower(), *allowed_hosts})
         # Told to listen everywhere, any address of the machine is the listening address; a name is not.
         self._any_address = listen.host in {"0.0.0.0", "::", ""}  # noqa: S104 - compared, not bound
+        self._seen: set[str] = set()
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse what was not meant for us."""
         if not self._socket:
             host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
-            if host and not self._serves(f"//{host}"):
+            if host and host not in self._seen and not self._knows(host):
                 detail = f"The Host {host!r} is not one by which this agent is called."
                 raise ProblemError(Problem(ProblemType.HOST_REFUSED, detail))
             if origin is not None and not self._serves(origin):
@@ -75,6 +79,13 @@ class Guard:
             "TRIMTAB_AGENT_LOCAL_TOKEN_FILE and send that one, let it listen on a unix socket, or render a file."
         )
         raise ProblemError(Problem(ProblemType.FORBIDDEN, detail))
+
+    def _knows(self, host: str) -> bool:
+        """Judge a Host header, and remember it: an application always sends the same one."""
+        known = self._serves(f"//{host}")
+        if known and len(self._seen) < _MAX_SEEN:
+            self._seen.add(host)
+        return known
 
     def _serves(self, url: str) -> bool:
         try:

@@ -30,7 +30,10 @@ def matches(if_none_match: str, etag: str) -> bool:
 
 
 def prefers_text(accept: str) -> bool:
-    """Whether a reader would rather have `text/plain` than JSON."""
+    """Whether a reader would rather have `text/plain` than JSON. Only one that names text ever gets it."""
+    accept = accept.lower()
+    if "text/" not in accept:
+        return False
     ranked = {media: quality for media, quality in map(_weighed, accept.split(",")) if quality > 0}
     anything = ranked.get("*/*", 0.0)
     text = ranked.get("text/plain", ranked.get("text/*", anything))
@@ -41,9 +44,9 @@ def _weighed(part: str) -> tuple[str, float]:
     media, _, parameters = part.partition(";")
     for parameter in parameters.split(";"):
         name, _, value = parameter.partition("=")
-        if name.strip().lower() == "q":
+        if name.strip() == "q":
             try:
-                return media.strip().lower(), float(value)
+                return media.strip(), float(value)
             except ValueError:
-                return media.strip().lower(), 0.0
-    return media.strip().lower(), 1.0
+                return media.strip(), 0.0
+    return media.strip(), 1.0

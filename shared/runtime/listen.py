@@ -27,6 +27,11 @@ class Listen:
             raise ValueError(msg)
         return cls(host=host.strip("[]"), port=int(port))
 
+    @property
+    def local(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.path is not None or self.host in {"localhost", "::1"} or self.host.startswith("127.")
+
     def __str__(self) -> str:
         """The form that `parse` reads."""
         if self.path is not None:
