@@ -87,11 +87,12 @@ def committed(draft: Draft, result: Json) -> Committed:
 
 def _messages(draft: Draft, result: Json, committed_at: datetime) -> Iterator[ChangeMessage]:
     revision = result["revision"]
-    scopes = tuple(scope(each["app_id"], each["environment"]) for each in result["scopes"])
+    states = sorted(result["scopes"], key=lambda each: (each["app_id"], each["environment"]))
+    scopes = tuple(scope(each["app_id"], each["environment"]) for each in states)
     operations: dict[object, list[MessageOperation]] = {each: [] for each in scopes}
     for operation, (*_, version, sensitive) in zip(draft.operations, result["applied"], strict=True):
         operations[operation.scope].append(_message_operation(operation, revision, version, sensitive=sensitive))
-    for where, state in zip(scopes, result["scopes"], strict=True):
+    for where, state in zip(scopes, states, strict=True):
         yield ChangeMessage(
             revision=revision,
             previous=state["previous"],

@@ -10,13 +10,25 @@ create table audit_logs (
     request_id text not null,
     detail jsonb not null,
     previous_hash bytea not null,
-    hash bytea not null unique
+    hash bytea not null
 );
-
-create index audit_logs_revision on audit_logs (revision);
 
 create trigger audit_logs_append_only before update or delete or truncate on audit_logs
 for each statement execute function trimtab_refuse();
+
+-- Wait for our turn to write, and return the installation as the writer before us has left it.
+--
+-- The row is what is locked; the advisory lock before it is the queue. Those who wait for a row that changes with every
+-- turn wake up to look for its newest version each time, and so get in each other's way.
+create function trimtab_lock() returns installation language plpgsql as $$
+declare
+    head installation;
+begin
+    perform pg_advisory_xact_lock(8390884974569546347); -- "trimtabk" in ASCII
+    select * into strict head from installation for update;
+    return head;
+end
+$$;
 
 -- The hash of a record: over the hash before it and the record's canonical bytes (jsonb's own spelling).
 create function trimtab_audit_hash(record audit_logs) returns bytea
@@ -33,24 +45,34 @@ language sql stable parallel safe as $$
     )::text, 'UTF8'))
 $$;
 
--- Add one record; takes the lock of the installation, so that concurrent writers keep one chain.
-create function trimtab_audit(
-    actor text, action text, detail jsonb,
-    revision bigint default null, address text default '', request_id text default '', at timestamptz default null
-) returns bigint language plpgsql as $$
+-- Add one record at the head of the chain, and return the new head for the caller to keep: it holds the lock.
+create function trimtab_append(
+    head installation, at timestamptz, actor text, action text, revision bigint, address text, request_id text,
+    detail jsonb
+) returns installation language plpgsql as $$
 declare
-    head installation;
     entry audit_logs;
 begin
-    select * into strict head from installation for update;
     entry := row(
-        head.audit_seq + 1, coalesce(at, clock_timestamp()), actor, action, revision, address, request_id, detail,
-        head.audit_hash, ''::bytea
+        head.audit_seq + 1, at, actor, action, revision, address, request_id, detail, head.audit_hash, ''::bytea
     );
     entry.hash := trimtab_audit_hash(entry);
     insert into audit_logs select entry.*;
-    update installation set audit_seq = entry.seq, audit_hash = entry.hash;
-    return entry.seq;
+    head.audit_seq := entry.seq;
+    head.audit_hash := entry.hash;
+    return head;
+end
+$$;
+
+-- Audit what is no change. Takes the lock of the installation, so that concurrent writers keep one chain.
+create function trimtab_audit(actor text, action text, detail jsonb) returns bigint language plpgsql as $$
+declare
+    head installation;
+begin
+    head := trimtab_lock();
+    head := trimtab_append(head, clock_timestamp(), actor, action, null, '', '', detail);
+    update installation set audit_seq = head.audit_seq, audit_hash = head.audit_hash;
+    return head.audit_seq;
 end
 $$;
 

@@ -6,9 +6,11 @@
 
 -- Identifies one state of one entry; `shared.domain.entry.entry_digest` computes the very same.
 create function trimtab_entry_digest(key text, kind text, version bigint, value_digest bigint) returns bigint
-language sql immutable strict parallel safe as $$
+language sql immutable parallel safe as $$
+    -- A key is ASCII without backslashes, so its bytes are what the cast gives. (`convert_to` would do as well, but is
+    -- not immutable, and then the function's body could not take the place of a call.)
     select ('x' || encode(substring(
-        sha256(convert_to(key || '|' || kind || '|' || version || '|' || value_digest, 'UTF8')) from 1 for 8
+        sha256((key || '|' || kind || '|' || version::text || '|' || value_digest::text)::bytea) from 1 for 8
     ), 'hex'))::bit(64)::bigint
 $$;
 
@@ -42,8 +44,13 @@ create type trimtab_step as (
     deleted boolean
 );
 
-create function trimtab_steps(draft jsonb) returns trimtab_step[] language sql volatile as $$
-    select array_agg(row(
+-- The functions on the way of every commit are PL/pgSQL: a session plans their statements once and keeps the plans.
+
+create function trimtab_steps(draft jsonb) returns trimtab_step[] language plpgsql as $$
+declare
+    steps trimtab_step[];
+begin
+    steps := array(select row(
         o.position - 1, o.op, o.app_id, o.environment, o.key, o.expected_version,
         case when o.op = 'put' and not n.sensitive then coalesce(o.value, 'null') end,
         o.app_id = '' or exists (select from apps as a where a.app_id = o.app_id),
@@ -62,7 +69,7 @@ create function trimtab_steps(draft jsonb) returns trimtab_step[] language sql v
         n.sensitive,
         coalesce(o.description, c.description, ''),
         o.op in ('delete', 'unmask')
-    )::trimtab_step order by o.position)
+    )::trimtab_step
     from rows from (jsonb_to_recordset(draft -> 'operations') as (
         op text, app_id text, environment text, key text, value jsonb, value_digest bigint,
         sensitive boolean, description text, expected_version bigint
@@ -80,6 +87,9 @@ create function trimtab_steps(draft jsonb) returns trimtab_step[] language sql v
             coalesce(o.sensitive, c.sensitive, false) as sensitive,
             case o.op when 'put' then 'value' when 'mask' then 'mask' else coalesce(c.kind, 'value') end as kind
     ) as n
+    order by o.position);
+    return steps;
+end
 $$;
 
 -- An entry or a value as a conflict shows it: nothing sensitive, and nothing that is too long to be read there.
@@ -98,7 +108,7 @@ create function trimtab_conflict(step trimtab_step) returns jsonb language sql s
         'scope', trimtab_scope(step.app_id, step.environment),
         'key', step.key,
         'current', jsonb_build_object(
-            'version', step.old_version, 'revision', step.old_revision, 'deleted', not step.old_live,
+            'id', step.id, 'version', step.old_version, 'revision', step.old_revision, 'deleted', not step.old_live,
             'kind', step.old_kind, 'updated_by', step.old_updated_by
         ) || trimtab_shown(step.old_value, step.old_sensitive),
         'yours', jsonb_build_object('op', step.op) || trimtab_shown(step.given_value, step.sensitive or step.old_sensitive)
@@ -110,12 +120,30 @@ create function trimtab_check(steps trimtab_step[], base_revision bigint) return
 declare
     problem jsonb;
 begin
+    -- Nearly always nothing is wrong, and one look at all operations tells.
+    if not exists (
+        select from unnest(steps) as step
+        where step.key is null or length(step.key) > 255
+            or step.key !~ '^[A-Za-z0-9_][A-Za-z0-9_.-]*$'
+            or not (step.registered_app and step.registered)
+            or case step.expected_version
+                when 0 then step.old_live else step.expected_version <> step.old_version end
+            or step.old_revision > base_revision
+            or case step.op when 'delete' then not step.old_live
+                when 'unmask' then not step.old_live or step.old_kind <> 'mask' end
+    ) and (cardinality(steps) = 1 or (
+        select count(*) = count(distinct (step.app_id, step.environment, step.key)) from unnest(steps) as step
+    )) then
+        return;
+    end if;
+
     select jsonb_agg(jsonb_build_object('pointer', '/operations/' || position || field, 'detail', detail)
         order by position)
     into problem
     from (
         select step.position, '/key' as field, 'is not a key' as detail
-        from unnest(steps) as step where step.key is null or step.key !~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$'
+        from unnest(steps) as step where step.key is null or length(step.key) > 255
+            or step.key !~ '^[A-Za-z0-9_][A-Za-z0-9_.-]*$'
         union all
         select step.position, '/key', 'stands in an earlier operation already'
         from (
@@ -173,9 +201,12 @@ begin
 end
 $$;
 
--- Write the entries, their versions, the scopes' new states and the outbox; returns the scopes.
-create function trimtab_write(steps trimtab_step[], new_revision bigint, at timestamptz, author text) returns jsonb
-language sql volatile as $$
+-- Write the change, its entries, their versions, the scopes' new states and the outbox; returns the scopes.
+create function trimtab_write(steps trimtab_step[], draft jsonb, new_revision bigint, at timestamptz) returns jsonb
+language plpgsql as $$
+declare
+    result jsonb;
+begin
     with step as materialized (select * from unnest(steps)),
     touched as (
         select
@@ -195,6 +226,13 @@ language sql volatile as $$
             limit 1
         ) as scopes on true
     ),
+    change as (
+        insert into changes (revision, author, message, source, committed_at, request_id, address)
+        values (
+            new_revision, draft ->> 'author', draft ->> 'message', draft ->> 'source', at,
+            draft ->> 'request_id', draft ->> 'address'
+        )
+    ),
     entries as (
         insert into configs (
             id, app_id, environment, key, kind, value, value_digest, sensitive, description,
@@ -202,7 +240,7 @@ language sql volatile as $$
         )
         select
             id, app_id, environment, key, kind, value, value_digest, sensitive, description,
-            version, new_revision, deleted, at, author
+            version, new_revision, deleted, at, draft ->> 'author'
         from step
         on conflict (app_id, environment, key) do update set
             kind = excluded.kind, value = excluded.value, value_digest = excluded.value_digest,
@@ -229,42 +267,36 @@ language sql volatile as $$
     )
     select jsonb_agg(jsonb_build_object(
         'app_id', app_id, 'environment', environment, 'previous', previous, 'digest', digest
-    ) order by app_id, environment)
-    from touched
+    ))
+    into result
+    from touched;
+    return result;
+end
 $$;
 
--- What the audit record of a change holds: each operation with what was there before and is after.
-create function trimtab_audited(steps trimtab_step[], message text, source text) returns jsonb
-language sql stable as $$
-    select jsonb_build_object('message', message, 'source', source, 'operations', jsonb_agg(jsonb_build_object(
-        'op', step.op,
-        'scope', trimtab_scope(step.app_id, step.environment),
-        'key', step.key,
-        'config_id', step.id,
-        'version', step.version,
-        'before', case when step.old_live then jsonb_build_object('kind', step.old_kind, 'sensitive', step.old_sensitive)
-            || case when step.old_kind = 'mask' or step.old_sensitive then '{}'
-                else jsonb_build_object('value', step.old_value) end end,
-        'after', case when not step.deleted then jsonb_build_object('kind', step.kind, 'sensitive', step.sensitive)
-            || case when step.kind = 'mask' or step.sensitive then '{}'
-                else jsonb_build_object('value', step.value) end end
-    ) order by step.position))
-    from unnest(steps) as step
+-- An entry as an audit record holds it: with its value, unless that is sensitive.
+create function trimtab_audited(kind text, value jsonb, sensitive boolean) returns jsonb
+language sql stable parallel safe as $$
+    select case
+        when kind = 'mask' or sensitive then jsonb_build_object('kind', kind, 'sensitive', sensitive)
+        else jsonb_build_object('kind', kind, 'sensitive', sensitive, 'value', value)
+    end
 $$;
 
 -- Carry out a draft for good (unless the caller rolls back).
 create function trimtab_apply(draft jsonb) returns jsonb language plpgsql as $$
 declare
     head installation;
-    at timestamptz;
     steps trimtab_step[];
     scopes jsonb;
+    applied jsonb;
+    audited jsonb;
     earlier idempotency_keys;
     result jsonb;
     retry_key constant text := draft ->> 'idempotency_key';
     who constant text := draft ->> 'author';
 begin
-    select * into strict head from installation for update;
+    head := trimtab_lock();
 
     if retry_key is not null then
         select * into earlier from idempotency_keys where author = who and key = retry_key;
@@ -279,37 +311,49 @@ begin
     perform trimtab_check(steps, (draft ->> 'base_revision')::bigint);
 
     head.revision := head.revision + 1;
-    at := greatest(clock_timestamp(), head.committed_at + interval '1 microsecond');
-    update installation set revision = head.revision, committed_at = at;
-    insert into changes (revision, author, message, source, committed_at, request_id, address)
-    values (
-        head.revision, who, draft ->> 'message', draft ->> 'source', at,
-        draft ->> 'request_id', draft ->> 'address'
-    );
-    scopes := trimtab_write(steps, head.revision, at, who);
-    perform trimtab_audit(
-        who, 'change.committed', trimtab_audited(steps, draft ->> 'message', draft ->> 'source'),
-        head.revision, draft ->> 'address', draft ->> 'request_id', at
-    );
-
-    select jsonb_build_object(
-        'revision', head.revision,
-        'committed_at', trimtab_instant(at),
-        'scopes', scopes,
-        'applied', jsonb_agg(jsonb_build_array(
+    head.committed_at := greatest(clock_timestamp(), head.committed_at + interval '1 microsecond');
+    scopes := trimtab_write(steps, draft, head.revision, head.committed_at);
+    select
+        jsonb_agg(jsonb_build_array(
             step.op, step.id, step.app_id, step.environment, step.key, step.version, step.sensitive
-        ) order by step.position)
-    ) into result from unnest(steps) as step;
+        )),
+        jsonb_agg(jsonb_build_object(
+            'op', step.op,
+            'scope', trimtab_scope(step.app_id, step.environment),
+            'key', step.key,
+            'config_id', step.id,
+            'version', step.version,
+            'before', case when step.old_live then trimtab_audited(step.old_kind, step.old_value, step.old_sensitive) end,
+            'after', case when not step.deleted then trimtab_audited(step.kind, step.value, step.sensitive) end
+        ))
+    into applied, audited
+    from unnest(steps) as step;
+    head := trimtab_append(
+        head, head.committed_at, who, 'change.committed', head.revision, draft ->> 'address', draft ->> 'request_id',
+        jsonb_build_object('message', draft -> 'message', 'source', draft -> 'source', 'operations', audited)
+    );
+    update installation set
+        revision = head.revision, committed_at = head.committed_at,
+        audit_seq = head.audit_seq, audit_hash = head.audit_hash;
+
+    result := jsonb_build_object(
+        'revision', head.revision,
+        'committed_at', trimtab_instant(head.committed_at),
+        'scopes', scopes,
+        'applied', applied
+    );
     if retry_key is not null then
         insert into idempotency_keys (author, key, request_hash, result, created_at)
-        values (who, retry_key, draft ->> 'request_hash', result, at);
+        values (who, retry_key, draft ->> 'request_hash', result, head.committed_at);
     end if;
     return result;
 end
 $$;
 
 -- Commit a draft, or with `dry_run` find out what that would do and leave nothing behind.
-create function trimtab_commit(draft jsonb) returns jsonb language plpgsql as $$
+-- Its statements get no plan for the particular values: planning takes several times as long as running them.
+create function trimtab_commit(draft jsonb) returns jsonb language plpgsql
+set plan_cache_mode = force_generic_plan as $$
 declare
     result jsonb;
 begin
