@@ -160,7 +160,7 @@ def test_yaml_reads_well() -> None:
         "db": {"hosts": ["a.example", "b.example"], "port": 5432},
         "greeting": "grüß dich",
         "off": "off",
-        "rate": 1e16,
+        "rate": 2.5e-07,
     }
     text = rendered(Format.YAML, values).decode()
     assert text.splitlines()[1:] == [
@@ -171,7 +171,7 @@ def test_yaml_reads_well() -> None:
         "  port: 5432",
         'greeting: "grüß dich"',
         '"off": "off"',
-        "rate: 1.0e+16",
+        "rate: 2.5e-07",
     ]
 
 
