@@ -51,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="show the version and exit")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--config", type=Path, metavar="FILE", help="YAML file with settings", default=None)
-    parser.add_argument("--config", type=Path, metavar="FILE", help=argparse.SUPPRESS, default=None, dest="early")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="YAML file with settings", default=None, dest="early"
+    )
     parser.set_defaults(command=_run, config=None)
     commands = parser.add_subparsers(title="commands", metavar="")
     run = commands.add_parser("run", parents=[shared], help="run the agent until SIGTERM (the default)")
