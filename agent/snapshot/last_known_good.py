@@ -20,7 +20,7 @@ from shared.domain.scope import Revisions
 from shared.wire.snapshot import SnapshotDocument
 
 MAX_JOURNAL_BYTES = 4 * 1024 * 1024
-MAX_JOURNAL_RECORDS = 2_000
+MAX_JOURNAL_RECORDS = 500
 """Beyond either, a new generation starts: replaying must stay quick."""
 
 MAX_JOURNALS = 8

@@ -136,6 +136,9 @@ class Resync:
             return self._failed(error, REFUSED_WAIT)
         except (RejectedError, MalformedSnapshotError) as error:
             return self._failed(error)
+        except anyio.get_cancelled_exc_class():
+            self.request("interrupted", after=0.0)  # whoever asked for it has gone; what it was for has not
+            raise
         finally:
             self.fetching = False
         self._whole = False

@@ -92,8 +92,9 @@ class Synchronizer:
         """This feed broke; if it was the last one, nobody tells us of changes any more."""
         _ = feed, error
         if not self._status.connected:
+            wait = self._patience if self._status.state is State.LIVE else self._poll_interval
             self._doubt()
-            self._resync.request("no feed", after=random.uniform(0.5, 1.5) * self._patience)  # noqa: S311 - jitter
+            self._resync.request("no feed", after=random.uniform(0.5, 1.5) * wait)  # noqa: S311 - jitter
 
     def heard(self, message: Message) -> bool:
         """Take a message in; for a heartbeat, tell whether we have all that it speaks of."""

@@ -262,3 +262,12 @@ async def test_reports_follow_changes_at_once_and_failures_disturb_nothing(livin
         living.source.away = UpstreamUnavailableError("away")
         await anyio.sleep(0.3)
         assert living.store.current.revision == 1
+
+
+async def test_a_forced_fetch_that_is_given_up_is_made_good(living: World) -> None:
+    living.source.gate = anyio.Event()
+    living.model.commit(Write(OWN, "a"))
+    with anyio.move_on_after(0.02):
+        await living.synchronizer.sync_now()
+    living.source.gate.set()
+    await living.at(1)
