@@ -16,6 +16,7 @@ from control_plane.domain.errors import UnavailableError
 from control_plane.metrics import Metrics
 from control_plane.ports import Changes
 from control_plane.services.readers import Deliver, Readers
+from control_plane.services.recent import Recent
 from shared.domain.scope import Lineage, Revisions, Scope
 from shared.runtime.clock import Clock
 from shared.wire.messages import ChangeMessage, Heartbeat, ScopeState
@@ -47,6 +48,7 @@ class Feed:
         self.checked_at = float("-inf")
         self._scopes: dict[Scope, ScopeState] = {}
         self._readers = Readers()
+        self._recent = Recent()
         self._early: dict[int, Sequence[ChangeMessage]] = {}
         self._heartbeat_interval = 3.0
         self._flight = anyio.Lock()
@@ -75,6 +77,10 @@ class Feed:
         """What an agent of this lineage should be at; the next word comes within `interval` seconds."""
         global_, app, own = (self.state(scope) for scope in lineage)
         return Heartbeat(self.revision, global_, app, own, interval)
+
+    def recent(self, revision: int, limit: int) -> list[ChangeMessage]:
+        """The messages of at most `limit` changes right after `revision`, as far as they are still in memory."""
+        return self._recent.after(revision, limit)
 
     async def load(self) -> None:
         """Take the database's state as it is.
@@ -165,6 +171,7 @@ class Feed:
 
     def _take_heads(self, revision: int, scopes: dict[Scope, ScopeState]) -> None:
         self.revision, self._scopes = revision, dict(scopes)
+        self._recent.clear()
         self._early = {each: kept for each, kept in self._early.items() if each > revision}
         self._metrics.revision.set(revision)
 
@@ -181,6 +188,7 @@ class Feed:
     def _apply(self, revision: int, messages: Sequence[ChangeMessage]) -> None:
         self._early.pop(revision, None)
         self.revision = revision
+        self._recent.add(revision, messages)
         self._metrics.revision.set(revision)
         for message in messages:
             self._scopes[message.scope] = ScopeState(message.revision, message.digest)

@@ -71,25 +71,33 @@ class Relay:
             self._show(OutboxStatus(0, 0.0))
 
     async def _follow(self, outbox: Outbox, rings: AsyncIterator[int], heartbeats: BrokerHeartbeats) -> None:
+        """Once a second the outbox says what is due; in between, the feed beside us mostly has it in memory."""
         while True:
-            while await self._publish_next(outbox, heartbeats):
-                pass
-            with anyio.move_on_after(_LOOK_EVERY):
-                while await anext(rings) <= heartbeats.revision:
-                    pass
-
-    async def _publish_next(self, outbox: Outbox, heartbeats: BrokerHeartbeats) -> bool:
-        """Publish what is due; whether anything was, so that more may be."""
-        due = await outbox.pending(LIMIT)
-        if not due:
+            while due := await outbox.pending(LIMIT):
+                await self._relay_batch(outbox, due, heartbeats)
             heartbeats.drained()
             self._show(OutboxStatus(0, 0.0))
-            return False
+            until = anyio.current_time() + _LOOK_EVERY
+            while await self._hears_of_more(rings, heartbeats.revision, until):
+                if not (due := self._feed.recent(heartbeats.revision, LIMIT)):
+                    break
+                await self._relay_batch(outbox, due, heartbeats)
+
+    async def _hears_of_more(self, rings: AsyncIterator[int], published: int, until: float) -> bool:
+        """Whether a change after `published` is heard of before `until`."""
+        if (left := until - anyio.current_time()) > 0 and self._feed.revision > published:
+            return True
+        with anyio.move_on_after(left):
+            while await anext(rings) <= published:
+                pass
+            return True
+        return False
+
+    async def _relay_batch(self, outbox: Outbox, due: Sequence[ChangeMessage], heartbeats: BrokerHeartbeats) -> None:
         await self._publish(outbox, [(topology.routing_key(each.scope), each.encode()) for each in due])
         heartbeats.published(due)
         self._count(due)
         await outbox.mark_published(due)
-        return True
 
     async def _publish(self, outbox: Outbox, batch: Sequence[tuple[str, bytes]]) -> None:
         """Return once the broker has confirmed all, however long it is away; losing the leadership ends it."""

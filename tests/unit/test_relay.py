@@ -9,6 +9,7 @@ import pytest
 from control_plane.embedded.memory import MemoryNotices
 from control_plane.metrics import Metrics
 from control_plane.services.feed import Feed
+from control_plane.services.recent import LARGEST
 from control_plane.workers.housekeeping import Housekeeping
 from control_plane.workers.relay import Relay
 from shared.domain.scope import Lineage, Scope
@@ -83,6 +84,38 @@ async def test_what_waits_in_the_outbox_is_published_first_then_what_comes(repli
     assert replica.changes() == [(1, "global"), (1, "env.billing.prod"), (2, "app.billing")]
     assert replica.metrics.registry.get_sample_value("trimtab_relay_published_total") == 3
     assert replica.metrics.registry.get_sample_value("trimtab_leader") == 0
+
+
+async def test_what_the_feed_has_in_memory_is_not_read_again(replica: Replica) -> None:
+    async with running(replica.relay().run):
+        await replica.commit(GLOBAL)
+        await replica.until_published(1)
+        await replica.feed.catch_up()
+        replica.store.queries.clear()
+        for revision in range(2, 30):
+            replica.feed.offer(replica.store.write(GLOBAL, PROD))
+            await replica.notices.ring(revision)
+            await replica.until_published(revision)
+        assert replica.store.queries.count("mark_published") == 28
+        assert replica.store.queries.count("pending") < 5
+        replica.feed.offer(replica.store.write(PROD, value="x" * LARGEST))
+        await replica.notices.ring(30)
+        await replica.until_published(30)
+    assert [revision for revision, _ in replica.changes()] == [1, *sorted(2 * list(range(2, 30))), 30]
+
+
+async def test_the_feed_is_no_substitute_for_the_outbox_of_the_others(replica: Replica) -> None:
+    async with running(replica.relay().run):
+        for revision in range(1, 40):
+            messages = replica.store.write(GLOBAL)
+            if revision % 3:
+                replica.feed.offer(messages)
+            if revision % 5:
+                await replica.notices.ring(revision)
+            await anyio.sleep(0.002)
+        await replica.notices.ring(39)
+        await replica.until_published(39)
+    assert [revision for revision, _ in replica.changes()] == list(range(1, 40))
 
 
 async def test_a_lost_ring_delays_a_change_by_about_a_second(replica: Replica) -> None:
@@ -186,9 +219,10 @@ async def test_heartbeats_tell_what_is_published_and_never_more(replica: Replica
         else:
             last[key] = message
             _, app, _ = key.split(".")
-            assert message.global_ == states["global"]
-            assert message.app == states.get(f"app.{app}", ScopeState())
-            assert message.environment == states.get(key, ScopeState())
+            told = (message.global_, message.app, message.environment)
+            for scope, state in zip(("global", f"app.{app}", key), told, strict=True):
+                sent = states.get(scope, ScopeState())
+                assert state.revision < sent.revision or state == sent
             assert message.revision <= max(each.revision for each in states.values())
     assert {each.revision for each in last.values()} == {33}
     assert set(last) == {"env.billing.prod", "env.shop.prod"}
