@@ -14,7 +14,7 @@ from control_plane.domain.limits import Limits
 from shared.domain.scope import NAME_PATTERN
 from shared.wire import problem
 from shared.wire.codec import Json, decode, encode
-from shared.wire.problem import ProblemType
+from shared.wire.problem import Problem, ProblemType
 
 _REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTION = """\
@@ -188,5 +188,7 @@ def _problem_responses() -> Iterator[tuple[str, Json]]:
     for status in sorted({each.status for each in ProblemType}):
         kinds = [each for each in ProblemType if each.status == status]
         description = " ".join(f"[{each.title}]({each.uri})." for each in kinds)
-        content = {problem.CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemView"}}}
+        example = Problem(kinds[0], "What happened this time.").document("0f3a9c5e7b1d2846")
+        media = {"schema": {"$ref": "#/components/schemas/ProblemView"}, "example": example}
+        content = {problem.CONTENT_TYPE: media}
         yield f"Problem{status}", {"description": description, "content": content}

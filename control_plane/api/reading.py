@@ -28,10 +28,14 @@ async def read_bytes(request: web.Request, limits: Limits) -> bytes:
     if (request.content_length or 0) > limits.body_bytes:
         raise too_large
     body = bytearray()
-    async for piece in request.content.iter_any():
-        body += piece
-        if len(body) > limits.body_bytes:
-            raise too_large
+    try:
+        async for piece in request.content.iter_any():
+            body += piece
+            if len(body) > limits.body_bytes:
+                raise too_large
+    except ConnectionError as error:
+        detail = "The body ended early."
+        raise MalformedError(detail) from error
     return bytes(body)
 
 

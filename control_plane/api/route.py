@@ -8,6 +8,7 @@ from typing import Any, Generic
 
 from aiohttp import web
 
+from control_plane.api.bodies.pages import PageView
 from control_plane.api.call import B, Call, Q
 from control_plane.api.services import Services
 from control_plane.services.access import Permission
@@ -32,14 +33,14 @@ def ok(model: Any, *headers: str) -> Answer:
     return Answer(200, "Done; this is the result.", model, headers=headers)
 
 
-def created(model: Any, *headers: str) -> Answer:
+def page_of(view: type[Any]) -> Answer:
+    """200 with a page of a list."""
+    return ok(PageView[view])  # type: ignore[valid-type]  # a type made at run time
+
+
+def made(model: Any, *headers: str) -> Answer:
     """201 with a document and where to find it again."""
-    return Answer(201, "Made; this is the result.", model, headers=("Location", *headers))
-
-
-def replayed(model: Any, *headers: str) -> Answer:
-    """201 as `created`, of an operation that knows the `Idempotency-Key`."""
-    return created(model, "Idempotency-Replayed", *headers)
+    return Answer(201, "Made; this is the result.", model, headers=("Location", "Idempotency-Replayed", *headers))
 
 
 def text(description: str, media_type: str) -> Answer:
@@ -110,7 +111,7 @@ class Route(Generic[B, Q]):
         if self.permission:  # a query is checked, even where none is known
             found.add(ProblemType.INVALID)
         if self.if_match:
-            found |= {ProblemType.PRECONDITION_REQUIRED, ProblemType.VERSION_MISMATCH}
+            found |= {ProblemType.PRECONDITION_REQUIRED, ProblemType.VERSION_MISMATCH, ProblemType.CONFLICT}
         if self.repeat is not Repeat.UNKNOWN:
-            found.add(ProblemType.KEY_REUSED)
+            found |= {ProblemType.KEY_REUSED, ProblemType.CONFLICT}
         return [each for each in ProblemType if each in found]

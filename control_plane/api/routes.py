@@ -25,10 +25,10 @@ from control_plane.api.bodies.configs import (
 )
 from control_plane.api.bodies.fleet import AgentQuery, AgentReport, AgentView, ConvergenceView, NextReport
 from control_plane.api.bodies.operations import HealthView, ReadinessView
-from control_plane.api.bodies.pages import PageQuery, PageView
+from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.bodies.snapshots import SnapshotQuery, SnapshotView
 from control_plane.api.handlers import apps, changes, configs, fleet, operations, snapshots
-from control_plane.api.route import NO_CONTENT, NOT_MODIFIED, Repeat, Route, created, ok, replayed, text
+from control_plane.api.route import NO_CONTENT, NOT_MODIFIED, Repeat, Route, made, ok, page_of, text
 from control_plane.services.access import Permission
 from shared.wire.problem import ProblemType
 from shared.wire.sse import CONTENT_TYPE as EVENT_STREAM
@@ -40,144 +40,45 @@ _CONFIG = "/api/v1/configs/{id}"
 _CHANGE = "/api/v1/changes/{revision}"
 
 P, E = Permission, ProblemType
+_CHANGE_ERRORS = (E.NOT_FOUND, E.VERSION_MISMATCH)
 IN_DRAFT, ANSWERED, SECRET = Repeat.IN_DRAFT, Repeat.ANSWERED, Repeat.SECRET
 
-# fmt: off - a table is read across
+# fmt: off
+# A table is read across:
+#     method    path                         handler                  permission        answers                       body, query, more
 ROUTES: tuple[Route[Any, Any], ...] = (
-    Route(
-        "POST",
-        "/api/v1/apps",
-        apps.create_app,
-        P.APPS_WRITE,
-        (replayed(AppView),),
-        NewApp,
-        errors=(E.CONFLICT,),
-        repeat=ANSWERED,
-    ),
-    Route("GET", "/api/v1/apps", apps.list_apps, P.APPS_READ, (ok(PageView[AppView]),), query=PageQuery),
-    Route("GET", _APP, apps.get_app, P.APPS_READ, (ok(AppView),)),
-    Route(
-        "POST",
-        _APP + "/environments",
-        apps.create_environment,
-        P.APPS_WRITE,
-        (replayed(EnvironmentView),),
-        NewEnvironment,
-        errors=(E.CONFLICT,),
-        repeat=ANSWERED,
-    ),
-    Route(
-        "GET",
-        _APP + "/environments",
-        apps.list_environments,
-        P.APPS_READ,
-        (ok(PageView[EnvironmentView]),),
-        query=PageQuery,
-    ),
-    Route(
-        "POST",
-        _TOKENS,
-        apps.create_agent_token,
-        P.TOKENS_WRITE,
-        (created(NewAgentTokenView),),
-        NewAgentToken,
-        errors=(E.CONFLICT,),
-        repeat=SECRET,
-    ),
-    Route("GET", _TOKENS, apps.list_agent_tokens, P.TOKENS_READ, (ok(PageView[AgentTokenView]),), query=PageQuery),
-    Route("DELETE", _TOKENS + "/{id}", apps.revoke_agent_token, P.TOKENS_WRITE, (NO_CONTENT,)),
-    Route(
-        "POST",
-        "/api/v1/configs",
-        configs.create_config,
-        P.CONFIGS_WRITE,
-        (replayed(ConfigReceipt, "ETag"),),
-        NewConfig,
-        errors=(E.NOT_FOUND, E.CONFLICT),
-        repeat=IN_DRAFT,
-    ),
-    Route(
-        "GET", "/api/v1/configs", configs.list_configs, P.CONFIGS_READ, (ok(PageView[ConfigView]),), query=ConfigQuery
-    ),
-    Route(
-        "POST",
-        "/api/v1/configs/fetch",
-        configs.fetch_configs,
-        P.CONFIGS_READ,
-        (ok(EffectiveConfigs),),
-        Fetch,
-        errors=(E.NOT_FOUND,),
-    ),
-    Route("GET", _CONFIG, configs.get_config, P.CONFIGS_READ, (ok(ConfigView, "ETag"), NOT_MODIFIED), conditional=True),
-    Route(
-        "PUT",
-        _CONFIG,
-        configs.update_config,
-        P.CONFIGS_WRITE,
-        (ok(ConfigReceipt, "ETag"),),
-        ConfigUpdate,
-        errors=(E.CONFLICT,),
-        if_match=True,
-    ),
-    Route(
-        "DELETE",
-        _CONFIG,
-        configs.delete_config,
-        P.CONFIGS_WRITE,
-        (ok(ConfigReceipt),),
-        query=DeleteQuery,
-        errors=(E.CONFLICT,),
-        if_match=True,
-    ),
-    Route(
-        "GET",
-        _CONFIG + "/versions",
-        configs.list_config_versions,
-        P.CONFIGS_READ,
-        (ok(PageView[ConfigVersionView]),),
-        query=PageQuery,
-    ),
-    Route(
-        "POST",
-        "/api/v1/changes",
-        changes.create_change,
-        P.CONFIGS_WRITE,
-        (replayed(ChangeReceipt), ok(ChangeReceipt)),
-        NewChange,
-        errors=(E.NOT_FOUND, E.CONFLICT, E.VERSION_MISMATCH),
-        repeat=IN_DRAFT,
-    ),
-    Route(
-        "GET", "/api/v1/changes", changes.list_changes, P.CHANGES_READ, (ok(PageView[ChangeView]),), query=ChangeQuery
-    ),
-    Route("GET", _CHANGE, changes.get_change, P.CHANGES_READ, (ok(ChangeView),)),
-    Route("GET", _CHANGE + "/convergence", changes.get_convergence, P.FLEET_READ, (ok(ConvergenceView),)),
-    Route(
-        "GET",
-        _SNAPSHOT,
-        snapshots.get_snapshot,
-        P.SNAPSHOTS_READ,
-        (ok(SnapshotView, "ETag"), NOT_MODIFIED),
-        query=SnapshotQuery,
-        conditional=True,
-    ),
-    Route(
-        "GET",
-        _SNAPSHOT + "/watch",
-        snapshots.watch_snapshot,
-        P.SNAPSHOTS_READ,
-        (text("A stream of events.", EVENT_STREAM),),
-        streams=True,
-    ),
-    Route("GET", "/api/v1/agents", fleet.list_agents, P.FLEET_READ, (ok(PageView[AgentView]),), query=AgentQuery),
-    Route("POST", "/api/v1/agents/report", fleet.report_agent, P.FLEET_REPORT, (ok(NextReport),), AgentReport),
-    Route("GET", "/healthz", operations.get_health, None, (ok(HealthView),)),
-    Route("GET", "/readyz", operations.get_readiness, None, (ok(ReadinessView),), errors=(E.NOT_READY,)),
-    Route("GET", "/metrics", operations.get_metrics, None, (text("Prometheus' text form.", "text/plain"),)),
-    Route("GET", "/openapi.json", operations.get_openapi, None, (ok(dict[str, Any]),)),
-    Route("GET", "/docs", operations.get_docs, None, (text("A page.", "text/html"), NOT_MODIFIED), conditional=True),
-    Route(
-        "GET", "/docs/{file}", operations.get_docs_file, None, (text("A file.", "*/*"), NOT_MODIFIED), conditional=True
-    ),
+    Route("POST",   "/api/v1/apps",          apps.create_app,         P.APPS_WRITE,     (made(AppView),),             NewApp, repeat=ANSWERED),
+    Route("GET",    "/api/v1/apps",          apps.list_apps,          P.APPS_READ,      (page_of(AppView),),          query=PageQuery),
+    Route("GET",    _APP,                    apps.get_app,            P.APPS_READ,      (ok(AppView),)),
+    Route("POST",   _APP + "/environments",  apps.create_environment, P.APPS_WRITE,     (made(EnvironmentView),),     NewEnvironment, repeat=ANSWERED),
+    Route("GET",    _APP + "/environments",  apps.list_environments,  P.APPS_READ,      (page_of(EnvironmentView),),  query=PageQuery),
+    Route("POST",   _TOKENS,                 apps.create_agent_token, P.TOKENS_WRITE,   (made(NewAgentTokenView),),   NewAgentToken, repeat=SECRET),
+    Route("GET",    _TOKENS,                 apps.list_agent_tokens,  P.TOKENS_READ,    (page_of(AgentTokenView),),   query=PageQuery),
+    Route("DELETE", _TOKENS + "/{id}",       apps.revoke_agent_token, P.TOKENS_WRITE,   (NO_CONTENT,)),
+
+    Route("POST",   "/api/v1/configs",       configs.create_config,   P.CONFIGS_WRITE,  (made(ConfigReceipt, "ETag"),), NewConfig, repeat=IN_DRAFT, errors=(E.NOT_FOUND,)),
+    Route("GET",    "/api/v1/configs",       configs.list_configs,    P.CONFIGS_READ,   (page_of(ConfigView),),       query=ConfigQuery),
+    Route("POST",   "/api/v1/configs/fetch", configs.fetch_configs,   P.CONFIGS_READ,   (ok(EffectiveConfigs),),      Fetch, errors=(E.NOT_FOUND,)),
+    Route("GET",    _CONFIG,                 configs.get_config,      P.CONFIGS_READ,   (ok(ConfigView, "ETag"), NOT_MODIFIED), conditional=True),
+    Route("PUT",    _CONFIG,                 configs.update_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt, "ETag"),), ConfigUpdate, if_match=True),
+    Route("DELETE", _CONFIG,                 configs.delete_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt),),         query=DeleteQuery, if_match=True),
+    Route("GET",    _CONFIG + "/versions",   configs.list_config_versions, P.CONFIGS_READ, (page_of(ConfigVersionView),), query=PageQuery),
+
+    Route("POST",   "/api/v1/changes",       changes.create_change,   P.CONFIGS_WRITE,  (made(ChangeReceipt), ok(ChangeReceipt)), NewChange, repeat=IN_DRAFT, errors=_CHANGE_ERRORS),
+    Route("GET",    "/api/v1/changes",       changes.list_changes,    P.CHANGES_READ,   (page_of(ChangeView),),       query=ChangeQuery),
+    Route("GET",    _CHANGE,                 changes.get_change,      P.CHANGES_READ,   (ok(ChangeView),)),
+    Route("GET",    _CHANGE + "/convergence", changes.get_convergence, P.FLEET_READ,    (ok(ConvergenceView),)),
+
+    Route("GET",    _SNAPSHOT,               snapshots.get_snapshot,  P.SNAPSHOTS_READ, (ok(SnapshotView, "ETag"), NOT_MODIFIED), query=SnapshotQuery, conditional=True),
+    Route("GET",    _SNAPSHOT + "/watch",    snapshots.watch_snapshot, P.SNAPSHOTS_READ, (text("A stream of events.", EVENT_STREAM),), streams=True),
+    Route("GET",    "/api/v1/agents",        fleet.list_agents,       P.FLEET_READ,     (page_of(AgentView),),        query=AgentQuery),
+    Route("POST",   "/api/v1/agents/report", fleet.report_agent,      P.FLEET_REPORT,   (ok(NextReport),),            AgentReport),
+
+    Route("GET",    "/healthz",              operations.get_health,    None,            (ok(HealthView),)),
+    Route("GET",    "/readyz",               operations.get_readiness, None,            (ok(ReadinessView),),         errors=(E.NOT_READY,)),
+    Route("GET",    "/metrics",              operations.get_metrics,   None,            (text("Prometheus' text form.", "text/plain"),)),
+    Route("GET",    "/openapi.json",         operations.get_openapi,   None,            (ok(dict[str, Any]),)),
+    Route("GET",    "/docs",                 operations.get_docs,      None,            (text("A page.", "text/html"), NOT_MODIFIED), conditional=True),
+    Route("GET",    "/docs/{file}",          operations.get_docs_file, None,            (text("A file.", "*/*"), NOT_MODIFIED), conditional=True),
 )
 # fmt: on

@@ -110,3 +110,18 @@ async def test_what_is_not_http_is_refused_and_the_server_goes_on(api: Api) -> N
 async def test_a_body_that_is_not_encoded_as_it_says_is_malformed(api: Api) -> None:
     answer = await api.post("/apps", None, raw=b"not gzip", headers={"Content-Encoding": "gzip"})
     assert answer.status == 400
+
+
+async def test_a_caller_that_hangs_up_in_its_body_is_no_fault_of_ours(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    head = f"POST /api/v1/apps HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.operator}\r\n"
+    stream = await anyio.connect_tcp("127.0.0.1", int(api.url.rpartition(":")[2]))
+    async with stream:
+        await stream.send(head.encode() + b'Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"app_id"')
+    with anyio.fail_after(5):
+        while not any(each.name.endswith("observe") for each in caplog.records):
+            await anyio.sleep(0.01)
+    assert [each.getMessage() for each in caplog.records if each.levelname == "ERROR"] == []
+    assert (await api.get("/apps")).document["items"] == []

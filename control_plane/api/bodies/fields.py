@@ -71,10 +71,16 @@ def limits_of(info: ValidationInfo) -> Limits:
     return info.context if isinstance(info.context, Limits) else Limits()
 
 
-Name: TypeAlias = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$"})]
-Key: TypeAlias = Annotated[str, AfterValidator(_key), Field(json_schema_extra={"pattern": f"^{KEY_PATTERN}$"})]
+Name: TypeAlias = Annotated[
+    str, AfterValidator(_name), Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$", "examples": ["billing"]})
+]
+Key: TypeAlias = Annotated[
+    str, AfterValidator(_key), Field(json_schema_extra={"pattern": f"^{KEY_PATTERN}$", "examples": ["db.pool"]})
+]
 Text: TypeAlias = Annotated[str, AfterValidator(_text), Field(json_schema_extra={"maxLength": Limits().text_length})]
-Value: TypeAlias = Annotated[bytes, PlainValidator(canonical), WithJsonSchema({"description": "Any JSON."})]
+Value: TypeAlias = Annotated[
+    bytes, PlainValidator(canonical), WithJsonSchema({"description": "Any JSON.", "examples": [20]})
+]
 """Any JSON, kept as canonical bytes."""
 Revision: TypeAlias = Annotated[int, Field(ge=0, le=MAX_REVISION)]
 

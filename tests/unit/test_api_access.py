@@ -1,0 +1,98 @@
+"""Who is known, for how long, and what the roles may do."""
+
+from uuid import uuid4
+
+import pytest
+
+from control_plane.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
+from control_plane.domain.principal import Principal, Role, token_hash
+from control_plane.services import access
+from control_plane.services.access import REMEMBERED_SECONDS, Access, Permission
+from tests.fakes.clock import ManualClock
+from tests.fakes.credentials import FakeCredentials
+
+AGENT = Principal("agent:1", Role.AGENT, "shop", "prod")
+OPERATOR = Principal("operator", Role.OPERATOR)
+
+
+@pytest.fixture
+def store() -> FakeCredentials:
+    return FakeCredentials({token_hash("agent"): AGENT, token_hash("operator"): OPERATOR})
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def subject(store: FakeCredentials, clock: ManualClock) -> Access:
+    return Access(store, clock)
+
+
+async def test_an_answer_is_used_for_a_while(subject: Access, store: FakeCredentials, clock: ManualClock) -> None:
+    for _ in range(3):
+        assert await subject.authenticate("agent") == AGENT
+        with pytest.raises(UnauthenticatedError):
+            await subject.authenticate("guess")
+    assert store.asked == 2
+    clock.advance(REMEMBERED_SECONDS)
+    await subject.authenticate("agent")
+    assert store.asked == 3
+
+
+async def test_a_token_revoked_elsewhere_stops_working_soon(
+    subject: Access, store: FakeCredentials, clock: ManualClock
+) -> None:
+    await subject.authenticate("agent")
+    store.principals.clear()
+    clock.advance(REMEMBERED_SECONDS)
+    with pytest.raises(UnauthenticatedError):
+        await subject.authenticate("agent")
+
+
+async def test_a_token_revoked_here_stops_working_at_once(subject: Access) -> None:
+    await subject.authenticate("agent")
+    await subject.revoke_agent_token("shop", "prod", uuid4())
+    with pytest.raises(UnauthenticatedError):
+        await subject.authenticate("agent")
+
+
+async def test_while_the_store_is_away_whom_we_knew_is_known(
+    subject: Access, store: FakeCredentials, clock: ManualClock
+) -> None:
+    await subject.authenticate("agent")
+    with pytest.raises(UnauthenticatedError):
+        await subject.authenticate("guess")
+    store.away = True
+    clock.advance(3_600)
+    assert await subject.authenticate("agent") == AGENT
+    for unknown in ("operator", "guess"):
+        with pytest.raises(UnavailableError):
+            await subject.authenticate(unknown)
+
+
+async def test_guessing_does_not_fill_the_memory(
+    subject: Access, store: FakeCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "REMEMBERED_TOKENS", 10)
+    for number in range(50):
+        with pytest.raises(UnauthenticatedError):
+            await subject.authenticate(f"guess{number}")
+    assert len(subject._answers) == 10
+    asked = store.asked
+    for odd in ("", "x" * 10_000, "ä"):
+        with pytest.raises(UnauthenticatedError):
+            await subject.authenticate(odd)
+    assert store.asked == asked
+
+
+@pytest.mark.parametrize("permission", Permission)
+def test_an_agent_may_read_and_report_about_its_own_and_nothing_else(subject: Access, permission: Permission) -> None:
+    subject.authorise(OPERATOR, permission, "shop", "dev")
+    for environment in ("prod", "dev"):
+        if environment == "prod" and permission in {Permission.SNAPSHOTS_READ, Permission.FLEET_REPORT}:
+            subject.authorise(AGENT, permission, "shop", environment)
+        else:
+            with pytest.raises(ForbiddenError, match=permission):
+                subject.authorise(AGENT, permission, "shop", environment)
