@@ -45,18 +45,35 @@ lock: $(STAMP) ## Lock the dependencies anew, with hashes; UPGRADE=--upgrade tak
 	$(LOCK) $(UPGRADE) --extra control-plane -o requirements/control-plane.txt
 	$(LOCK) $(UPGRADE) --extra agent --extra control-plane --extra embedded --group test --group lint -o requirements/dev.txt
 
-# A virtual environment cannot be moved: one that was is made anew, as is one whose Python is gone.
+# Of what pip says: a line now and then, and all that went wrong.
+define PROGRESS
+/^(Collecting|Requirement already)/ { if (++n % 20 == 0) print "  " n " packages found" }
+/^Installing collected/ { print "  unpacking " n " packages" }
+/^(ERROR|error|WARNING: Retrying)|^ +[a-z].* from .*hash/ { print > "/dev/stderr" }
+/^FAILED$$/ { failed = 1 }
+{ fflush() }
+END { exit failed }
+endef
+export PROGRESS
+
+# A virtual environment cannot be moved: where the stamp was made in another place, all of it is made anew.
+HERE := $(shell pwd)
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(HERE))
+.PHONY: $(STAMP)
+endif
+
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "trimtab: Python 3.11 or later is needed, '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
 		echo "         Name another one: make PYTHON=python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "trimtab: this Python has no venv. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@echo "Making the virtual environment in $(VENV)"
-	@[ -x $(BIN)/python ] && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@[ ! -f $(STAMP) ] || [ "$$(cat $(STAMP))" = "$$(pwd)" ] || rm -rf $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+		echo "Making the virtual environment in $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing the locked dependencies (the first time, this takes a minute)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --progress-bar off \
-		--require-hashes --only-binary :all: -r requirements/dev.txt
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
+		--require-hashes --only-binary :all: -r requirements/dev.txt 2>&1 || echo "FAILED"; } | awk "$$PROGRESS"
 	@echo "Installing trimtab and trimtab-agent"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
-	@touch $(STAMP)
+	@pwd > $(STAMP)
