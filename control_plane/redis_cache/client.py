@@ -24,6 +24,9 @@ _TIMEOUT = 0.5
 
 _CONNECTIONS = 10
 
+_TURN = 1.0
+"""Seconds that a call waits for a free connection; more than that is a flood, and better refused."""
+
 _SPARE = 1.0
 """Seconds for which a Redis that failed is not asked again by those who can do without."""
 
@@ -34,7 +37,7 @@ async def open_redis(url: str) -> AsyncIterator[redis.asyncio.Redis]:
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         url,
         max_connections=_CONNECTIONS,
-        timeout=_TIMEOUT,
+        timeout=_TURN,
         socket_timeout=_TIMEOUT,
         socket_connect_timeout=_TIMEOUT,
         retry=Retry(NoBackoff(), 1),  # once, for a pooled connection that Redis' restart has cut
