@@ -6,6 +6,9 @@ made under a strict umask cannot be executed by others. We don't change the mode
 don't add users. Instead the child, and nothing else, gets one ambient capability before it drops root:
 CAP_DAC_READ_SEARCH (pass through directories, read files) where that is enough and we have it, else
 CAP_DAC_OVERRIDE. It is given only where a look at the modes says that it is needed.
+
+PostgreSQL looks for its own program with access(2), for which the kernel ignores the capabilities of a user who is not
+root, unless the process has the securebit "no setuid fixup". So the child sets that as well (it needs CAP_SETPCAP).
 """
 
 import ctypes
@@ -19,9 +22,12 @@ from pathlib import Path
 
 from control_plane.embedded.data_directory import EmbeddedError
 
-_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH, _CAP_SETPCAP = 1, 2, 8
 _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 8, 47, 2
+_PR_GET_SECUREBITS, _PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP = 27, 28, 4
 _CAPABILITY_VERSION_3 = 0x20080522
+_READ, _EXECUTE = 0o4, 0o1
+"""Bits of a mode; to execute a directory is to pass it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,13 @@ class Account:
 
     def own(self, path: Path) -> None:
         """Hand a file or directory of ours to the account."""
-        if not self.is_ours:
+        if self.is_ours:
+            return
+        try:
             os.chown(path, self.uid, self.gid)
+        except OSError as error:
+            msg = f"{path} cannot be given to user {_name(self.uid)} ({error.strerror}): start as an ordinary user"
+            raise EmbeddedError(msg) from error
 
     def become(self) -> Callable[[], None] | None:
         """What a child has to run before the program; None where nothing has to change."""
@@ -69,27 +80,31 @@ def server_account(data: Path, programs: Iterable[Path]) -> Account:
 
 def _needed(uid: int, gid: int, data: Path, programs: Iterable[Path]) -> int | None:
     files = [each.resolve() for each in programs]
-    executable = all(_may(each, uid, gid, 0o1) for each in files)
-    reachable = executable and all(
-        _may(parent, uid, gid, 0o1) for path in (data.absolute(), *files) for parent in path.resolve().parents
-    )
-    readable = all(_may(each, uid, gid, 0o4) for each in files)
-    if reachable and readable:
+    executable = all(_may(each, uid, gid, _EXECUTE) for each in files)
+    found = executable and all(_passes(each, uid, gid) for each in files)
+    if found and _passes(data.resolve(), uid, gid) and all(_may(each, uid, gid, _READ) for each in files):
         return None
     wanted = (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE) if executable else (_CAP_DAC_OVERRIDE,)
     permitted = _permitted()
-    for capability in wanted:
-        if permitted >> capability & 1:
-            return capability
+    if found or permitted >> _CAP_SETPCAP & 1:
+        for capability in wanted:
+            if permitted >> capability & 1:
+                return capability
+    remedy = "choose one below /var/tmp with --data-dir" if found else "install Trimtab where everybody can read it"
     msg = (
-        f"PostgreSQL would run as user {_name(uid)}, who cannot reach {data} or {files[0].parent}: "
-        "choose a directory below /var/tmp with --data-dir, or start as an ordinary user"
+        f"PostgreSQL would run as user {_name(uid)}, who cannot reach {data if found else files[0].parent}: "
+        f"{remedy}, or start as an ordinary user"
     )
     raise EmbeddedError(msg)
 
 
+def _passes(path: Path, uid: int, gid: int) -> bool:
+    """Whether the user can pass all directories above `path`."""
+    return all(_may(parent, uid, gid, _EXECUTE) for parent in path.parents)
+
+
 def _may(path: Path, uid: int, gid: int, bit: int) -> bool:
-    """Whether the mode of `path` lets the user; `bit` is 1 for execute and search, 4 for read."""
+    """Whether the mode of `path` lets the user do what `bit` stands for."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -121,6 +136,7 @@ class _Become:
         if account.capability is None:
             return
         self._libc = ctypes.CDLL(None, use_errno=True)
+        self._may_set_bits = bool(_permitted() >> _CAP_SETPCAP & 1)
         bit = 1 << account.capability
         # Two words for 64 capabilities, each effective, permitted and inheritable.
         self._header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
@@ -129,13 +145,21 @@ class _Become:
     def __call__(self) -> None:
         capability = self._account.capability
         if capability is not None:
-            self._check(self._libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
+            self._keep_capabilities()
         os.setgroups([])
         os.setgid(self._account.gid)
         os.setuid(self._account.uid)
         if capability is not None:
             self._check(self._libc.capset(self._header, self._sets))
             self._check(self._libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0))
+
+    def _keep_capabilities(self) -> None:
+        """Over the change of user; all but the one are dropped after it."""
+        if self._may_set_bits:
+            bits = self._libc.prctl(_PR_GET_SECUREBITS, 0, 0, 0, 0) | _SECBIT_NO_SETUID_FIXUP
+            self._check(self._libc.prctl(_PR_SET_SECUREBITS, bits, 0, 0, 0))
+        else:
+            self._check(self._libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
 
     def _check(self, result: int) -> None:
         if result != 0:
