@@ -51,7 +51,7 @@ _VALID: dict[str, Any] = {
         "operations": [
             {"op": "put", "value": {"x": 1}, **_operation},
             {"op": "mask", **_operation, "key": "c"},
-            {"op": "delete", **_operation, "key": "k"},
+            {"op": "put", "value": "x", "sensitive": True, **_operation, "key": "d"},
         ],
     },
     "report_agent": {

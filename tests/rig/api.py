@@ -91,8 +91,8 @@ class Api:
         data = raw if raw is not None else None if body is None else encode(body)
         async with self.session.request(method, url, data=data, headers=sent | dict(headers or {})) as response:
             answer = Answer(response.status, response.headers, await response.read())
-        self.seen.add((method, response.url.path, answer.status))
-        require_described(method, response.url.path, answer)
+        self.seen.add((method, response.url.raw_path, answer.status))
+        require_described(method, response.url.raw_path, answer)
         return answer
 
     async def post(self, path: str, body: Any, **more: Any) -> Answer:
