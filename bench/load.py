@@ -6,8 +6,12 @@ It does as little per answer as Python can, so that what is measured is the serv
 import asyncio
 import time
 from dataclasses import dataclass, field
+from typing import cast
 
 import anyio
+
+_PATIENCE = 10.0
+"""Seconds that the last answers may take."""
 
 
 @dataclass(slots=True)
@@ -29,8 +33,7 @@ class _Connection(asyncio.Protocol):
         self.sent = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows the type
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's own class does not say so
         self._send()
 
     def _send(self) -> None:
@@ -83,7 +86,8 @@ async def get(host: str, port: int, path: str, *, connections: int, seconds: flo
         _, protocol = await loop.create_connection(lambda: _Connection(request, tally, until), host, port)
         await protocol.done
 
-    async with anyio.create_task_group() as group:
-        for _ in range(connections):
-            group.start_soon(one)
+    with anyio.fail_after(seconds + _PATIENCE):
+        async with anyio.create_task_group() as group:
+            for _ in range(connections):
+                group.start_soon(one)
     return tally

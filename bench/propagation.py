@@ -101,7 +101,7 @@ async def _followers(made: Bed, count: int) -> AsyncIterator[None]:
 def _feed(made: Bed, session: aiohttp.ClientSession, number: int) -> Feed:
     if made.site.servers.amqp_url:
         return AmqpFeed(made.site.servers.amqp_url, APP, ENVIRONMENT, f"follower-{number}")
-    return SseFeed([made.control_plane.url], made.site.agent_token, APP, ENVIRONMENT, session)
+    return SseFeed([made.control_plane.url], made.site.agent_token, session, APP, ENVIRONMENT)
 
 
 async def _drain(feed: Feed, *, task_status: TaskStatus[None]) -> None:
