@@ -8,12 +8,14 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from socket import gethostname
 from typing import TypeVar
 
 import anyio
 
 from control_plane.api.app import build_app
 from control_plane.api.services import Services
+from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import UnavailableError
 from control_plane.domain.principal import token_hash
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence
@@ -89,7 +91,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
         changes, configs, registry = PostgresChanges(pool), PostgresConfigs(pool), PostgresRegistry(pool)
         credentials = PostgresCredentials(pool)
         if settings.bootstrap_token:
-            await credentials.ensure_operator(token_hash(settings.bootstrap_token))
+            await credentials.ensure_operator(token_hash(settings.bootstrap_token), _ourselves())
         feed = Feed(changes, metrics, clock)
         await feed.load()
         snapshots = Snapshots(configs, feed, lossy.cache, metrics, clock)
@@ -199,10 +201,14 @@ def set_operator_token(dsn: str, token: str) -> None:
     async def ensure() -> None:
         await require_current(dsn)
         async with open_pool(dsn, 1) as pool:
-            await PostgresCredentials(pool).ensure_operator(token_hash(token))
+            await PostgresCredentials(pool).ensure_operator(token_hash(token), _ourselves())
 
     with clear_errors():
         in_event_loop(ensure)
+
+
+def _ourselves() -> Attribution:
+    return Attribution("system", gethostname())
 
 
 def in_event_loop(function: Callable[..., Awaitable[T]], *arguments: object) -> T:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
+from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed, Config, ConfigVersion, Draft
 from control_plane.domain.principal import Principal
 from shared.domain.scope import Revisions, Scope
@@ -120,9 +121,9 @@ class Configs(Protocol):
 
 
 class Registry(Protocol):
-    """Applications and environments."""
+    """Applications and environments. What is registered is attributed and audited."""
 
-    async def create_app(self, app_id: str, description: str, author: str) -> App:
+    async def create_app(self, app_id: str, description: str, by: Attribution) -> App:
         """Register an application.
 
         Raises:
@@ -142,7 +143,7 @@ class Registry(Protocol):
         """Applications by name."""
         ...
 
-    async def create_environment(self, app_id: str, environment: str, author: str) -> App:
+    async def create_environment(self, app_id: str, environment: str, by: Attribution) -> App:
         """Register an environment of an application and return the application.
 
         Raises:
@@ -157,18 +158,18 @@ class Registry(Protocol):
 
 
 class Credentials(Protocol):
-    """Tokens, kept as hashes."""
+    """Tokens, kept as hashes. What is done with them is attributed and audited."""
 
     async def find(self, token_hash: bytes) -> Principal | None:
         """The principal of a token that is not revoked."""
         ...
 
-    async def ensure_operator(self, token_hash: bytes) -> None:
+    async def ensure_operator(self, token_hash: bytes, by: Attribution) -> None:
         """Let this token be the bootstrap operator's; any earlier bootstrap token stops working."""
         ...
 
     async def create_agent_token(
-        self, app_id: str, environment: str, token_hash: bytes, description: str, author: str
+        self, app_id: str, environment: str, token_hash: bytes, description: str, by: Attribution
     ) -> AgentToken:
         """Keep a new agent token's hash.
 
@@ -181,7 +182,7 @@ class Credentials(Protocol):
         """The tokens of an app/environment that are not revoked."""
         ...
 
-    async def revoke_agent_token(self, app_id: str, environment: str, token_id: UUID) -> None:
+    async def revoke_agent_token(self, app_id: str, environment: str, token_id: UUID, by: Attribution) -> None:
         """Make a token stop working.
 
         Raises:

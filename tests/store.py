@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from agent.snapshot.model import Snapshot
+from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Committed, Draft, Op, Operation
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs
@@ -18,6 +19,7 @@ from shared.domain.resolution import scope_digest
 from shared.domain.scope import Scope
 from shared.wire.codec import Json, canonical
 
+OLGA = Attribution("olga", "192.0.2.7", "req-1")
 GLOBAL = Scope()
 BILLING = Scope("billing")
 PROD = Scope("billing", "prod")
@@ -52,9 +54,9 @@ async def open_store(url: str, size: int = 5) -> AsyncIterator[Store]:
 async def billing_store(url: str, size: int = 5) -> AsyncIterator[Store]:
     """A store in which billing/prod and billing/staging are registered."""
     async with open_store(url, size) as store:
-        await store.registry.create_app("billing", "", "olga")
-        await store.registry.create_environment("billing", "prod", "olga")
-        await store.registry.create_environment("billing", "staging", "olga")
+        await store.registry.create_app("billing", "", OLGA)
+        await store.registry.create_environment("billing", "prod", OLGA)
+        await store.registry.create_environment("billing", "staging", OLGA)
         yield store
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import InvalidError, NotFoundError
 from control_plane.domain.limits import Limits
 from control_plane.domain.principal import Principal
@@ -85,6 +86,11 @@ class Call(Generic[B, Q]):
     def address(self) -> str:
         """From where the request came."""
         return self.request.remote or ""
+
+    @property
+    def attribution(self) -> Attribution:
+        """To whom what this request does is attributed."""
+        return Attribution(self.principal.id, self.address, self.request_id)
 
 
 def app_in(request: web.Request) -> str:

@@ -2,13 +2,14 @@
 
 import asyncpg
 
+from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import App
 from control_plane.domain.errors import ConflictError, NotFoundError
 from control_plane.ports import Page
 from control_plane.postgres.cursors import page, read_cursor
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
-from control_plane.postgres.rows import app
+from control_plane.postgres.rows import app, attributed
 
 _CREATE_APP = sql("create_app")
 _CREATE_ENVIRONMENT = sql("create_environment")
@@ -33,9 +34,9 @@ class PostgresRegistry:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def create_app(self, app_id: str, description: str, author: str) -> App:
+    async def create_app(self, app_id: str, description: str, by: Attribution) -> App:
         """Register an application."""
-        row = await fetch_row(self._pool, _CREATE_APP, app_id, description, author)
+        row = await fetch_row(self._pool, _CREATE_APP, app_id, description, *attributed(by))
         if row is None:
             msg = f"The application {app_id!r} is registered already."
             raise ConflictError(msg, app_id=app_id)
@@ -54,9 +55,9 @@ class PostgresRegistry:
         rows = await fetch(self._pool, _LIST_APPS, after, limit + 1)
         return page(rows, limit, app, "app_id")
 
-    async def create_environment(self, app_id: str, environment: str, author: str) -> App:
+    async def create_environment(self, app_id: str, environment: str, by: Attribution) -> App:
         """Register an environment of an application and return the application."""
-        created = await fetch_row(self._pool, _CREATE_ENVIRONMENT, app_id, environment, author)
+        created = await fetch_row(self._pool, _CREATE_ENVIRONMENT, app_id, environment, *attributed(by))
         found = await self.get_app(app_id)
         if created is None:
             msg = f"The environment {app_id}/{environment} is registered already."

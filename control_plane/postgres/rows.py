@@ -4,6 +4,7 @@ from uuid import UUID
 
 import asyncpg
 
+from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import (
     AgentToken,
     App,
@@ -46,6 +47,11 @@ def entry(
     """A live entry. A mask has nothing to keep secret, whatever it covers."""
     is_value = kind == Kind.VALUE
     return Entry(key, Kind(kind), value if is_value else b"", version, revision, sensitive and is_value)
+
+
+def attributed(by: Attribution) -> tuple[str, str, str]:
+    """The arguments with which every audited statement ends."""
+    return by.principal, by.address, by.request_id
 
 
 def config(row: asyncpg.Record) -> Config:

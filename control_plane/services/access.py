@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
 from control_plane.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from control_plane.domain.principal import Principal, Role, new_token, token_hash
@@ -98,20 +99,20 @@ class Access:
             raise ForbiddenError(permission, f"This agent token has the permission {permission} for {own} only.")
 
     async def create_agent_token(
-        self, app_id: str, environment: str, description: str, author: str
+        self, app_id: str, environment: str, description: str, by: Attribution
     ) -> tuple[AgentToken, str]:
         """Make a token for the agents of an app/environment; its secret is known to nobody but the caller."""
         secret = new_token(Role.AGENT)
         hashed = token_hash(secret)
-        return await self._credentials.create_agent_token(app_id, environment, hashed, description, author), secret
+        return await self._credentials.create_agent_token(app_id, environment, hashed, description, by), secret
 
     async def list_agent_tokens(self, app_id: str, environment: str) -> list[AgentToken]:
         """The tokens of an app/environment that work."""
         return await self._credentials.list_agent_tokens(app_id, environment)
 
-    async def revoke_agent_token(self, app_id: str, environment: str, token_id: UUID) -> None:
+    async def revoke_agent_token(self, app_id: str, environment: str, token_id: UUID, by: Attribution) -> None:
         """Make a token stop working: here at once, on other replicas within `REMEMBERED_SECONDS`."""
-        await self._credentials.revoke_agent_token(app_id, environment, token_id)
+        await self._credentials.revoke_agent_token(app_id, environment, token_id, by)
         self._answers.clear()
 
     async def _ask(self, hashed: bytes, before: _Answer | None) -> _Answer:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import anyio
 from anyio.lowlevel import checkpoint
 
+from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import App, ChangeRecord, Committed, Config, ConfigVersion, Draft, Source
 from control_plane.domain.errors import NotFoundError, UnavailableError
 from control_plane.ports import ConfigFilter, Heads, OutboxStatus, Page
@@ -136,7 +137,7 @@ class FakeStore:
     async def versions(self, config_id: object, *, limit: int, cursor: str | None) -> Page[ConfigVersion]:
         raise NotImplementedError
 
-    async def create_app(self, app_id: str, description: str, author: str) -> App:
+    async def create_app(self, app_id: str, description: str, by: Attribution) -> App:
         raise NotImplementedError
 
     async def get_app(self, app_id: str) -> App:
@@ -145,7 +146,7 @@ class FakeStore:
     async def list_apps(self, *, limit: int, cursor: str | None) -> Page[App]:
         raise NotImplementedError
 
-    async def create_environment(self, app_id: str, environment: str, author: str) -> App:
+    async def create_environment(self, app_id: str, environment: str, by: Attribution) -> App:
         raise NotImplementedError
 
 

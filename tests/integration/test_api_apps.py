@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import anyio
+import asyncpg
 import pytest
 
 from tests.rig.api import Api, serving_api
@@ -115,3 +116,22 @@ async def test_of_requests_at_once_with_one_key_one_acts(api: Api) -> None:
     assert set(statuses) <= {201, 409}
     assert 201 in statuses
     assert (await api.post("/apps", {"app_id": "shop"}, headers={"Idempotency-Key": "k1"})).status == 201
+
+
+async def test_every_act_is_attributed_to_its_request(api: Api, migrated_url: str) -> None:
+    def id_(number: int) -> dict[str, str]:
+        return {"X-Request-Id": f"req-{number}"}
+
+    await api.post("/apps", {"app_id": "shop"}, headers=id_(1))
+    await api.post("/apps/shop/environments", {"environment": "prod"}, headers=id_(2))
+    tokens = "/apps/shop/environments/prod/agent-tokens"
+    made = (await api.post(tokens, {}, headers=id_(3))).document
+    await api.delete(f"{tokens}/{made['id']}", headers=id_(4))
+    await api.post("/configs", {"key": "a", "value": 1}, headers=id_(5))
+    connection = await asyncpg.connect(migrated_url)
+    try:
+        records = await connection.fetch("select * from audit_logs where action <> 'operator.ensured' order by seq")
+    finally:
+        await connection.close()
+    assert [each["request_id"] for each in records] == [f"req-{number}" for number in range(1, 6)]
+    assert {(each["actor"], each["address"]) for each in records} == {("operator", "127.0.0.1")}

@@ -28,6 +28,7 @@ from shared.wire import topology
 from shared.wire.messages import ChangeMessage, Heartbeat, Message, decode_message
 from tests.fakes.drafts import put
 from tests.servers.server import Server
+from tests.store import OLGA
 
 GLOBAL, APP, PROD = Lineage.of("billing", "prod")
 IDLE = 3600.0
@@ -75,8 +76,8 @@ class Installation:
 async def installation(migrated_url: str) -> AsyncIterator[Installation]:
     async with open_pool(migrated_url) as pool:
         registry = PostgresRegistry(pool)
-        await registry.create_app("billing", "", "alice")
-        await registry.create_environment("billing", "prod", "alice")
+        await registry.create_app("billing", "", OLGA)
+        await registry.create_environment("billing", "prod", OLGA)
         yield Installation(migrated_url, pool)
 
 

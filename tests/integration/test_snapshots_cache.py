@@ -26,6 +26,7 @@ from shared.runtime.lifecycle import running
 from shared.wire.snapshot import SnapshotDocument
 from tests.fakes.drafts import put
 from tests.servers.server import Server
+from tests.store import OLGA
 
 PROD = Scope("billing", "prod")
 
@@ -70,8 +71,8 @@ async def replica(pool: asyncpg.Pool, redis_url: str, interval: float = 60.0) ->
 async def pool(migrated_url: str) -> AsyncIterator[asyncpg.Pool]:
     async with open_pool(migrated_url) as pool:
         registry = PostgresRegistry(pool)
-        await registry.create_app("billing", "", "alice")
-        await registry.create_environment("billing", "prod", "alice")
+        await registry.create_app("billing", "", OLGA)
+        await registry.create_environment("billing", "prod", OLGA)
         yield pool
 
 
@@ -144,8 +145,8 @@ async def test_without_postgres_what_is_compiled_is_served_as_stale(own_postgres
     await migrate(own_postgres.url)
     async with open_pool(own_postgres.url) as pool:
         registry = PostgresRegistry(pool)
-        await registry.create_app("billing", "", "alice")
-        await registry.create_environment("billing", "prod", "alice")
+        await registry.create_app("billing", "", OLGA)
+        await registry.create_environment("billing", "prod", OLGA)
         async with replica(pool, redis_url, 0.1) as one:
             await one.commit(PROD, key="a")
             document = await one.fetch()

@@ -13,7 +13,7 @@ from control_plane.domain.errors import InvalidError
 from shared.domain.entry import Entry
 from shared.domain.scope import Level, Revisions, Scope
 from shared.wire.codec import Json, canonical
-from tests.store import Store, digests_of, open_store, put
+from tests.store import OLGA, Store, digests_of, open_store, put
 
 _one_database = settings(
     max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
@@ -57,9 +57,9 @@ async def store(migrated_url: str) -> AsyncIterator[Store]:
 
 async def _registered(store: Store) -> str:
     app_id = f"app-{next(_applications)}"
-    await store.registry.create_app(app_id, "", "olga")
-    await store.registry.create_environment(app_id, "prod", "olga")
-    await store.registry.create_environment(app_id, "neighbour", "olga")
+    await store.registry.create_app(app_id, "", OLGA)
+    await store.registry.create_environment(app_id, "prod", OLGA)
+    await store.registry.create_environment(app_id, "neighbour", OLGA)
     return app_id
 
 

@@ -18,6 +18,7 @@ from control_plane.api.app import build_app
 from control_plane.api.openapi import describe
 from control_plane.api.routes import ROUTES
 from control_plane.api.services import Services
+from control_plane.domain.attribution import Attribution
 from control_plane.domain.limits import Limits
 from control_plane.domain.principal import Role, new_token, token_hash
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence
@@ -126,7 +127,7 @@ async def serving_api(
         await feed.load()
         credentials = PostgresCredentials(pool)
         operator = new_token(Role.OPERATOR)
-        await credentials.ensure_operator(token_hash(operator))
+        await credentials.ensure_operator(token_hash(operator), Attribution("test"))
         services = Services(
             publishing=Publishing(changes, feed, MemoryNotices(), metrics, limits or Limits()),
             changes=changes,

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from control_plane.domain.principal import Principal, Role, token_hash
 from control_plane.services import access
@@ -53,7 +54,7 @@ async def test_a_token_revoked_elsewhere_stops_working_soon(
 
 async def test_a_token_revoked_here_stops_working_at_once(subject: Access) -> None:
     await subject.authenticate("agent")
-    await subject.revoke_agent_token("shop", "prod", uuid4())
+    await subject.revoke_agent_token("shop", "prod", uuid4(), Attribution("operator"))
     with pytest.raises(UnauthenticatedError):
         await subject.authenticate("agent")
 

@@ -22,7 +22,7 @@ _APPS = "/api/v1/apps"
 
 async def create_app(services: Services, call: Call[NewApp, None]) -> web.StreamResponse:
     """Register an application."""
-    app = await services.registry.create_app(call.body.app_id, call.body.description, call.principal.id)
+    app = await services.registry.create_app(call.body.app_id, call.body.description, call.attribution)
     return reply(AppView.of(app), 201, {"Location": f"{_APPS}/{app.app_id}"})
 
 
@@ -40,7 +40,7 @@ async def get_app(services: Services, call: Call[None, None]) -> web.StreamRespo
 async def create_environment(services: Services, call: Call[NewEnvironment, None]) -> web.StreamResponse:
     """Register an environment of an application."""
     app_id, environment = call.app_id, call.body.environment
-    await services.registry.create_environment(app_id, environment, call.principal.id)
+    await services.registry.create_environment(app_id, environment, call.attribution)
     return reply(EnvironmentView(app_id, environment), 201, {"Location": f"{_APPS}/{app_id}/environments"})
 
 
@@ -58,7 +58,7 @@ async def create_agent_token(services: Services, call: Call[NewAgentToken, None]
     reports about itself; it can do nothing else.
     """
     token, secret = await services.access.create_agent_token(
-        call.app_id, call.environment, call.body.description, call.principal.id
+        call.app_id, call.environment, call.body.description, call.attribution
     )
     location = f"{_APPS}/{token.app_id}/environments/{token.environment}/agent-tokens/{token.id}"
     shown = NewAgentTokenView(token.id, token.app_id, token.environment, token.description, secret)
@@ -77,7 +77,7 @@ async def revoke_agent_token(services: Services, call: Call[None, None]) -> web.
 
     Streams that were opened with it end within seconds.
     """
-    await services.access.revoke_agent_token(call.app_id, call.environment, call.id("agent token"))
+    await services.access.revoke_agent_token(call.app_id, call.environment, call.id("agent token"), call.attribution)
     return web.Response(status=204)
 
 

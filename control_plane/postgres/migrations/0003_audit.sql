@@ -65,12 +65,14 @@ end
 $$;
 
 -- Audit what is no change. Takes the lock of the installation, so that concurrent writers keep one chain.
-create function trimtab_audit(actor text, action text, detail jsonb) returns bigint language plpgsql as $$
+create function trimtab_audit(
+    actor text, action text, address text, request_id text, detail jsonb
+) returns bigint language plpgsql as $$
 declare
     head installation;
 begin
     head := trimtab_lock();
-    head := trimtab_append(head, clock_timestamp(), actor, action, null, '', '', detail);
+    head := trimtab_append(head, clock_timestamp(), actor, action, null, address, request_id, detail);
     update installation set audit_seq = head.audit_seq, audit_hash = head.audit_hash;
     return head.audit_seq;
 end

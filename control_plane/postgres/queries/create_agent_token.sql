@@ -5,7 +5,7 @@ with created as (
     returning id, app_id, environment, description, created_at, created_by
 ),
 audited as (
-    select trimtab_audit($5, 'agent-token.created', jsonb_build_object(
+    select trimtab_audit($5, 'agent-token.created', $6, $7, jsonb_build_object(
         'id', id, 'app_id', app_id, 'environment', environment, 'description', description
     )) from created
 )

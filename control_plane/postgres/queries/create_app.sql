@@ -5,6 +5,8 @@ with created as (
     returning app_id, description, created_at
 ),
 audited as (
-    select trimtab_audit($3, 'app.created', jsonb_build_object('app_id', $1::text, 'description', $2::text)) from created
+    select trimtab_audit(
+        $3, 'app.created', $4, $5, jsonb_build_object('app_id', $1::text, 'description', $2::text)
+    ) from created
 )
 select created.*, '{}'::text[] as environments from created, audited

@@ -7,7 +7,7 @@ with created as (
 ),
 audited as (
     select trimtab_audit(
-        $3, 'environment.created', jsonb_build_object('app_id', $1::text, 'environment', $2::text)
+        $3, 'environment.created', $4, $5, jsonb_build_object('app_id', $1::text, 'environment', $2::text)
     ) from created
 )
 select created.app_id from created, audited
