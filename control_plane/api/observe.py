@@ -1,6 +1,7 @@
 """Every request is counted, timed and logged by its route, and every answer carries the headers that protect readers.
 
-Neither bodies nor tokens nor queries are logged: they may hold what nobody else should see.
+Neither bodies nor tokens nor queries are logged: they may hold what nobody else should see. Whoever is turned away is
+always logged, with the address.
 """
 
 import logging
@@ -15,6 +16,7 @@ from shared.runtime.http import REQUEST_ID, REQUEST_ID_HEADER
 
 _READS = {hdrs.METH_GET, hdrs.METH_HEAD}
 _METHODS = _READS | {hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_DELETE, hdrs.METH_PATCH, hdrs.METH_OPTIONS}
+_REFUSED = {401, 403}
 _SERVER_ERROR = 500
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -66,7 +68,7 @@ def _streams(request: web.Request) -> bool:
 
 
 def _level(method: str, status: int) -> int:
-    if status >= _SERVER_ERROR:
+    if status >= _SERVER_ERROR or status in _REFUSED:
         return logging.WARNING
     return logging.DEBUG if method in _READS else logging.INFO
 
@@ -75,6 +77,7 @@ def _line(request: web.Request, route: str, status: int, took: float) -> dict[st
     return {
         "request_id": request.get(REQUEST_ID, ""),
         "principal": request.get(PRINCIPAL, ""),
+        "address": request.remote or "",
         "method": request.method,
         "route": route,
         "status": status,

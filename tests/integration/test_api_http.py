@@ -93,6 +93,18 @@ async def test_the_log_tells_who_did_what_but_no_secret(api: Api, caplog: pytest
         assert secret not in everything
 
 
+async def test_whoever_is_turned_away_is_logged(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    token = await api.register()
+    await api.get("/apps", token="guess", headers={"X-Request-Id": "abc-1"})
+    await api.get("/apps", token=token, headers={"X-Request-Id": "abc-2"})
+    stranger, agent = (each.__dict__ for each in caplog.records)
+    assert (stranger["request_id"], stranger["status"], stranger["principal"]) == ("abc-1", 401, "")
+    assert (agent["request_id"], agent["status"], agent["principal"][:6]) == ("abc-2", 403, "agent:")
+    assert {stranger["address"], agent["address"]} == {"127.0.0.1"}
+    assert "guess" not in str(stranger)
+
+
 async def test_what_is_not_http_is_refused_and_the_server_goes_on(api: Api) -> None:
     for request in (
         b"GET / HTTP/1.1\r\nHost: x\r\nX-Big: " + b"x" * 20_000 + b"\r\n\r\n",
