@@ -3,7 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from agent.settings.load import CONFIG_VARIABLE, SettingsError, load, load_listen, unknown_variables
@@ -78,7 +79,8 @@ def _run(options: argparse.Namespace) -> int:
         sys.stdout.write(f"trimtab-agent {agent_version()}\n")
         return 0
     settings = _settings(options)
-    from agent.main import run_agent  # noqa: PLC0415 - a health check does not pay for the agent's libraries
+    with _certificates_later():
+        from agent.main import run_agent  # noqa: PLC0415 - a health check does not pay for the agent's libraries
 
     return _finish(lambda: _in_loop(run_agent, settings))
 
@@ -88,7 +90,8 @@ def _render(options: argparse.Namespace) -> int:
     if not settings.files:
         _say("TRIMTAB_AGENT_FILES is missing; name the files to render")
         return EXIT_USAGE
-    from agent.main import render_once  # noqa: PLC0415
+    with _certificates_later():
+        from agent.main import render_once  # noqa: PLC0415
 
     outcome: list[tuple[bool, str]] = []
 
@@ -130,6 +133,24 @@ def _settings(options: argparse.Namespace) -> Settings:
     for warning in unknown_variables(os.environ):
         _say(f"warning: {warning}")
     return settings
+
+
+@contextmanager
+def _certificates_later() -> Iterator[None]:
+    """Keep aiohttp from reading the machine's certificates while it is imported; `open_session` does when they are needed.
+
+    Until then a TLS connection that forgot to would fail, never go unchecked.
+    """
+    before = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+    os.environ.update(dict.fromkeys(before, os.devnull))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _in_loop(program: Callable[..., Awaitable[None]], *arguments: object) -> None:

@@ -105,7 +105,7 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
         identity = Identity(
             settings.instance or kept_instance(keeper.directory), agent_version(), dict(settings.labels)
         )
-        async with open_session() as session:
+        async with open_session(settings.control_plane_urls) as session:
             feeds = _feeds(settings, session, identity.instance)
             source = HttpSource(
                 settings.control_plane_urls, settings.token, session, settings.app_id, settings.environment

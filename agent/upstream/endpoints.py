@@ -1,6 +1,7 @@
 """Requests to the control plane: which replica, with which credentials, how long, and what its answers mean."""
 
 import random
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -22,10 +23,14 @@ _TEMPORARY = frozenset({408, 425, 429})
 
 
 @asynccontextmanager
-async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A session as the agent's upstream needs it: few connections, no cookies, and nobody's `.netrc`."""
+async def open_session(urls: Sequence[str] = ()) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session as the agent's upstream needs it: few connections, no cookies, and nobody's `.netrc`.
+
+    The machine's certificates are read only if one of the URLs needs them: they take 2 MB of every agent's memory.
+    """
+    tls = any(URL(each.strip()).scheme == "https" for each in urls)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=8),
+        connector=aiohttp.TCPConnector(limit=8, ssl=ssl.create_default_context() if tls else True),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=_LIMITS,
     ) as session:
