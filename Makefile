@@ -1,7 +1,7 @@
 # The only list of commands; CI and the README only call it.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install run test check fmt bench lock
+.PHONY: help install run test chaos check fmt bench lock
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,6 +20,9 @@ run: $(STAMP) ## Start everything on this machine: trimtab dev $(ARGS)
 
 test: $(STAMP) ## Run the whole test suite against real servers: pytest $(ARGS)
 	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+chaos: $(STAMP) ## Only the tests that kill servers and processes, five times over: pytest tests/chaos $(ARGS)
+	@for round in 1 2 3 4 5; do $(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos $(ARGS) || exit 1; done
 
 check: $(STAMP) ## What CI checks before the tests: form, lint, types, imports, generated documents
 	$(BIN)/ruff format --check
