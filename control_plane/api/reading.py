@@ -1,8 +1,10 @@
 """Read what a request carries into its declared models, or say exactly what is wrong and where."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TypeVar
 
+import anyio
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
@@ -14,6 +16,9 @@ from shared.wire.codec import Json
 from shared.wire.problem import Violation
 
 M = TypeVar("M", bound=BaseModel)
+
+BODY_TIMEOUT = 30.0
+"""Seconds within which the whole body must have come."""
 
 MAX_IDEMPOTENCY_KEY = 255
 _VISIBLE = range(0x21, 0x7F)
@@ -29,12 +34,16 @@ async def read_bytes(request: web.Request, limits: Limits) -> bytes:
         raise too_large
     body = bytearray()
     try:
-        async for piece in request.content.iter_any():
-            body += piece
-            if len(body) > limits.body_bytes:
-                raise too_large
+        with anyio.fail_after(BODY_TIMEOUT):
+            async for piece in request.content.iter_any():
+                body += piece
+                if len(body) > limits.body_bytes:
+                    raise too_large
     except ConnectionError as error:
         detail = "The body ended early."
+        raise MalformedError(detail) from error
+    except TimeoutError as error:
+        detail = f"The body did not come, or not in a form that can be read, within {BODY_TIMEOUT:g} seconds."
         raise MalformedError(detail) from error
     return bytes(body)
 
@@ -54,7 +63,7 @@ def read_body(model: type[M], raw: bytes, limits: Limits) -> M:
 def read_query(model: type[M], request: web.Request, limits: Limits) -> M:
     """The query as its model; a parameter that it does not know, or given twice, is a violation."""
     given = request.query
-    if twice := sorted({name for name in given if len(given.getall(name)) > 1}):
+    if twice := sorted(name for name, times in Counter(given.keys()).items() if times > 1):
         raise InvalidError([Violation(f"?{name}", "given more than once") for name in twice])
     try:
         return model.model_validate(dict(given), context=limits)

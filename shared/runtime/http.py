@@ -14,11 +14,13 @@ import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from shared.runtime.connection import Runner
 from shared.runtime.listen import Listen
 from shared.wire.problem import CONTENT_TYPE, Problem, ProblemType
 
 REQUEST_ID_HEADER = "X-Request-Id"
 REQUEST_ID = web.RequestKey("request_id", str)
+_TOLD_LENGTH = 200
 _SAFE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 _log = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ class AddressInUseError(Exception):
 
 def problem_response(problem: Problem, request: web.BaseRequest) -> web.Response:
     """The HTTP answer for a problem."""
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", "Server": "trimtab"}
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
     if problem.type is ProblemType.UNAUTHENTICATED:
@@ -65,7 +67,7 @@ def problems_middleware(translate: Translate) -> Middleware:
         except web.HTTPException as error:
             if error.status < 400:  # noqa: PLR2004 - not an error: a redirect or 304 raised as one
                 raise
-            response = problem_response(_from_aiohttp(error), request)
+            response = problem_response(_from_aiohttp(error, request), request)
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
         except Exception as error:  # noqa: BLE001 - the edge of the program: what is unknown becomes a bare 500
@@ -81,11 +83,25 @@ def problems_middleware(translate: Translate) -> Middleware:
     return middleware
 
 
-def _from_aiohttp(error: web.HTTPException) -> Problem:
+def _from_aiohttp(error: web.HTTPException, request: web.Request) -> Problem:
     kind = _FROM_STATUS.get(error.status, ProblemType.MALFORMED)
-    if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return Problem(kind, "The body is larger than this endpoint takes.")
-    return Problem(kind, error.text or error.reason)
+    match error:
+        case web.HTTPNotFound():
+            detail = f"There is nothing at {_told(request.rel_url.raw_path)}."
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            detail = f"{_told(request.method)} is not available at {_told(request.rel_url.raw_path)}; {allowed} are."
+        case web.HTTPRequestEntityTooLarge():
+            detail = "The body is larger than this endpoint takes."
+        case _:
+            detail = error.text or error.reason
+    return Problem(kind, detail)
+
+
+def _told(text: str) -> str:
+    """A part of a request as an answer may repeat it."""
+    text = text.encode("ascii", "backslashreplace").decode()
+    return text if len(text) <= _TOLD_LENGTH else f"{text[:_TOLD_LENGTH]}…"
 
 
 @asynccontextmanager
@@ -104,13 +120,7 @@ async def serving(
     Raises:
         AddressInUseError: the port or the socket is taken.
     """
-    runner = web.AppRunner(
-        app,
-        handle_signals=False,
-        access_log=None,
-        shutdown_timeout=grace,
-        **(server_options or {}),  # type: ignore[arg-type]  # aiohttp types these one by one
-    )
+    runner = Runner(app, grace=grace, **(server_options or {}))
     await runner.setup()
     try:
         yield await (_listen_unix(runner, listen.path, socket_mode) if listen.path else _listen_tcp(runner, listen))

@@ -78,7 +78,12 @@ class ProblemType(Enum):
         'Send the version that you read as `If-Match: "<version>"`.',
     )
     TOO_MANY_REQUESTS = ("too-many-requests", 429, "Too many requests", "Wait for as long as Retry-After says.")
-    HEADERS_TOO_LARGE = ("headers-too-large", 431, "The headers are larger than allowed", "Send smaller headers.")
+    HEADERS_TOO_LARGE = (
+        "headers-too-large",
+        431,
+        "The URL or a header is larger than allowed",
+        "Send a shorter URL and smaller headers.",
+    )
     INTERNAL = (
         "internal",
         500,

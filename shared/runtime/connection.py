@@ -1,0 +1,109 @@
+"""What a connection does with bytes that are no request: it answers a problem, quotes nothing, and does not wait for ever.
+
+Such requests never reach the application, so no middleware sees them. aiohttp would answer them in plain text, and log
+a traceback that holds the very bytes it could not read, which may be those of an Authorization header.
+"""
+
+import asyncio
+import logging
+import secrets
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+
+from shared.wire.problem import CONTENT_TYPE, Problem, ProblemType
+
+FIRST_REQUEST_TIMEOUT = 10.0
+"""Seconds within which a new connection must have sent the whole head of a request."""
+
+_DEFAULTS = {
+    # Longer than load balancers keep idle connections, so that it is they who close them.
+    "keepalive_timeout": 630.0,
+    # Seconds for which the rest of a body that nobody wants is read, so that its sender gets to read the answer.
+    "lingering_time": 2.0,
+    "max_line_size": 8 * 1024,
+    "max_field_size": 8 * 1024,
+}
+_UNREADABLE = (HttpProcessingError, web.RequestPayloadError)
+
+_log = logging.getLogger(__name__)
+
+
+class Connection(web.RequestHandler):
+    """One client's connection."""
+
+    __slots__ = ("_first_request",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._first_request = asyncio.get_running_loop().call_later(FIRST_REQUEST_TIMEOUT, self._require_request)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Wait no more."""
+        self._first_request.cancel()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's words, which quote the request
+    ) -> web.StreamResponse:
+        """Answer what could not be read, or what failed outside of every middleware."""
+        request_id = secrets.token_hex(8)
+        facts = {"request_id": request_id, "address": request.remote or ""}
+        if isinstance(exc, HttpProcessingError):
+            _log.info("refused what is not HTTP", extra=facts | {"reason": type(exc).__name__})
+        else:
+            _log.error("unexpected error", exc_info=exc, extra=facts | {"status": status})
+        if request.writer.output_size > 0:
+            msg = "the answer had begun"
+            raise ConnectionError(msg)
+        problem = self._problem(exc)
+        headers = {"Cache-Control": "no-store", "Server": "trimtab", "X-Request-Id": request_id}
+        body = problem.encode(request_id)
+        response = web.Response(status=problem.type.status, body=body, content_type=CONTENT_TYPE, headers=headers)
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Log an error of ours as one; one in the rest of a body that nobody wanted is not worth a line."""
+        if not isinstance(kw.get("exc_info"), _UNREADABLE):
+            super().log_exception(*args, **kw)
+
+    def _problem(self, error: BaseException | None) -> Problem:
+        if isinstance(error, LineTooLong):
+            detail = f"The URL takes at most {self.max_line_size:,} bytes, a header {self.max_field_size:,}."
+            return Problem(ProblemType.HEADERS_TOO_LARGE, detail)
+        if isinstance(error, HttpProcessingError):
+            return Problem(ProblemType.MALFORMED, "This is not a request in valid HTTP/1.1.")
+        return Problem(ProblemType.INTERNAL, "The request could not be completed.")
+
+    def _require_request(self) -> None:
+        if self._request_count == 0:
+            self.force_close()
+
+
+class _Server(web.Server):
+    """Makes our connections for another server's handler."""
+
+    def __init__(self, server: web.Server, options: dict[str, Any]) -> None:
+        super().__init__(server.request_handler, request_factory=server.request_factory)
+        self._options = options
+
+    def __call__(self) -> Connection:
+        return Connection(self, loop=asyncio.get_running_loop(), **self._options)
+
+
+class Runner(web.AppRunner):
+    """Runs an application on connections of ours; `options` are those of `web.RequestHandler`."""
+
+    def __init__(self, app: web.Application, *, grace: float, **options: Any) -> None:
+        super().__init__(app, handle_signals=False, shutdown_timeout=grace)
+        self._options = _DEFAULTS | options
+
+    async def _make_server(self) -> web.Server:
+        return _Server(await super()._make_server(), self._options | {"access_log": None})
