@@ -71,14 +71,21 @@ class AmqpFeed:
             yield incoming.messages()
 
     async def _connect(self) -> "AbstractConnection":
-        from aio_pika import connect  # noqa: PLC0415 - 4 MB that an agent without a broker does not need
+        # 4 MB that an agent without a broker does not need.
+        from aio_pika.connection import Connection, make_url  # noqa: PLC0415
 
         properties: Any = {"connection_name": f"trimtab-agent {self._instance}"}
-        try:
-            with anyio.fail_after(CONNECT_TIMEOUT + 1):
-                return await connect(self._url, timeout=CONNECT_TIMEOUT, client_properties=properties)
-        except Exception as error:
-            raise _translated(error) from error
+        async with AsyncExitStack() as stack:
+            try:
+                connection = Connection(make_url(self._url), client_properties=properties)
+                # Closed, even if it never was open: else its destructor tries, wherever the collector runs.
+                stack.push_async_callback(_close, connection)
+                with anyio.fail_after(CONNECT_TIMEOUT + 1):
+                    await connection.connect(timeout=CONNECT_TIMEOUT)
+            except Exception as error:
+                raise _translated(error) from error
+            stack.pop_all()
+            return connection
 
     async def _consume(self, connection: "AbstractConnection", incoming: "_Incoming") -> None:
         channel = await connection.channel(publisher_confirms=False)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 import aio_pika
 import anyio
 from aio_pika.abc import AbstractConnection, AbstractExchange
+from aio_pika.connection import make_url
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from control_plane.domain.errors import UnavailableError
@@ -82,7 +83,9 @@ class RabbitPublisher:
             if self._exchange is not None and self._connection is not None and not self._connection.is_closed:
                 return self._exchange
             await self.close()
-            self._connection = await aio_pika.connect(self._url, heartbeat=_HEARTBEAT)
+            # Kept, and so closed, even if it never opens: else its destructor tries, wherever the collector runs.
+            self._connection = aio_pika.Connection(make_url(self._url), heartbeat=_HEARTBEAT)
+            await self._connection.connect()
             channel = await self._connection.channel(publisher_confirms=True)
             self._exchange = await channel.declare_exchange(
                 topology.CHANGES_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True

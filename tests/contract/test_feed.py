@@ -1,14 +1,17 @@
 """Every feed keeps the same promises: scripted in memory, the event stream, and the broker."""
 
-from collections.abc import AsyncIterator
+import gc
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 import aio_pika
 import anyio
 import pytest
+from anyio import to_thread
 
 from agent.ports import Feed, UpstreamRefusedError, UpstreamUnavailableError
+from agent.upstream import amqp
 from agent.upstream.amqp import AmqpFeed
 from agent.upstream.endpoints import open_session
 from agent.upstream.http import SseFeed
@@ -18,6 +21,7 @@ from shared.wire.topology import CHANGES_EXCHANGE, SCHEMA_HEADER, routing_key
 from tests.fakes.control_plane import APP, ENVIRONMENT, LINEAGE, ControlPlane, Model, Write
 from tests.fakes.fault_proxy import FaultProxy, fault_proxy
 from tests.fakes.upstream import FakeFeed
+from tests.servers.server import free_port
 
 NOTHING = Revisions()
 TOKEN = "secret"
@@ -287,6 +291,34 @@ class TestAmqp(FeedContract):
             with anyio.fail_after(5):
                 while await delivered(line, message):
                     await anyio.sleep(0.01)
+
+    @pytest.mark.usefixtures("collect_later")
+    @pytest.mark.parametrize("fault", ["refused", "hung up on", "silent", "given up"])
+    async def test_a_connection_that_never_came_about_leaves_nothing_behind(
+        self, amqp_url: str, monkeypatch: pytest.MonkeyPatch, fault: str
+    ) -> None:
+        monkeypatch.setattr(amqp, "CONNECT_TIMEOUT", 0.2)
+        async with fault_proxy(amqp_url) as proxy:
+            if fault == "hung up on":
+                proxy.refuse()
+            elif fault != "refused":
+                proxy.blackhole()
+            url = f"amqp://127.0.0.1:{free_port()}/" if fault == "refused" else proxy.url(amqp_url)
+            with anyio.move_on_after(0.1 if fault == "given up" else 5) as patience:
+                with pytest.raises(UpstreamUnavailableError):
+                    async with AmqpFeed(url, APP, ENVIRONMENT, "agent-1").follow(NOTHING):
+                        pass
+            assert patience.cancelled_caught == (fault == "given up")
+            # Where the collector runs is chance: in a thread of ours, what still had to be closed could not be.
+            await to_thread.run_sync(gc.collect)
+
+
+@pytest.fixture
+def collect_later() -> Iterator[None]:
+    """Leave garbage to the test."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 async def delivered(line: AmqpLine, message: aio_pika.Message) -> bool:
