@@ -103,4 +103,7 @@ def _child(document: Json, step: int | str) -> tuple[Json] | None:
 
 
 def _sentence(error: ErrorDetails) -> str:
+    """What is wrong, without the input: that may be a secret in the wrong place."""
+    if error["type"] == "union_tag_invalid":
+        return f"{error['ctx']['discriminator']} should be one of {error['ctx']['expected_tags']}"
     return error["msg"].removeprefix("Value error, ")

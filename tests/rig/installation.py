@@ -54,8 +54,8 @@ class Installation:
     agent_token: str = ""
     processes: list[Process] = field(default_factory=list)
 
-    async def control_plane(self, name: str = "one", *, ready: bool = True) -> Process:
-        """Start a control plane on a free port."""
+    async def control_plane(self, name: str = "one", *, ready: bool = True, **settings: str) -> Process:
+        """Start a control plane on a free port; `settings` are further ones by name."""
         port = free_port()
         environ = self.servers.environ() | {
             "TRIMTAB_BOOTSTRAP_TOKEN": self.token,
@@ -64,7 +64,7 @@ class Installation:
             "TRIMTAB_LOG_LEVEL": "INFO",
         }
         log = self.directory / f"control-plane-{name}.log"
-        process = Process("control_plane", ["control-plane"], f"http://127.0.0.1:{port}", environ, log)
+        process = Process("control_plane", ["control-plane"], f"http://127.0.0.1:{port}", environ | settings, log)
         return await self._start(process, ready=ready)
 
     async def agent(

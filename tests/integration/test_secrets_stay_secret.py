@@ -1,0 +1,305 @@
+"""A sensitive value is read by the agents that it is for, by their applications, and by nobody and nothing else."""
+
+import base64
+import gzip
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import aiohttp
+import anyio
+import asyncpg
+import psutil
+import pytest
+import redis.asyncio
+from aio_pika.abc import AbstractIncomingMessage
+
+from shared.wire.codec import encode
+from shared.wire.topology import CHANGES_EXCHANGE
+from tests.rig.installation import APP, ENVIRONMENT, Installation, Servers, installation
+from tests.rig.process import Process
+
+pytestmark = pytest.mark.timeout(120)
+
+KEY = "db.password"
+OPEN = "dev"
+"""An environment that sees no secret, so that its snapshots may be cached."""
+
+LOCAL_TOKEN = "canary-local-token-0123456789abcdef"
+FIRST, SECOND, DELETED, UNCOVERED, REFUSED, PLAIN = (
+    f"canary-{name}-7c1f93" for name in ("first", "second", "deleted", "uncovered", "refused", "plain")
+)
+SECRETS = (FIRST, SECOND, DELETED, UNCOVERED, REFUSED)
+_VALUES = {"configs", "config_versions"}
+"""The tables that hold the values, as they must."""
+
+
+@dataclass
+class Stage:
+    """A control plane and two agents, one on TCP and one on a unix socket, all of which say as much as they can."""
+
+    site: Installation
+    control_plane: Process
+    tcp: Process
+    unix: Path
+    answers: dict[str, bytes] = field(default_factory=dict)
+
+    async def ask(self, method: str, path: str, body: Any = None, raw: bytes | None = None, **headers: str) -> Any:
+        """Ask the control plane as the operator, and remember what it says."""
+        data = raw if raw is not None else None if body is None else encode(body)
+        sent = {"Authorization": f"Bearer {self.site.token}", "Content-Type": "application/json", **headers}
+        url = f"{self.control_plane.url}{path}"
+        async with self.site.session.request(method, url, data=data, headers=sent) as answer:
+            said = str(answer.headers).encode() + await answer.read()
+            self.answers[f"{len(self.answers)} {method} {path} {answer.status}"] = said
+            return answer.status, await answer.json(content_type=None) if b"json" in said else None
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, migrated_url: str, redis_url: str, amqp_url: str) -> AsyncIterator[Stage]:
+    async with installation(tmp_path, Servers(migrated_url, redis_url, amqp_url)) as site:
+        control_plane = await site.control_plane(TRIMTAB_LOG_LEVEL="DEBUG")
+        await site.register(control_plane)
+        more = {"TRIMTAB_AGENT_LOG_LEVEL": "DEBUG"}
+        tcp = await site.agent("tcp", [control_plane], TRIMTAB_AGENT_LOCAL_TOKEN=LOCAL_TOKEN, **more)
+        unix = tmp_path / "agent.sock"
+        await site.agent("unix", [control_plane], ready=False, TRIMTAB_AGENT_LISTEN=f"unix:{unix}", **more)
+        yield Stage(site, control_plane, tcp, unix)
+
+
+async def test_a_secret_is_nowhere_but_where_it_belongs(stage: Stage, migrated_url: str, redis_url: str) -> None:
+    async with heard_on_the_broker(stage.site.servers.amqp_url) as heard:
+        await _write(stage)
+        await _fail(stage)
+        await _read(stage)
+        await _served_to_the_application(stage)
+        with anyio.fail_after(10):
+            while not any(PLAIN.encode() in each for each in heard):  # the last change of all
+                await anyio.sleep(0.02)
+    secrets = (*SECRETS, stage.site.token, stage.site.agent_token, LOCAL_TOKEN)
+    places: dict[str, list[bytes]] = {
+        "logs": [each.log.read_bytes() for each in stage.site.processes],
+        "PostgreSQL": [each async for each in rows(migrated_url)],
+        "Redis": await everything_in_redis(redis_url),
+        "the broker": heard,
+        "the control plane's answers": list(stage.answers.values()),
+        "the agent's answers": await _open_answers(stage.tcp),
+        "command lines": [" ".join(psutil.Process(each.pid).cmdline()).encode() for each in stage.site.processes],
+    }
+    for place, texts in places.items():
+        assert any(texts), f"{place}: nothing was looked at"
+        found = [text[:2_000] for text in texts if any(trace in text for each in secrets for trace in traces(each))]
+        assert not found, f"{place}: {found}"
+    for place in ("PostgreSQL", "Redis", "the broker", "the control plane's answers"):
+        assert any(PLAIN.encode() in each for each in places[place]), f"{place}: not even what is plain was found"
+    assert all(b'"DEBUG"' in each for each in places["logs"])
+
+
+async def _write(stage: Stage) -> None:
+    """Secrets that are put, updated, deleted and uncovered; and something plain, to see that the search finds."""
+    status, made = await stage.ask("POST", "/api/v1/configs", secret(FIRST), **{"Idempotency-Key": "one"})
+    assert status == 201
+    status, _ = await stage.ask("POST", "/api/v1/configs", secret(FIRST), **{"Idempotency-Key": "one"})
+    assert status == 201
+    path = f"/api/v1/configs/{made['id']}"
+    assert (await stage.ask("PUT", path, {"value": {"nested": SECOND}, "message": "m"}, **{"If-Match": '"1"'}))[
+        0
+    ] == 200
+    tried = {"message": "try", "dry_run": True, "operations": [operation(SECOND)]}
+    assert (await stage.ask("POST", "/api/v1/changes", tried))[0] == 200
+    for key, value in (("gone", DELETED), ("uncovered", UNCOVERED)):
+        status, other = await stage.ask("POST", "/api/v1/configs", secret(value, key))
+        assert status == 201
+        path = f"/api/v1/configs/{other['id']}"
+        if key == "gone":
+            assert (await stage.ask("DELETE", path, **{"If-Match": "*"}))[0] == 200
+        else:
+            body = {"value": "public now", "sensitive": False}
+            assert (await stage.ask("PUT", path, body, **{"If-Match": "*"}))[0] == 200
+    assert (await stage.ask("POST", f"/api/v1/apps/{APP}/environments", {"environment": OPEN}))[0] == 201
+    plain = {"op": "put", "app_id": APP, "environment": OPEN, "key": "plain", "value": PLAIN}
+    hide = {"op": "mask", "app_id": APP, "environment": ENVIRONMENT, "key": "hidden"}
+    change = {"message": "plain", "operations": [plain, hide]}
+    assert (await stage.ask("POST", "/api/v1/changes", change))[0] == 201
+
+
+async def _fail(stage: Stage) -> None:
+    """Requests that hold a secret and are refused, in every way that there is."""
+    configs, changes = "/api/v1/configs", "/api/v1/changes"
+    _, page = await stage.ask("GET", f"{configs}?prefix={KEY}")
+    one = f"{configs}/{page['items'][0]['id']}"
+    reused = {"Idempotency-Key": "one"}
+    elsewhere = secret(REFUSED) | {"app_id": "nowhere"}
+    late = {"base_revision": 0, "operations": [operation(REFUSED)]}
+    expects: list[tuple[int, str, str, Any, dict[str, str]]] = [
+        (409, "POST", configs, secret(REFUSED), {}),
+        (409, "POST", configs, secret(REFUSED, "other"), reused),
+        (404, "POST", configs, elsewhere, {}),
+        (422, "POST", configs, secret(REFUSED + "\0", "nul"), {}),
+        (422, "POST", configs, secret(REFUSED, "not/a/key"), {}),
+        (422, "POST", configs, secret(REFUSED, "more") | {"valu": REFUSED}, {}),
+        (422, "POST", configs, secret(REFUSED, "kind") | {"sensitive": REFUSED}, {}),
+        (413, "POST", configs, secret(REFUSED * 20_000, "long"), {}),
+        (412, "PUT", one, {"value": REFUSED}, {"If-Match": '"1"'}),
+        (428, "PUT", one, {"value": REFUSED}, {}),
+        (409, "POST", changes, late, {}),
+        (422, "POST", changes, {"operations": [operation(REFUSED), operation(REFUSED)]}, {}),
+        (422, "POST", changes, {"operations": [operation(REFUSED) | {"op": REFUSED}]}, {}),
+        (422, "POST", changes, {"operations": REFUSED}, {}),
+    ]
+    for expected, method, path, body, headers in expects:
+        status, problem = await stage.ask(method, path, body, **headers)
+        assert status == expected, (method, path, problem)
+    status, _ = await stage.ask("POST", configs, raw=b'{"key": "a", "value": "' + REFUSED.encode() + b'" "')
+    assert status == 400
+    status, _ = await stage.ask("GET", configs, Authorization=f"Bearer {REFUSED}")
+    assert status == 401
+
+
+async def _read(stage: Stage) -> None:
+    """Whatever the operator can look at."""
+    place = f"app_id={APP}&environment={ENVIRONMENT}"
+    _, page = await stage.ask("GET", f"/api/v1/configs?{place}&include_deleted=true")
+    assert len(page["items"]) >= 4
+    for each in page["items"]:
+        await stage.ask("GET", f"/api/v1/configs/{each['id']}")
+        await stage.ask("GET", f"/api/v1/configs/{each['id']}/versions")
+    _, found = await stage.ask("GET", "/api/v1/configs?text=7c1f93")
+    assert [each["key"] for each in found["items"]] == ["plain"], "a secret is not searched either"
+    _, changes = await stage.ask("GET", "/api/v1/changes")
+    for each in changes["items"]:
+        await stage.ask("GET", f"/api/v1/changes/{each['revision']}")
+        await stage.ask("GET", f"/api/v1/changes/{each['revision']}/convergence")
+    await stage.ask("POST", "/api/v1/configs/fetch", {"app_id": APP, "environment": ENVIRONMENT})
+    snapshot = f"/api/v1/snapshots/{APP}/{ENVIRONMENT}"
+    unsecret = f"/api/v1/snapshots/{APP}/{OPEN}"
+    for path in (
+        snapshot,
+        unsecret,
+        f"{snapshot}?since=0,0,0",
+        f"/api/v1/agents?{place}",
+        "/api/v1/apps",
+        f"/api/v1/apps/{APP}",
+    ):
+        assert (await stage.ask("GET", path))[0] == 200
+    for path in (f"/api/v1/apps/{APP}/environments/{ENVIRONMENT}/agent-tokens", "/metrics", "/readyz", "/openapi.json"):
+        assert (await stage.ask("GET", path))[0] == 200
+
+
+async def _served_to_the_application(stage: Stage) -> None:
+    """Each agent shows it to whom it should, and keeps it in files of its own."""
+    with anyio.fail_after(20):
+        while await _over_tcp(stage, f"Bearer {LOCAL_TOKEN}") != (200, {"nested": SECOND}):
+            await anyio.sleep(0.02)
+        while await _over_the_socket(stage) != (200, {"nested": SECOND}):
+            await anyio.sleep(0.02)
+    for wrong in ("", "Bearer wrong", f"Basic {LOCAL_TOKEN}", f"Bearer {LOCAL_TOKEN} "):
+        status, _ = await _over_tcp(stage, wrong)
+        assert status == (200 if wrong == f"Bearer {LOCAL_TOKEN} " else 401), wrong
+    assert (await _over_tcp(stage, f"Bearer {LOCAL_TOKEN}", **{"X-Forwarded-For": "192.0.2.1"}))[0] == 403
+    kept = [each for name in ("tcp", "unix") for each in (stage.site.directory / f"agent-{name}").rglob("*")]
+    holding = [each for each in kept if each.is_file() and b"canary" in each.read_bytes()]
+    assert len(holding) >= 2, "both keep it, to serve it after a restart"
+    for each in holding:
+        modes = stat.S_IMODE(each.stat().st_mode), stat.S_IMODE(each.parent.stat().st_mode)
+        assert modes == (0o600, 0o700), each
+
+
+async def _over_tcp(stage: Stage, authorization: str, **headers: str) -> tuple[int, Any]:
+    sent = headers | ({"Authorization": authorization} if authorization else {})
+    async with stage.site.session.get(f"{stage.tcp.url}/v1/values/{KEY}", headers=sent) as answer:
+        return answer.status, await answer.json(content_type=None)
+
+
+async def _over_the_socket(stage: Stage) -> tuple[int, Any]:
+    if not stage.unix.exists():
+        return 0, None
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(stage.unix))) as session,
+        session.get(f"http://localhost/v1/values/{KEY}") as answer,
+    ):
+        return answer.status, await answer.json(content_type=None)
+
+
+async def _open_answers(agent: Process) -> list[bytes]:
+    """What the agent tells whoever can reach its port."""
+    said = []
+    async with aiohttp.ClientSession() as session:
+        for path in ("/status", "/metrics", "/readyz", "/v1/configs", f"/v1/configs/{KEY}", f"/v1/values/{KEY}"):
+            async with session.get(agent.url + path) as answer:
+                said.append(str(answer.headers).encode() + await answer.read())
+    return said
+
+
+def secret(value: str, key: str = KEY) -> dict[str, Any]:
+    """The body that makes a sensitive config."""
+    return {"app_id": APP, "environment": ENVIRONMENT, "key": key, "value": value, "sensitive": True, "message": "why"}
+
+
+def operation(value: str) -> dict[str, Any]:
+    """An operation that puts a sensitive value."""
+    more = {"key": KEY, "value": value, "sensitive": True}
+    return {"op": "put", "app_id": APP, "environment": ENVIRONMENT, **more}
+
+
+def traces(text: str) -> Iterator[bytes]:
+    """What a text looks like where it was written down in one way or another."""
+    yield text.encode()
+    yield text.encode().hex().encode()
+    for shift in range(
+        3
+    ):  # in base64 a text looks different at each of three offsets; its ends mix with its neighbours
+        yield base64.b64encode(b" " * shift + text.encode())[4 : -4 or None]
+
+
+async def rows(database_url: str) -> AsyncIterator[bytes]:
+    """Every row of every table but those that hold the values; of these, all columns but the value's own."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        for (table,) in await connection.fetch("select tablename from pg_tables where schemaname = 'public'"):
+            shown = "to_jsonb(t) - 'value'" if table in _VALUES else "to_jsonb(t)"
+            for (row,) in await connection.fetch(f'select ({shown})::text from "{table}" as t'):  # noqa: S608 - our own tables
+                yield row.encode()
+    finally:
+        await connection.close()
+
+
+async def everything_in_redis(url: str) -> list[bytes]:
+    """Every key with its value, unpacked where it is packed."""
+    found: list[bytes] = []
+    async with redis.asyncio.from_url(url) as client:
+        async for key in client.scan_iter():
+            found.append(key)
+            match await client.type(key):
+                case b"string":
+                    found.append(await client.get(key))
+                case b"hash":
+                    found += [each for pair in (await client.hgetall(key)).items() for each in pair]
+                case b"zset":
+                    found += await client.zrange(key, 0, -1)
+                case b"set":
+                    found += await client.smembers(key)
+                case other:
+                    pytest.fail(f"{key!r} is a {other!r}, which this search does not know")
+    return [gzip.decompress(each) if each.startswith(b"\x1f\x8b") else each for each in found]
+
+
+@asynccontextmanager
+async def heard_on_the_broker(url: str) -> AsyncIterator[list[bytes]]:
+    """Everything that is published, as it is on the wire."""
+    heard: list[bytes] = []
+
+    async def hear(message: AbstractIncomingMessage) -> None:
+        heard.append(f"{message.routing_key} {message.headers}".encode() + message.body)
+
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        exchange = await channel.declare_exchange(CHANGES_EXCHANGE, "topic", durable=True)
+        queue = await channel.declare_queue(exclusive=True)
+        await queue.bind(exchange, "#")
+        await queue.consume(hear, no_ack=True)
+        yield heard
