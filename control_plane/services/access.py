@@ -1,7 +1,9 @@
 """Who is calling, and what they may do: tokens in, principals out.
 
 Answers of the credential store are kept for a few seconds, those about unknown tokens too, so that neither a fleet
-nor somebody who guesses asks the database each time. While the store is away, a token that was known stays known.
+nor somebody who guesses asks the database each time. While the store is away, a token that was known stays known;
+guesses are remembered apart, so that they push none of those out. Tokens are looked up by their hash, so that the time
+it takes tells nothing about them.
 """
 
 from collections import OrderedDict
@@ -58,7 +60,8 @@ class Access:
     def __init__(self, credentials: Credentials, clock: Clock) -> None:
         self._credentials = credentials
         self._clock = clock
-        self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
+        self._known: OrderedDict[bytes, _Answer] = OrderedDict()
+        self._guesses: OrderedDict[bytes, _Answer] = OrderedDict()
 
     async def authenticate(self, token: str) -> Principal:
         """The principal whose token this is.
@@ -70,7 +73,7 @@ class Access:
         if not token or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
             raise UnauthenticatedError
         hashed = token_hash(token)
-        known = self._answers.get(hashed)
+        known = self._known.get(hashed) or self._guesses.get(hashed)
         if known is None or self._clock.monotonic() - known.at >= REMEMBERED_SECONDS:
             known = await self._ask(hashed, known)
         if known.principal is None:
@@ -113,7 +116,7 @@ class Access:
     async def revoke_agent_token(self, app_id: str, environment: str, token_id: UUID, by: Attribution) -> None:
         """Make a token stop working: here at once, on other replicas within `REMEMBERED_SECONDS`."""
         await self._credentials.revoke_agent_token(app_id, environment, token_id, by)
-        self._answers.clear()
+        self._known.clear()
 
     async def _ask(self, hashed: bytes, before: _Answer | None) -> _Answer:
         try:
@@ -122,8 +125,11 @@ class Access:
             if before is None or before.principal is None:
                 raise
             return before
-        answer = self._answers[hashed] = _Answer(principal, self._clock.monotonic())
-        self._answers.move_to_end(hashed)
-        while len(self._answers) > REMEMBERED_TOKENS:
-            self._answers.popitem(last=False)
+        answer = _Answer(principal, self._clock.monotonic())
+        kept, other = (self._guesses, self._known) if principal is None else (self._known, self._guesses)
+        other.pop(hashed, None)
+        kept[hashed] = answer
+        kept.move_to_end(hashed)
+        while len(kept) > REMEMBERED_TOKENS:
+            kept.popitem(last=False)
         return answer

@@ -80,12 +80,34 @@ async def test_guessing_does_not_fill_the_memory(
     for number in range(50):
         with pytest.raises(UnauthenticatedError):
             await subject.authenticate(f"guess{number}")
-    assert len(subject._answers) == 10
+    assert len(subject._guesses) == 10
     asked = store.asked
     for odd in ("", "x" * 10_000, "ä"):
         with pytest.raises(UnauthenticatedError):
             await subject.authenticate(odd)
     assert store.asked == asked
+
+
+async def test_guessing_does_not_push_out_whom_we_know(
+    subject: Access, store: FakeCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "REMEMBERED_TOKENS", 10)
+    await subject.authenticate("agent")
+    for number in range(50):
+        with pytest.raises(UnauthenticatedError):
+            await subject.authenticate(f"guess{number}")
+    store.away = True
+    assert await subject.authenticate("agent") == AGENT
+
+
+async def test_a_token_that_was_unknown_is_known_soon_after_it_is_made(
+    subject: Access, store: FakeCredentials, clock: ManualClock
+) -> None:
+    with pytest.raises(UnauthenticatedError):
+        await subject.authenticate("new")
+    store.principals[token_hash("new")] = AGENT
+    clock.advance(REMEMBERED_SECONDS)
+    assert await subject.authenticate("new") == AGENT
 
 
 @pytest.mark.parametrize("permission", Permission)
