@@ -23,9 +23,11 @@ async def get_snapshot(services: Services, call: Call[None, SnapshotQuery]) -> w
     gzip = "gzip" in call.request.headers.get("Accept-Encoding", "") and call.principal.role is Role.AGENT
     query = call.query
     served = await services.snapshots.fetch(call.app_id, call.environment, query.revisions, query.at_least, gzip=gzip)
-    headers = {"ETag": served.etag, "Vary": "Accept-Encoding, Authorization"}
-    if unchanged(call.request, served.etag):
-        return web.Response(status=304, headers=headers)
+    headers = {"Vary": "Accept-Encoding, Authorization"}
+    if not served.stale:  # what may be behind has no tag, for a 304 would say that it is current
+        headers["ETag"] = served.etag
+        if unchanged(call.request, served.etag):
+            return web.Response(status=304, headers=headers)
     if served.gzip:
         headers["Content-Encoding"] = "gzip"
     body = served.body if call.principal.role is Role.AGENT else _without_secrets(served.body)
