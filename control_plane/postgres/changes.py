@@ -6,15 +6,14 @@ from control_plane.domain.change import ChangeRecord, Committed, Draft
 from control_plane.domain.errors import NotFoundError
 from control_plane.ports import Heads, Page
 from control_plane.postgres.cursors import BEFORE_ALL, page, read_cursor
-from control_plane.postgres.drafts import committed, draft_document
-from control_plane.postgres.errors import OUTCOME_UNKNOWN
+from control_plane.postgres.drafts import committed, waves, write_draft
+from control_plane.postgres.flights import Flights
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
 from control_plane.postgres.rows import change_record, message, scope
-from shared.wire.codec import decode
 from shared.wire.messages import ChangeMessage, ScopeState
 
-_COMMIT = sql("commit")
+_REHEARSE = sql("rehearse")
 _HEADS = sql("heads")
 _REVISION = sql("revision")
 _MESSAGES_AFTER = sql("messages_after")
@@ -29,12 +28,15 @@ class PostgresChanges:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._flights = Flights(pool)
 
     async def commit(self, draft: Draft) -> Committed:
-        """Commit all operations of the draft as one change, or nothing: one round trip."""
-        argument = draft_document(draft).decode()
-        rows = await fetch(self._pool, _COMMIT, argument, in_flight=OUTCOME_UNKNOWN)
-        return committed(draft, decode(rows[0][0]))
+        """Commit all operations of the draft as one change, or nothing: one round trip, shared with who waits too."""
+        written = write_draft(draft)
+        if draft.dry_run:
+            rows = await fetch(self._pool, _REHEARSE, waves([written]).decode())
+            return committed(draft, rows[0][0][0])
+        return committed(draft, await self._flights.commit(written))
 
     async def heads(self) -> Heads:
         """What everything is at now."""

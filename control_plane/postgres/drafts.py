@@ -1,14 +1,16 @@
 """A draft on its way into `trimtab_commit`, and what came back as the committed change."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from control_plane.domain.change import Committed, Draft, Op, Operation
 from control_plane.domain.errors import InvalidError
+from control_plane.postgres.errors import refusal
 from control_plane.postgres.rows import REMOVING, applied, entry, scope
 from shared.domain.entry import Kind, value_digest
-from shared.wire.codec import Json, encode, fragment
+from shared.wire.codec import Json, decode, encode, fragment
 from shared.wire.messages import ChangeMessage, Delete, Put
 from shared.wire.messages import Operation as MessageOperation
 from shared.wire.problem import Violation
@@ -17,14 +19,42 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """A NUL character in JSON, told from a backslash that happens to stand before the letters."""
 
 
-def draft_document(draft: Draft) -> bytes:
-    """The argument of `trimtab_commit`.
+@dataclass(frozen=True, slots=True)
+class WrittenDraft:
+    """A draft as the database reads it. Two drafts without a mark in common have nothing to do with each other."""
+
+    document: bytes
+    marks: frozenset[Hashable]
+
+
+def write_draft(draft: Draft) -> WrittenDraft:
+    """Write a draft down.
 
     Raises:
-        InvalidError: there is a NUL character somewhere, which PostgreSQL cannot store.
+        InvalidError: there is a NUL character somewhere, which PostgreSQL cannot store, or a key stands there twice.
     """
-    if violations := list(_nul_characters(draft)):
+    if violations := [*_nul_characters(draft), *_repetitions(draft)]:
         raise InvalidError(violations)
+    marks: set[Hashable] = {(each.scope, each.key) for each in draft.operations}
+    if draft.idempotency_key is not None:
+        marks.add((draft.author, draft.idempotency_key))
+    return WrittenDraft(_document(draft), frozenset(marks))
+
+
+def waves(drafts: Sequence[WrittenDraft]) -> bytes:
+    """The argument of `trimtab_commit`: the drafts in their order, a new wave wherever one meets a mark of its wave."""
+    written: list[list[bytes]] = [[]]
+    marks: set[Hashable] = set()
+    for draft in drafts:
+        if not marks.isdisjoint(draft.marks):
+            written.append([])
+            marks.clear()
+        written[-1].append(draft.document)
+        marks |= draft.marks
+    return b"[%s]" % b",".join(b"[%s]" % b",".join(wave) for wave in written)
+
+
+def _document(draft: Draft) -> bytes:
     return encode(
         {
             "author": draft.author,
@@ -33,9 +63,8 @@ def draft_document(draft: Draft) -> bytes:
             "address": draft.address,
             "request_id": draft.request_id,
             "base_revision": draft.base_revision,
-            "idempotency_key": draft.idempotency_key,
+            "idempotency_key": None if draft.dry_run else draft.idempotency_key,
             "request_hash": draft.request_hash.hex(),
-            "dry_run": draft.dry_run,
             "operations": [_operation_document(each) for each in draft.operations],
         }
     )
@@ -71,8 +100,25 @@ def _nul_characters(draft: Draft) -> Iterator[Violation]:
             yield Violation(f"/operations/{index}/description", detail)
 
 
-def committed(draft: Draft, result: Json) -> Committed:
-    """What `trimtab_commit` returned for this draft."""
+def _repetitions(draft: Draft) -> Iterator[Violation]:
+    if len({(each.scope, each.key) for each in draft.operations}) == len(draft.operations):
+        return
+    seen: set[Hashable] = set()
+    for index, operation in enumerate(draft.operations):
+        if (operation.scope, operation.key) in seen:
+            yield Violation(f"/operations/{index}/key", "stands in an earlier operation already")
+        seen.add((operation.scope, operation.key))
+
+
+def committed(draft: Draft, outcome: str) -> Committed:
+    """What `trimtab_commit` returned for this draft.
+
+    Raises:
+        TrimtabError: the draft was refused.
+    """
+    result = decode(outcome)
+    if (state := result.get("state")) is not None:
+        raise refusal(state, result["detail"])
     replayed = "replayed" in result
     committed_at = datetime.fromisoformat(result["committed_at"])
     return Committed(
@@ -87,19 +133,19 @@ def committed(draft: Draft, result: Json) -> Committed:
 
 def _messages(draft: Draft, result: Json, committed_at: datetime) -> Iterator[ChangeMessage]:
     revision = result["revision"]
-    states = sorted(result["scopes"], key=lambda each: (each["app_id"], each["environment"]))
-    scopes = tuple(scope(each["app_id"], each["environment"]) for each in states)
+    states = sorted(result["scopes"])
+    scopes = tuple(scope(app_id, environment) for app_id, environment, *_ in states)
     operations: dict[object, list[MessageOperation]] = {each: [] for each in scopes}
     for operation, (*_, version, sensitive) in zip(draft.operations, result["applied"], strict=True):
         operations[operation.scope].append(_message_operation(operation, revision, version, sensitive=sensitive))
-    for where, state in zip(scopes, states, strict=True):
+    for where, (*_, previous, digest) in zip(scopes, states, strict=True):
         yield ChangeMessage(
             revision=revision,
-            previous=state["previous"],
+            previous=previous,
             scope=where,
             scopes=scopes,
             committed_at=committed_at,
-            digest=state["digest"],
+            digest=digest,
             operations=tuple(operations[where]),
         )
 

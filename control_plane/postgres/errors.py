@@ -1,4 +1,4 @@
-"""The one place where PostgreSQL's errors become ours: the draft's problems by SQLSTATE, everything else as away."""
+"""The one place where PostgreSQL's errors become ours: what is wrong with a draft, and everything else as away."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from control_plane.domain.errors import (
     UnavailableError,
     VersionMismatchError,
 )
-from shared.wire.codec import Json, decode
+from shared.wire.codec import Json
 from shared.wire.problem import Violation
 
 DEPENDENCY = "postgresql"
@@ -57,8 +57,6 @@ def driver_errors(*, in_flight: str | None = None) -> Iterator[None]:
 
 def _from_server(error: asyncpg.PostgresError, in_flight: str | None) -> TrimtabError | asyncpg.PostgresError:
     state = error.sqlstate or ""
-    if (translate := _OURS.get(state)) is not None:
-        return translate(decode(error.detail or "{}"))
     if isinstance(error, asyncpg.PostgresConnectionError) and in_flight:
         return UnavailableError(DEPENDENCY, in_flight, RETRY_AFTER_S)
     if _AWAY_CLASSES.match(state):
@@ -66,6 +64,11 @@ def _from_server(error: asyncpg.PostgresError, in_flight: str | None) -> Trimtab
     if state.startswith(_UNSTORABLE):
         return InvalidError([Violation("", f"The database cannot store this ({type(error).__name__}).")])
     return error
+
+
+def refusal(state: str, detail: Json) -> TrimtabError:
+    """Why a draft was not carried out, from what `trimtab_refusal` found."""
+    return _OURS[state](detail)
 
 
 def _reason(error: asyncpg.PostgresError) -> str:
@@ -89,4 +92,4 @@ _OURS: dict[str, Callable[[Json], TrimtabError]] = {
     "TT412": lambda facts: VersionMismatchError(facts["expected"], facts["current"]),
     "TT422": _invalid,
 }
-"""Raised by `trimtab_check` and `trimtab_apply`, with a JSON document as detail."""
+"""What `trimtab_refusal` and `trimtab_apply` return as `state`, each with its `detail`."""

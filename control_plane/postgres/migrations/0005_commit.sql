@@ -1,8 +1,13 @@
--- The one write path: a whole change in one statement, one round trip and one transaction.
+-- The one write path: whole changes in one statement, one round trip and one transaction.
 --
 -- Every commit locks the installation's row first and reads everything afterwards, each statement with a snapshot of
--- its own (READ COMMITTED). So commits happen one after the other, in the order of their revisions, and a commit that
--- fails has used none.
+-- its own (READ COMMITTED). So commits happen one after the other, in the order of their revisions, and a change that
+-- is refused has used none.
+--
+-- Drafts that wait at the same time are committed together, which makes the lock, the plans and the flush to disk
+-- theirs in common. They come in waves: no two drafts of a wave have a key of a scope, or an Idempotency-Key, in
+-- common. So a wave is read, checked and written as a whole, and what one of its drafts does or fails to do is nothing
+-- to the others.
 
 -- Identifies one state of one entry; `shared.domain.entry.entry_digest` computes the very same.
 create function trimtab_entry_digest(key text, kind text, version bigint, value_digest bigint) returns bigint
@@ -15,16 +20,15 @@ language sql immutable parallel safe as $$
 $$;
 
 -- One operation of a draft beside the entry that it meets (`old_…`; `old_version` is 0 where there never was one) and
--- the entry that it leaves (`id`, `version`, `kind`, `value`, …).
+-- the entry that it leaves (`id`, `version`, `kind`, `value`, …). `difference` is what it does to its scope's digest.
 create type trimtab_step as (
+    draft integer,
     position integer,
     op text,
     app_id text,
     environment text,
     key text,
     expected_version bigint,
-    given_value jsonb,
-    registered_app boolean,
     registered boolean,
     old_live boolean,
     old_kind text,
@@ -33,7 +37,6 @@ create type trimtab_step as (
     old_version bigint,
     old_revision bigint,
     old_updated_by text,
-    old_digest bigint,
     id uuid,
     version bigint,
     kind text,
@@ -41,56 +44,21 @@ create type trimtab_step as (
     value_digest bigint,
     sensitive boolean,
     description text,
-    deleted boolean
+    deleted boolean,
+    difference bigint
 );
 
--- The functions on the way of every commit are PL/pgSQL: a session plans their statements once and keeps the plans.
-
-create function trimtab_steps(draft jsonb) returns trimtab_step[] language plpgsql as $$
-declare
-    steps trimtab_step[];
-begin
-    steps := array(select row(
-        o.position - 1, o.op, o.app_id, o.environment, o.key, o.expected_version,
-        case when o.op = 'put' and not n.sensitive then coalesce(o.value, 'null') end,
-        o.app_id = '' or exists (select from apps as a where a.app_id = o.app_id),
-        o.environment = '' or exists (
-            select from environments as e where e.app_id = o.app_id and e.environment = o.environment
-        ),
-        coalesce(not c.deleted, false), c.kind, c.value, coalesce(c.sensitive, false),
-        coalesce(c.version, 0), coalesce(c.revision, 0), c.updated_by,
-        case when c.deleted then 0
-            else coalesce(trimtab_entry_digest(c.key, c.kind, c.version, c.value_digest), 0) end,
-        coalesce(c.id, gen_random_uuid()),
-        coalesce(c.version, 0) + 1,
-        n.kind,
-        case when o.op = 'put' then coalesce(o.value, 'null') end,
-        case when o.op = 'put' and not n.sensitive then o.value_digest else 0 end,
-        n.sensitive,
-        coalesce(o.description, c.description, ''),
-        o.op in ('delete', 'unmask')
-    )::trimtab_step
-    from rows from (jsonb_to_recordset(draft -> 'operations') as (
-        op text, app_id text, environment text, key text, value jsonb, value_digest bigint,
-        sensitive boolean, description text, expected_version bigint
-    )) with ordinality as o(
-        op, app_id, environment, key, value, value_digest, sensitive, description, expected_version, position
-    )
-    -- The limit keeps this a look-up by index for each operation, whatever the planner thinks of the table.
-    left join lateral (
-        select * from configs
-        where configs.app_id = o.app_id and configs.environment = o.environment and configs.key = o.key
-        limit 1
-    ) as c on true
-    cross join lateral (
-        select
-            coalesce(o.sensitive, c.sensitive, false) as sensitive,
-            case o.op when 'put' then 'value' when 'mask' then 'mask' else coalesce(c.kind, 'value') end as kind
-    ) as n
-    order by o.position);
-    return steps;
-end
-$$;
+-- A draft that is carried out: the number it has in its wave, and what it became.
+create type trimtab_change as (
+    draft integer,
+    revision bigint,
+    at timestamptz,
+    author text,
+    message text,
+    source text,
+    address text,
+    request_id text
+);
 
 -- An entry or a value as a conflict shows it: nothing sensitive, and nothing that is too long to be read there.
 create function trimtab_shown(value jsonb, sensitive boolean) returns jsonb
@@ -111,79 +79,65 @@ create function trimtab_conflict(step trimtab_step) returns jsonb language sql s
             'id', step.id, 'version', step.old_version, 'revision', step.old_revision, 'deleted', not step.old_live,
             'kind', step.old_kind, 'updated_by', step.old_updated_by
         ) || trimtab_shown(step.old_value, step.old_sensitive),
-        'yours', jsonb_build_object('op', step.op) || trimtab_shown(step.given_value, step.sensitive or step.old_sensitive)
+        'yours', jsonb_build_object('op', step.op) || trimtab_shown(step.value, step.sensitive or step.old_sensitive)
     )
 $$;
 
--- Refuse what cannot be carried out. The detail of the error is a JSON document for `control_plane/postgres/errors.py`.
-create function trimtab_check(steps trimtab_step[], base_revision bigint) returns void language plpgsql as $$
+-- Whether a step can be carried out at all. Nearly always it can; `trimtab_refusal` finds out why not.
+create function trimtab_possible(step trimtab_step, base_revision bigint) returns boolean
+language sql immutable parallel safe as $$
+    select coalesce(length(step.key) <= 255 and step.key ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]*$', false)
+        and step.registered
+        and case step.expected_version
+            when 0 then not step.old_live else coalesce(step.expected_version = step.old_version, true) end
+        and coalesce(step.old_revision <= base_revision, true)
+        and case step.op
+            when 'delete' then step.old_live when 'unmask' then step.old_live and step.old_kind = 'mask' else true end
+$$;
+
+-- Why a draft cannot be carried out, as {"state": …, "detail": …} for `control_plane/postgres/errors.py`.
+create function trimtab_refusal(steps trimtab_step[], base_revision bigint) returns jsonb language plpgsql as $$
 declare
     problem jsonb;
 begin
-    -- Nearly always nothing is wrong, and one look at all operations tells.
-    if not exists (
-        select from unnest(steps) as step
-        where step.key is null or length(step.key) > 255
-            or step.key !~ '^[A-Za-z0-9_][A-Za-z0-9_.-]*$'
-            or not (step.registered_app and step.registered)
-            or case step.expected_version
-                when 0 then step.old_live else step.expected_version <> step.old_version end
-            or step.old_revision > base_revision
-            or case step.op when 'delete' then not step.old_live
-                when 'unmask' then not step.old_live or step.old_kind <> 'mask' end
-    ) and (cardinality(steps) = 1 or (
-        select count(*) = count(distinct (step.app_id, step.environment, step.key)) from unnest(steps) as step
-    )) then
-        return;
-    end if;
-
-    select jsonb_agg(jsonb_build_object('pointer', '/operations/' || position || field, 'detail', detail)
+    select jsonb_agg(jsonb_build_object('pointer', '/operations/' || position || '/key', 'detail', 'is not a key')
         order by position)
     into problem
-    from (
-        select step.position, '/key' as field, 'is not a key' as detail
-        from unnest(steps) as step where step.key is null or length(step.key) > 255
-            or step.key !~ '^[A-Za-z0-9_][A-Za-z0-9_.-]*$'
-        union all
-        select step.position, '/key', 'stands in an earlier operation already'
-        from (
-            select s.position, row_number() over (partition by s.app_id, s.environment, s.key order by s.position) as nth
-            from unnest(steps) as s
-        ) as step where step.nth > 1
-    ) as found;
+    from unnest(steps) as step
+    where key is null or length(key) > 255 or key !~ '^[A-Za-z0-9_][A-Za-z0-9_.-]*$';
     if problem is not null then
-        raise exception 'invalid' using errcode = 'TT422', detail = jsonb_build_object('violations', problem);
+        return jsonb_build_object('state', 'TT422', 'detail', jsonb_build_object('violations', problem));
     end if;
 
     select case
-        when step.registered_app then jsonb_build_object(
-            'kind', 'environment', 'name', step.app_id || '/' || step.environment)
+        when step.environment <> '' and exists (select from apps where apps.app_id = step.app_id) then
+            jsonb_build_object('kind', 'environment', 'name', step.app_id || '/' || step.environment)
         else jsonb_build_object('kind', 'application', 'name', step.app_id)
     end into problem
-    from unnest(steps) as step where not (step.registered_app and step.registered) order by step.position limit 1;
+    from unnest(steps) as step where not step.registered order by step.position limit 1;
     if problem is not null then
-        raise exception 'not registered' using errcode = 'TT404', detail = problem;
+        return jsonb_build_object('state', 'TT404', 'detail', problem);
     end if;
 
     select jsonb_agg(trimtab_conflict(step) order by step.position) into problem
     from unnest(steps) as step where step.expected_version = 0 and step.old_live;
     if problem is not null then
-        raise exception 'exists' using errcode = 'TT409',
-            detail = jsonb_build_object('reason', 'exists', 'conflicts', problem);
+        return jsonb_build_object(
+            'state', 'TT409', 'detail', jsonb_build_object('reason', 'exists', 'conflicts', problem));
     end if;
 
     select jsonb_build_object('expected', step.expected_version, 'current', step.old_version) into problem
     from unnest(steps) as step
     where step.expected_version > 0 and step.expected_version <> step.old_version order by step.position limit 1;
     if problem is not null then
-        raise exception 'version' using errcode = 'TT412', detail = problem;
+        return jsonb_build_object('state', 'TT412', 'detail', problem);
     end if;
 
     select jsonb_agg(trimtab_conflict(step) order by step.position) into problem
     from unnest(steps) as step where step.old_revision > base_revision;
     if problem is not null then
-        raise exception 'moved' using errcode = 'TT409',
-            detail = jsonb_build_object('reason', 'moved', 'base_revision', base_revision, 'conflicts', problem);
+        return jsonb_build_object('state', 'TT409', 'detail', jsonb_build_object(
+            'reason', 'moved', 'base_revision', base_revision, 'conflicts', problem));
     end if;
 
     select jsonb_agg(jsonb_build_object(
@@ -191,86 +145,11 @@ begin
         'detail', case step.op
             when 'unmask' then 'is not masked in ' else 'does not exist in '
         end || trimtab_scope(step.app_id, step.environment)
-    ) order by step.position) into problem
+    ) order by step.position) into strict problem
     from unnest(steps) as step
     where (step.op = 'delete' and not step.old_live)
         or (step.op = 'unmask' and not (step.old_live and step.old_kind = 'mask'));
-    if problem is not null then
-        raise exception 'nothing there' using errcode = 'TT422', detail = jsonb_build_object('violations', problem);
-    end if;
-end
-$$;
-
--- Write the change, its entries, their versions, the scopes' new states and the outbox; returns the scopes.
-create function trimtab_write(steps trimtab_step[], draft jsonb, new_revision bigint, at timestamptz) returns jsonb
-language plpgsql as $$
-declare
-    result jsonb;
-begin
-    with step as materialized (select * from unnest(steps)),
-    touched as (
-        select
-            changed.app_id, changed.environment,
-            coalesce(scopes.revision, 0) as previous,
-            coalesce(scopes.digest, 0) # changed.difference as digest
-        from (
-            select
-                app_id, environment,
-                bit_xor(old_digest # case when deleted then 0
-                    else trimtab_entry_digest(key, kind, version, value_digest) end) as difference
-            from step group by app_id, environment
-        ) as changed
-        left join lateral (
-            select * from scopes
-            where scopes.app_id = changed.app_id and scopes.environment = changed.environment
-            limit 1
-        ) as scopes on true
-    ),
-    change as (
-        insert into changes (revision, author, message, source, committed_at, request_id, address)
-        values (
-            new_revision, draft ->> 'author', draft ->> 'message', draft ->> 'source', at,
-            draft ->> 'request_id', draft ->> 'address'
-        )
-    ),
-    entries as (
-        insert into configs (
-            id, app_id, environment, key, kind, value, value_digest, sensitive, description,
-            version, revision, deleted, updated_at, updated_by
-        )
-        select
-            id, app_id, environment, key, kind, value, value_digest, sensitive, description,
-            version, new_revision, deleted, at, draft ->> 'author'
-        from step
-        on conflict (app_id, environment, key) do update set
-            kind = excluded.kind, value = excluded.value, value_digest = excluded.value_digest,
-            sensitive = excluded.sensitive, description = excluded.description, version = excluded.version,
-            revision = excluded.revision, deleted = excluded.deleted, updated_at = excluded.updated_at,
-            updated_by = excluded.updated_by
-    ),
-    versions as (
-        insert into config_versions (config_id, version, revision, position, op, kind, value, sensitive)
-        select id, version, new_revision, position, op, kind, value, sensitive from step
-    ),
-    states as (
-        insert into scopes (app_id, environment, revision, digest)
-        select app_id, environment, new_revision, digest from touched
-        on conflict (app_id, environment) do update set revision = excluded.revision, digest = excluded.digest
-    ),
-    recorded as (
-        insert into change_scopes (revision, app_id, environment, previous, digest)
-        select new_revision, app_id, environment, previous, digest from touched
-    ),
-    queued as (
-        insert into outbox (revision, scope, committed_at)
-        select new_revision, trimtab_scope(app_id, environment), at from touched
-    )
-    select jsonb_agg(jsonb_build_object(
-        'app_id', app_id, 'environment', environment, 'previous', previous, 'digest', digest
-    ))
-    into result
-    from touched;
-    return result;
+    return jsonb_build_object('state', 'TT422', 'detail', jsonb_build_object('violations', problem));
 end
 $$;
 
@@ -283,88 +162,234 @@ language sql stable parallel safe as $$
     end
 $$;
 
--- Carry out a draft for good (unless the caller rolls back).
-create function trimtab_apply(draft jsonb) returns jsonb language plpgsql as $$
-declare
-    head installation;
-    steps trimtab_step[];
-    scopes jsonb;
-    applied jsonb;
-    audited jsonb;
-    earlier idempotency_keys;
-    result jsonb;
-    retry_key constant text := draft ->> 'idempotency_key';
-    who constant text := draft ->> 'author';
-begin
-    head := trimtab_lock();
-
-    if retry_key is not null then
-        select * into earlier from idempotency_keys where author = who and key = retry_key;
-        if found and earlier.request_hash <> draft ->> 'request_hash' then
-            raise exception 'key reused' using errcode = 'TT410', detail = jsonb_build_object('key', retry_key);
-        elsif found then
-            return earlier.result || '{"replayed": true}';
-        end if;
-    end if;
-
-    steps := trimtab_steps(draft);
-    perform trimtab_check(steps, (draft ->> 'base_revision')::bigint);
-
-    head.revision := head.revision + 1;
-    head.committed_at := greatest(clock_timestamp(), head.committed_at + interval '1 microsecond');
-    scopes := trimtab_write(steps, draft, head.revision, head.committed_at);
+-- The operations of one draft as steps.
+create function trimtab_steps(draft integer, operations jsonb) returns setof trimtab_step
+language sql stable as $$
     select
-        jsonb_agg(jsonb_build_array(
-            step.op, step.id, step.app_id, step.environment, step.key, step.version, step.sensitive
-        )),
-        jsonb_agg(jsonb_build_object(
-            'op', step.op,
-            'scope', trimtab_scope(step.app_id, step.environment),
-            'key', step.key,
-            'config_id', step.id,
-            'version', step.version,
-            'before', case when step.old_live then trimtab_audited(step.old_kind, step.old_value, step.old_sensitive) end,
-            'after', case when not step.deleted then trimtab_audited(step.kind, step.value, step.sensitive) end
-        ))
-    into applied, audited
-    from unnest(steps) as step;
-    head := trimtab_append(
-        head, head.committed_at, who, 'change.committed', head.revision, draft ->> 'address', draft ->> 'request_id',
-        jsonb_build_object('message', draft -> 'message', 'source', draft -> 'source', 'operations', audited)
-    );
-    update installation set
-        revision = head.revision, committed_at = head.committed_at,
-        audit_seq = head.audit_seq, audit_hash = head.audit_hash;
+        draft, (o.position - 1)::integer, o.op, o.app_id, o.environment, o.key, o.expected_version,
+        case
+            when o.environment <> '' then exists (
+                select from environments as e where e.app_id = o.app_id and e.environment = o.environment)
+            when o.app_id <> '' then exists (select from apps as a where a.app_id = o.app_id)
+            else true
+        end,
+        n.old_live, c.kind, c.value, coalesce(c.sensitive, false), coalesce(c.version, 0), coalesce(c.revision, 0),
+        c.updated_by, coalesce(c.id, gen_random_uuid()),
+        n.version, n.kind, case when o.op = 'put' then coalesce(o.value, 'null') end, n.value_digest, n.sensitive,
+        coalesce(o.description, c.description, ''), n.deleted,
+        case when n.old_live then trimtab_entry_digest(c.key, c.kind, c.version, c.value_digest) else 0 end
+        # case when n.deleted then 0 else trimtab_entry_digest(o.key, n.kind, n.version, n.value_digest) end
+    from rows from (jsonb_to_recordset(operations) as (
+        op text, app_id text, environment text, key text, value jsonb, value_digest bigint,
+        sensitive boolean, description text, expected_version bigint
+    )) with ordinality as o(
+        op, app_id, environment, key, value, value_digest, sensitive, description, expected_version, position
+    )
+    -- The limit keeps this a look-up by index for each operation, whatever the planner thinks of the table.
+    left join lateral (
+        select * from configs
+        where configs.app_id = o.app_id and configs.environment = o.environment and configs.key = o.key
+        limit 1
+    ) as c on true
+    cross join lateral (
+        select
+            coalesce(not c.deleted, false) as old_live,
+            coalesce(c.version, 0) + 1 as version,
+            case o.op when 'put' then 'value' when 'mask' then 'mask' else coalesce(c.kind, 'value') end as kind,
+            coalesce(o.sensitive, c.sensitive, false) as sensitive,
+            case when o.op = 'put' and not coalesce(o.sensitive, c.sensitive, false) then o.value_digest else 0 end
+                as value_digest,
+            o.op in ('delete', 'unmask') as deleted
+    ) as n
+$$;
 
-    result := jsonb_build_object(
-        'revision', head.revision,
-        'committed_at', trimtab_instant(head.committed_at),
-        'scopes', scopes,
-        'applied', applied
-    );
-    if retry_key is not null then
-        insert into idempotency_keys (author, key, request_hash, result, created_at)
-        values (who, retry_key, draft ->> 'request_hash', result, head.committed_at);
-    end if;
-    return result;
+-- The drafts of a wave, each with its steps, what they are called in the answer and in the audit, and the result that
+-- its Idempotency-Key has already. (Functions in SQL become part of the statement that calls them, and of its plan.)
+create function trimtab_read(wave jsonb) returns table (
+    draft integer, author text, message text, source text, address text, request_id text, base_revision bigint,
+    idempotency_key text, request_hash text, known_hash text, known_result jsonb,
+    steps trimtab_step[], possible boolean, applied jsonb, audited jsonb
+) language sql stable as $$
+    select
+        d.number::integer, d.author, d.message, d.source, d.address, d.request_id, d.base_revision,
+        d.idempotency_key, d.request_hash, known.request_hash, known.result,
+        done.steps, done.possible, done.applied, done.audited
+    from rows from (jsonb_to_recordset(wave) as (
+        author text, message text, source text, address text, request_id text, base_revision bigint,
+        idempotency_key text, request_hash text, operations jsonb
+    )) with ordinality as d(
+        author, message, source, address, request_id, base_revision, idempotency_key, request_hash, operations, number
+    )
+    left join lateral (
+        select * from idempotency_keys as k where k.author = d.author and k.key = d.idempotency_key limit 1
+    ) as known on true
+    cross join lateral (
+        select
+            array_agg(step) as steps,
+            bool_and(trimtab_possible(step, d.base_revision)) as possible,
+            jsonb_agg(jsonb_build_array(
+                step.op, step.id, step.app_id, step.environment, step.key, step.version,
+                step.sensitive
+            )) as applied,
+            jsonb_agg(jsonb_build_object(
+                'op', step.op,
+                'scope', trimtab_scope(step.app_id, step.environment),
+                'key', step.key,
+                'config_id', step.id,
+                'version', step.version,
+                'before', case when step.old_live then
+                    trimtab_audited(step.old_kind, step.old_value, step.old_sensitive) end,
+                'after', case when not step.deleted then
+                    trimtab_audited(step.kind, step.value, step.sensitive) end
+            )) as audited
+        from trimtab_steps(d.number::integer, d.operations) as step
+    ) as done
+$$;
+
+-- Write the changes of a wave, their entries and versions, the outbox and the audit. Statement after statement: one
+-- statement with all of them would be three times the work.
+create function trimtab_write(
+    changed trimtab_change[], steps trimtab_step[], touched change_scopes[], audited audit_logs[], at timestamptz
+) returns void language plpgsql as $$
+begin
+    insert into changes (revision, author, message, source, committed_at, request_id, address)
+    select c.revision, c.author, c.message, c.source, c.at, c.request_id, c.address
+    from unnest(changed) as c where c.revision is not null;
+
+    insert into configs (
+        id, app_id, environment, key, kind, value, value_digest, sensitive, description,
+        version, revision, deleted, updated_at, updated_by
+    )
+    select
+        s.id, s.app_id, s.environment, s.key, s.kind, s.value, s.value_digest, s.sensitive, s.description,
+        s.version, (changed[s.draft]).revision, s.deleted, (changed[s.draft]).at, (changed[s.draft]).author
+    from unnest(steps) as s
+    on conflict (app_id, environment, key) do update set
+        kind = excluded.kind, value = excluded.value, value_digest = excluded.value_digest,
+        sensitive = excluded.sensitive, description = excluded.description, version = excluded.version,
+        revision = excluded.revision, deleted = excluded.deleted, updated_at = excluded.updated_at,
+        updated_by = excluded.updated_by;
+
+    insert into config_versions (config_id, version, revision, position, op, kind, value, sensitive)
+    select s.id, s.version, (changed[s.draft]).revision, s.position, s.op, s.kind, s.value, s.sensitive
+    from unnest(steps) as s;
+
+    insert into change_scopes select * from unnest(touched);
+
+    insert into outbox (revision, scope, committed_at)
+    select t.revision, trimtab_scope(t.app_id, t.environment), at from unnest(touched) as t;
+
+    insert into audit_logs select * from unnest(audited);
 end
 $$;
 
--- Commit a draft, or with `dry_run` find out what that would do and leave nothing behind.
--- Its statements get no plan for the particular values: planning takes several times as long as running them.
-create function trimtab_commit(draft jsonb) returns jsonb language plpgsql
+-- Carry out one wave of drafts: moves `head` on, and adds each draft's outcome to `answers`.
+create function trimtab_apply(inout head installation, wave jsonb, inout answers jsonb[]) language plpgsql as $$
+declare
+    draft record;
+    outcomes jsonb[];
+    changed trimtab_change[];
+    steps trimtab_step[];
+    touched change_scopes[];
+    audited audit_logs[];
+    place change_scopes;
+    places jsonb;
+    entry audit_logs;
+begin
+    for draft in select * from trimtab_read(wave) loop
+        if draft.known_hash = draft.request_hash then
+            outcomes[draft.draft] := draft.known_result || '{"replayed": true}';
+        elsif draft.known_hash is not null then
+            outcomes[draft.draft] := jsonb_build_object(
+                'state', 'TT410', 'detail', jsonb_build_object('key', draft.idempotency_key));
+        elsif not draft.possible then
+            outcomes[draft.draft] := trimtab_refusal(draft.steps, draft.base_revision);
+        else
+            head.revision := head.revision + 1;
+            head.committed_at := greatest(clock_timestamp(), head.committed_at + interval '1 microsecond');
+            places := '[]';
+            for place in
+                insert into scopes as known (app_id, environment, previous, revision, digest)
+                select s.app_id, s.environment, 0, head.revision, bit_xor(s.difference)
+                from unnest(draft.steps) as s group by s.app_id, s.environment
+                on conflict (app_id, environment) do update set
+                    previous = known.revision, revision = excluded.revision, digest = known.digest # excluded.digest
+                returning revision, app_id, environment, previous, digest
+            loop
+                touched := touched || place;
+                places := places || jsonb_build_array(
+                    jsonb_build_array(place.app_id, place.environment, place.previous, place.digest));
+            end loop;
+            outcomes[draft.draft] := jsonb_build_object(
+                'revision', head.revision,
+                'committed_at', trimtab_instant(head.committed_at),
+                'applied', draft.applied,
+                'scopes', places
+            );
+            entry.seq := head.audit_seq + 1;
+            entry.at := head.committed_at;
+            entry.actor := draft.author;
+            entry.action := 'change.committed';
+            entry.revision := head.revision;
+            entry.address := draft.address;
+            entry.request_id := draft.request_id;
+            entry.detail := jsonb_build_object(
+                'message', draft.message, 'source', draft.source, 'operations', draft.audited);
+            entry.previous_hash := head.audit_hash;
+            entry.hash := trimtab_audit_hash(entry);
+            head.audit_seq := entry.seq;
+            head.audit_hash := entry.hash;
+            audited := audited || entry;
+            steps := steps || draft.steps;
+            changed[draft.draft] := row(
+                draft.draft, head.revision, head.committed_at, draft.author, draft.message, draft.source,
+                draft.address, draft.request_id
+            )::trimtab_change;
+            if draft.idempotency_key is not null then
+                insert into idempotency_keys (author, key, request_hash, result, created_at)
+                values (
+                    draft.author, draft.idempotency_key, draft.request_hash, outcomes[draft.draft], head.committed_at
+                );
+            end if;
+        end if;
+    end loop;
+    if changed is not null then
+        perform trimtab_write(changed, steps, touched, audited, head.committed_at);
+    end if;
+    answers := answers || outcomes;
+end
+$$;
+
+-- Commit waves of drafts, and return for each what became of them.
+-- The statements get no plan for their particular values: planning takes several times as long as running them.
+create function trimtab_commit(waves jsonb) returns jsonb[] language plpgsql
 set plan_cache_mode = force_generic_plan as $$
 declare
-    result jsonb;
+    head installation;
+    done record;
+    answers jsonb[];
 begin
-    if not (draft ->> 'dry_run')::boolean then
-        return trimtab_apply(draft);
-    end if;
-    begin
-        result := trimtab_apply(draft - 'idempotency_key');
-        raise exception 'dry run' using errcode = 'TT000';
-    exception when sqlstate 'TT000' then
-        return result;
-    end;
+    head := trimtab_lock();
+    for number in 0 .. jsonb_array_length(waves) - 1 loop
+        done := trimtab_apply(head, waves -> number, answers);
+        head := done.head;
+        answers := done.answers;
+    end loop;
+    update installation set
+        revision = head.revision, committed_at = head.committed_at,
+        audit_seq = head.audit_seq, audit_hash = head.audit_hash;
+    return answers;
+end
+$$;
+
+-- What `trimtab_commit` would return; nothing is left behind.
+create function trimtab_rehearse(waves jsonb) returns jsonb[] language plpgsql as $$
+declare
+    answers jsonb[];
+begin
+    answers := trimtab_commit(waves);
+    raise exception 'dry run' using errcode = 'TT000';
+exception when sqlstate 'TT000' then
+    return answers;
 end
 $$;

@@ -1,2 +1,2 @@
--- Commit a draft: one round trip, one transaction.
+-- Commit waves of drafts: one round trip, one transaction.
 select trimtab_commit($1::jsonb)
