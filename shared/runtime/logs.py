@@ -1,4 +1,7 @@
-"""Logs: one JSON object a line for machines, or short lines for a person at a terminal."""
+"""Logs: one JSON object a line for machines, or short lines for a person at a terminal.
+
+A record is one line, whatever it holds: what strangers sent may be in it, and must neither forge a line nor lose one.
+"""
 
 import logging
 import sys
@@ -18,11 +21,11 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _encodable(record.getMessage()),
         }
         document |= {k: _plain(v) for k, v in record.__dict__.items() if k not in _STANDARD}
         if record.exc_info:
-            document["exception"] = self.formatException(record.exc_info)
+            document["exception"] = _encodable(self.formatException(record.exc_info))
         return encode(document).decode()
 
 
@@ -32,8 +35,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         extra = " ".join(f"{k}={v}" for k, v in record.__dict__.items() if k not in _STANDARD)
-        line = f"{at} {record.levelname:<7} {record.name}  {record.getMessage()}  {extra}".rstrip()
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = _visible(f"{at} {record.levelname:<7} {record.name}  {record.getMessage()}  {extra}".rstrip())
+        return f"{line}\n{_encodable(self.formatException(record.exc_info))}" if record.exc_info else line
 
 
 def configure(level: str, form: str = "json") -> None:
@@ -49,4 +52,25 @@ def configure(level: str, form: str = "json") -> None:
 
 
 def _plain(value: object) -> object:
-    return value if isinstance(value, (str, int, float, bool, type(None), list, dict)) else str(value)
+    """The value as JSON can have it, or else its text."""
+    if isinstance(value, str):
+        return _encodable(value)
+    try:
+        encode(value)
+    except TypeError:
+        return _encodable(str(value))
+    return value
+
+
+def _encodable(text: str) -> str:
+    """The text, with escapes for what no encoding has: bytes that were not text when they came."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
+def _visible(text: str) -> str:
+    """The text, with escapes for what would end the line or command the terminal."""
+    return text if text.isprintable() else "".join(map(_visible_character, text))
+
+
+def _visible_character(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
