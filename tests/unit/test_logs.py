@@ -17,6 +17,10 @@ def record(message: str, **extra: object) -> logging.LogRecord:
     return made
 
 
+def fail(message: str) -> None:
+    raise ValueError(message)
+
+
 @pytest.mark.parametrize(
     "value", [FORGED, "\udcff", 2**70, float("nan"), b"\xff", {"a": {1, 2}}, {1: "\udcff"}, [object]]
 )
@@ -51,8 +55,7 @@ def test_text_is_one_line_that_cannot_be_forged() -> None:
 @pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
 def test_an_exception_is_told_with_its_traceback(formatter: logging.Formatter) -> None:
     try:
-        msg = "odd \udcff"
-        raise ValueError(msg)
+        fail("odd \udcff")
     except ValueError:
         failed = record("failed")
         failed.exc_info = sys.exc_info()
