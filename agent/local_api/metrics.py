@@ -13,6 +13,7 @@ from agent.local_api.traffic import Requests
 from agent.local_api.view import AgentView
 from agent.local_api.watch import Watch
 from agent.sync.status import State
+from shared.runtime.connection import SERVER
 
 _PREFIX = "trimtab_agent_"
 _COUNTERS = {
@@ -38,7 +39,7 @@ class Metrics(Collector):
 
     def scrape(self) -> web.Response:
         """Everything as text."""
-        headers = {"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"}
+        headers = {"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store", "Server": SERVER}
         return web.Response(body=generate_latest(self._registry), headers=headers)
 
     def collect(self) -> Iterator[Metric]:

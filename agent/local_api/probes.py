@@ -6,13 +6,14 @@ from aiohttp import web
 from agent.local_api.errors import ProblemError
 from agent.local_api.freshness import Freshness
 from agent.local_api.view import AgentView, FileView
+from shared.runtime.connection import SERVER
 from shared.wire.codec import Json, encode
 from shared.wire.problem import Problem, ProblemType
 
 SYNC_PATIENCE = 10.0
 """Seconds that a forced resync may take before its caller is told that it did not work."""
 
-_NO_STORE = {"Cache-Control": "no-store", "Content-Type": "application/json"}
+_NO_STORE = {"Cache-Control": "no-store", "Content-Type": "application/json", "Server": SERVER}
 
 
 class Probes:

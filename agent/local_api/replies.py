@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from agent.local_api.answers import Body
+from shared.runtime.connection import SERVER
 
 REVISION_HEADER = "Trimtab-Revision"
 """The snapshot's revision at the moment of the answer; not part of what the ETag stands for."""
@@ -13,7 +14,7 @@ CACHE_CONTROL = "private, no-cache"
 
 def reply(request: web.Request, body: Body, revision: int, content_type: str, vary: str = "") -> web.Response:
     """200 with the bytes, or 304."""
-    headers = {"ETag": body.etag, "Cache-Control": CACHE_CONTROL, REVISION_HEADER: str(revision)}
+    headers = {"ETag": body.etag, "Cache-Control": CACHE_CONTROL, "Server": SERVER, REVISION_HEADER: str(revision)}
     if vary:
         headers["Vary"] = vary
     given = request.headers.get("If-None-Match")

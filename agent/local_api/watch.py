@@ -11,6 +11,7 @@ from agent.local_api.errors import ProblemError
 from agent.local_api.replies import CACHE_CONTROL
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
+from shared.runtime.connection import SERVER
 from shared.wire.codec import encode
 from shared.wire.problem import Problem, ProblemType
 from shared.wire.sse import CONTENT_TYPE, comment, frame
@@ -80,7 +81,9 @@ class Watch:
         if len(self._readers) >= MAX_READERS:
             detail = f"{MAX_READERS} streams are open already."
             raise ProblemError(Problem(ProblemType.UNAVAILABLE, detail, retry_after=5))
-        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE, "Cache-Control": CACHE_CONTROL})
+        response = web.StreamResponse(
+            headers={"Content-Type": CONTENT_TYPE, "Cache-Control": CACHE_CONTROL, "Server": SERVER}
+        )
         with self._reading(request) as reader, reader.scope:
             try:
                 await response.prepare(request)

@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from control_plane.api.endpoint import PRINCIPAL, ROUTE
 from control_plane.metrics import Metrics
 from shared.runtime.clock import Clock
-from shared.runtime.http import REQUEST_ID, REQUEST_ID_HEADER
+from shared.runtime.http import REQUEST_ID, REQUEST_ID_HEADER, SERVER
 
 _READS = {hdrs.METH_GET, hdrs.METH_HEAD}
 _METHODS = _READS | {hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_DELETE, hdrs.METH_PATCH, hdrs.METH_OPTIONS}
@@ -53,7 +53,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Put on an answer what it does not say itself; also on streams, which start before the middleware sees them."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers["Server"] = "trimtab"
+    response.headers["Server"] = SERVER
     response.headers.setdefault(REQUEST_ID_HEADER, request.get(REQUEST_ID, ""))
 
 

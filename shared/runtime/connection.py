@@ -14,7 +14,10 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from shared.wire.problem import CONTENT_TYPE, Problem, ProblemType
 
-FIRST_REQUEST_TIMEOUT = 10.0
+SERVER = "trimtab"
+"""What every answer says served it: not which library in which version."""
+
+FIRST_REQUEST_TIMEOUT = 30.0
 """Seconds within which a new connection must have sent the whole head of a request."""
 
 _DEFAULTS = {
@@ -63,7 +66,7 @@ class Connection(web.RequestHandler):
             msg = "the answer had begun"
             raise ConnectionError(msg)
         problem = self._problem(exc)
-        headers = {"Cache-Control": "no-store", "Server": "trimtab", "X-Request-Id": request_id}
+        headers = {"Cache-Control": "no-store", "Server": SERVER, "X-Request-Id": request_id}
         body = problem.encode(request_id)
         response = web.Response(status=problem.type.status, body=body, content_type=CONTENT_TYPE, headers=headers)
         response.force_close()

@@ -14,7 +14,7 @@ import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from shared.runtime.connection import Runner
+from shared.runtime.connection import SERVER, Runner
 from shared.runtime.listen import Listen
 from shared.wire.problem import CONTENT_TYPE, Problem, ProblemType
 
@@ -41,7 +41,7 @@ class AddressInUseError(Exception):
 
 def problem_response(problem: Problem, request: web.BaseRequest) -> web.Response:
     """The HTTP answer for a problem."""
-    headers = {"Cache-Control": "no-store", "Server": "trimtab"}
+    headers = {"Cache-Control": "no-store", "Server": SERVER}
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
     if problem.type is ProblemType.UNAUTHENTICATED:
@@ -172,6 +172,7 @@ def _answers(path: Path) -> bool:
 __all__ = [
     "REQUEST_ID",
     "REQUEST_ID_HEADER",
+    "SERVER",
     "AddressInUseError",
     "Listen",
     "Translate",

@@ -146,6 +146,12 @@ async def test_a_method_that_is_not_there_is_named_with_those_that_are(program: 
     assert (status, document["detail"]) == (405, "PUT is not available at /healthz; GET, HEAD are.")
 
 
+async def test_no_answer_says_what_it_is_made_of(program: Program) -> None:
+    for path in (b"/healthz", b"/readyz", b"/status", b"/metrics", b"/v1/configs", b"/v1/values/a", b"/api/v1/apps"):
+        answer = await program.send(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert b"\r\nServer: trimtab\r\n" in answer, path
+
+
 async def test_bytes_that_are_not_text_do_not_break_an_answer(program: Program) -> None:
     for path in (b"/v1/configs/\xff", b"/v1/values/%ff", b"/api/v1/apps/\xff", b"/v1/configs?prefix=\xff"):
         request = b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Request-Id: \xff\r\n\r\n"
