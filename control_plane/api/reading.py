@@ -63,7 +63,7 @@ def read_body(model: type[M], raw: bytes, limits: Limits) -> M:
 def read_query(model: type[M], request: web.Request, limits: Limits) -> M:
     """The query as its model; a parameter that it does not know, or given twice, is a violation."""
     given = request.query
-    if twice := sorted(name for name, times in Counter(given.keys()).items() if times > 1):
+    if twice := sorted(name for name, times in Counter(name for name, _ in given.items()).items() if times > 1):
         raise InvalidError([Violation(f"?{name}", "given more than once") for name in twice])
     try:
         return model.model_validate(dict(given), context=limits)
