@@ -377,7 +377,8 @@ begin
     end loop;
     update installation set
         revision = head.revision, committed_at = head.committed_at,
-        audit_seq = head.audit_seq, audit_hash = head.audit_hash;
+        audit_seq = head.audit_seq, audit_hash = head.audit_hash
+    where revision < head.revision; -- unless all were refused or known
     return answers;
 end
 $$;
