@@ -34,7 +34,7 @@ async def _case(directory: Path, transport: Transport, plan: Plan) -> Result:
         "the agent's footprint, 1,000 configs",
         transport,
         {
-            "RSS MB": round(rss / 2**20, 1),
+            "RSS MiB": round(rss / 2**20, 1),
             "idle CPU %": round(idle * 100, 2),
             "first start to ready ms": round(first_start * 1000),
             "start to ready from last known good ms": round(median(starts) * 1000),
