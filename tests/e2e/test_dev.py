@@ -28,6 +28,7 @@ def mortal(tmp_path: Path) -> Iterator[Dev]:
         yield started
 
 
+@pytest.mark.usefixtures("curl")
 async def test_it_starts_everything_and_what_it_prints_can_be_pasted(running: Dev, tmp_path: Path) -> None:
     commands = [line.strip() for line in running.output.splitlines() if line.startswith(("  curl", "  grep"))]
     assert len(commands) == 4

@@ -30,6 +30,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
         yield started
 
 
+@pytest.mark.usefixtures("curl")
 async def test_every_command_of_the_readme_does_what_it_says(running: Dev) -> None:
     first, load, *blocks = _BLOCK.findall((ROOT / "README.md").read_text())
     assert set(re.findall(r"^make (\w+)", first, re.MULTILINE)) == {"run", "test"}

@@ -1,9 +1,13 @@
 """Install a server's Debian package, where we may."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.servers.server import ServerError
@@ -25,16 +29,25 @@ def install(package: str) -> None:
     """
     sys.stderr.write(f"installing Debian's {package} for the tests ...\n")
     sys.stderr.flush()
-    own_policy = not _POLICY.exists()
-    if own_policy:
-        _POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
-        _POLICY.chmod(0o755)
-    try:
-        _apt_get("update")
-        _apt_get("install", "--yes", "--no-install-recommends", package)
-    finally:
+    with _alone():
+        own_policy = not _POLICY.exists()
         if own_policy:
-            _POLICY.unlink()
+            _POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+            _POLICY.chmod(0o755)
+        try:
+            _apt_get("update")
+            _apt_get("install", "--yes", "--no-install-recommends", package)
+        finally:
+            if own_policy:
+                _POLICY.unlink()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process of ours at a time: an update does not wait for another one's lock, it fails."""
+    with (Path(tempfile.gettempdir()) / "trimtab-tests-apt.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _apt_get(*arguments: str) -> None:
