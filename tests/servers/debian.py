@@ -45,7 +45,7 @@ def install(package: str) -> None:
 @contextmanager
 def _alone() -> Iterator[None]:
     """One process of ours at a time: an update does not wait for another one's lock, it fails."""
-    with (Path(tempfile.gettempdir()) / "trimtab-tests-apt.lock").open("w") as lock:
+    with (Path(tempfile.gettempdir()) / f"trimtab-tests-apt-{os.geteuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
