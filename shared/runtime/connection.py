@@ -6,12 +6,12 @@ a traceback that holds the very bytes it could not read, which may be those of a
 
 import asyncio
 import logging
-import secrets
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
+from shared.runtime.request_id import new_request_id
 from shared.wire.problem import CONTENT_TYPE, Problem, ProblemType
 
 SERVER = "trimtab"
@@ -56,7 +56,7 @@ class Connection(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002 - aiohttp's words, which quote the request
     ) -> web.StreamResponse:
         """Answer what could not be read, or what failed outside of every middleware."""
-        request_id = secrets.token_hex(8)
+        request_id = new_request_id()
         facts = {"request_id": request_id, "address": request.remote or ""}
         if isinstance(exc, HttpProcessingError):
             _log.info("refused what is not HTTP", extra=facts | {"reason": type(exc).__name__})

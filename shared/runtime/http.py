@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import secrets
 import socket
 import stat
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,6 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from shared.runtime.connection import SERVER, Runner
 from shared.runtime.listen import Listen
+from shared.runtime.request_id import new_request_id
 from shared.wire.problem import CONTENT_TYPE, Problem, ProblemType
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -60,7 +60,7 @@ def problems_middleware(translate: Translate) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get(REQUEST_ID_HEADER, "")
-        request_id = given if _SAFE_ID.fullmatch(given) else secrets.token_hex(8)
+        request_id = given if _SAFE_ID.fullmatch(given) else new_request_id()
         request[REQUEST_ID] = request_id
         try:
             response = await handler(request)
