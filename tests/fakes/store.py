@@ -1,4 +1,7 @@
-"""A store in memory: changes, snapshots, registry and outbox of the control plane, without SQL and without rules."""
+"""A store in memory: changes, snapshots, registry and outbox of the control plane, without SQL and without rules.
+
+`tests/contract/test_store.py` holds what it does against PostgreSQL; what nobody needs of it raises.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -84,8 +87,7 @@ class FakeStore:
 
     async def messages_after(self, revision: int, limit: int) -> list[ChangeMessage]:
         await self._asked("messages_after")
-        revisions = sorted({each.revision for each in self.messages if each.revision > revision})[:limit]
-        return [each for each in self.messages if each.revision in revisions]
+        return _changes([each for each in self.messages if each.revision > revision], limit)
 
     async def get_change(self, revision: int) -> ChangeRecord:
         await self._asked("get_change")
@@ -150,6 +152,12 @@ class FakeStore:
         raise NotImplementedError
 
 
+def _changes(messages: Sequence[ChangeMessage], limit: int) -> list[ChangeMessage]:
+    """The messages of the first `limit` changes among these."""
+    revisions = sorted({each.revision for each in messages})[:limit]
+    return [each for each in messages if each.revision in revisions]
+
+
 class FakeOutbox:
     """The outbox of a fake store, for whoever leads. `lost` makes every call fail, as does the store's outage."""
 
@@ -166,7 +174,7 @@ class FakeOutbox:
 
     async def pending(self, limit: int) -> list[ChangeMessage]:
         await self._asked("pending")
-        return self._store.unpublished[:limit]
+        return _changes(self._store.unpublished, limit)
 
     async def mark_published(self, messages: Sequence[ChangeMessage]) -> None:
         await self._asked("mark_published")
