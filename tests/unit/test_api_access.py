@@ -1,7 +1,5 @@
 """Who is known, for how long, and what the roles may do."""
 
-from uuid import uuid4
-
 import pytest
 
 from control_plane.domain.attribution import Attribution
@@ -18,7 +16,7 @@ OPERATOR = Principal("operator", Role.OPERATOR)
 
 @pytest.fixture
 def store() -> FakeCredentials:
-    return FakeCredentials({token_hash("agent"): AGENT, token_hash("operator"): OPERATOR})
+    return FakeCredentials({token_hash("agent"): AGENT, token_hash("operator"): OPERATOR}, ("shop", "prod"))
 
 
 @pytest.fixture
@@ -53,10 +51,13 @@ async def test_a_token_revoked_elsewhere_stops_working_soon(
 
 
 async def test_a_token_revoked_here_stops_working_at_once(subject: Access) -> None:
-    await subject.authenticate("agent")
-    await subject.revoke_agent_token("shop", "prod", uuid4(), Attribution("operator"))
+    by = Attribution("operator")
+    made, secret = await subject.create_agent_token("shop", "prod", "node 1", by)
+    assert (await subject.authenticate(secret)).id == f"agent:{made.id}"
+    await subject.revoke_agent_token("shop", "prod", made.id, by)
     with pytest.raises(UnauthenticatedError):
-        await subject.authenticate("agent")
+        await subject.authenticate(secret)
+    assert await subject.authenticate("agent") == AGENT
 
 
 async def test_while_the_store_is_away_whom_we_knew_is_known(
