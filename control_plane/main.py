@@ -5,17 +5,14 @@ process) and `_broker` (RabbitMQ or none). Everything else is the same in `trimt
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from socket import gethostname
-from typing import TypeVar
 
 import anyio
 
 from control_plane.api.app import build_app
 from control_plane.api.services import Services
-from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import UnavailableError
 from control_plane.domain.principal import token_hash
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence
@@ -25,7 +22,7 @@ from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs
 from control_plane.postgres.credentials import PostgresCredentials
 from control_plane.postgres.leadership import PostgresLeadership
-from control_plane.postgres.migrate import Migrated, MigrationError, migrate, require_current
+from control_plane.postgres.migrate import migrate, require_current
 from control_plane.postgres.pool import open_pool
 from control_plane.postgres.probe import PostgresProbe
 from control_plane.postgres.receipts import PostgresReceipts
@@ -43,21 +40,17 @@ from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
 from control_plane.services.snapshots import Snapshots
 from control_plane.settings import Settings
+from control_plane.starting import StartError, clear_errors, in_event_loop, ourselves
 from control_plane.workers.follower import Follower
 from control_plane.workers.heartbeats import Heartbeats
 from control_plane.workers.housekeeping import Housekeeping
 from control_plane.workers.relay import Relay
 from shared.runtime.clock import SystemClock
-from shared.runtime.http import AddressInUseError, Listen, serving
+from shared.runtime.http import Listen, serving
 from shared.runtime.lifecycle import Worker, running, wait_for_stop_signal
 from shared.runtime.retry import Backoff
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
-
-
-class StartError(Exception):
-    """It cannot run as it is; the text is one line that says why and what to do."""
 
 
 def run(settings: Settings) -> None:
@@ -91,7 +84,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
         changes, configs, registry = PostgresChanges(pool), PostgresConfigs(pool), PostgresRegistry(pool)
         credentials = PostgresCredentials(pool)
         if settings.bootstrap_token:
-            await credentials.ensure_operator(token_hash(settings.bootstrap_token), _ourselves())
+            await credentials.ensure_operator(token_hash(settings.bootstrap_token), ourselves())
         feed = Feed(changes, metrics, clock)
         await feed.load()
         snapshots = Snapshots(configs, feed, lossy.cache, metrics, clock)
@@ -179,71 +172,3 @@ async def _prepare_schema(settings: Settings) -> None:
             await anyio.sleep(backoff.next())
     msg = f"PostgreSQL does not answer ({away}): check TRIMTAB_DATABASE_URL"
     raise StartError(msg)
-
-
-def migrate_database(dsn: str) -> Migrated:
-    """Bring the schema to this version.
-
-    Raises:
-        StartError: it cannot be done.
-    """
-    with clear_errors():
-        return in_event_loop(migrate, dsn)
-
-
-def set_operator_token(dsn: str, token: str) -> None:
-    """Make this token the bootstrap operator's.
-
-    Raises:
-        StartError: it cannot be done.
-    """
-
-    async def ensure() -> None:
-        await require_current(dsn)
-        async with open_pool(dsn, 1) as pool:
-            await PostgresCredentials(pool).ensure_operator(token_hash(token), _ourselves())
-
-    with clear_errors():
-        in_event_loop(ensure)
-
-
-def _ourselves() -> Attribution:
-    return Attribution("system", gethostname())
-
-
-def in_event_loop(function: Callable[..., Awaitable[T]], *arguments: object) -> T:
-    """Run a coroutine function to its end."""
-    return anyio.run(function, *arguments, backend_options={"use_uvloop": True})
-
-
-@contextmanager
-def clear_errors(*also: type[Exception]) -> Iterator[None]:
-    """Turn what an operator can mend, and what `also` names, into a `StartError`; a bug goes through."""
-    try:
-        yield
-    except Exception as error:
-        for leaf in _leaves(error):
-            if (line := str(leaf) if isinstance(leaf, also) else _line(leaf)) is not None:
-                raise StartError(line) from error
-        raise
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """The errors inside a task group's error."""
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    else:
-        yield error
-
-
-def _line(error: BaseException) -> str | None:
-    match error:
-        case StartError() | MigrationError():
-            return str(error)
-        case AddressInUseError():
-            return f"{error.address} cannot be listened on: stop what uses it, or set TRIMTAB_LISTEN"
-        case UnavailableError():
-            return f"{error}: check that it runs and that its URL is right"
-        case _:
-            return None

@@ -28,7 +28,8 @@ def control_plane(listen: Listen = None) -> None:
     `trimtab settings` shows all that can be set.
     """
     settings = _settings(listen=listen)
-    from control_plane.main import StartError, run
+    from control_plane.main import run
+    from control_plane.starting import StartError
     from shared.runtime import logs
 
     logs.configure(settings.log_level, settings.log_format)
@@ -43,7 +44,8 @@ def control_plane(listen: Listen = None) -> None:
 def migrate() -> None:
     """Bring the database at TRIMTAB_DATABASE_URL to the schema of this version. Safe to run at any time, by many."""
     settings = _settings()
-    from control_plane.main import StartError, migrate_database
+    from control_plane.starting import StartError
+    from control_plane.upkeep import migrate_database
 
     try:
         done = migrate_database(settings.database_url)
@@ -68,7 +70,8 @@ def operator_key(
     if settings.bootstrap_token:
         fail("TRIMTAB_BOOTSTRAP_TOKEN is set and would replace a new token at the next start: change it there")
     from control_plane.domain.principal import Role, new_token
-    from control_plane.main import StartError, set_operator_token
+    from control_plane.starting import StartError
+    from control_plane.upkeep import set_operator_token
 
     token = new_token(Role.OPERATOR)
     try:
