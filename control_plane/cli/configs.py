@@ -137,7 +137,7 @@ def agents(
 ) -> None:
     """List the live agents and the revision that each has applied."""
     with _client(url, token) as client:
-        items = client.get("/api/v1/agents", {"app_id": app, "environment": environment})["items"]
+        items = list(client.pages("/api/v1/agents", {"app_id": app, "environment": environment}))
     if json:
         show_json(items)
         return
