@@ -121,6 +121,19 @@ def test_list_reads_all_pages(api: _Api) -> None:
     assert lines[1].endswith("(masked)")
 
 
+def test_agents_reads_all_pages(api: _Api) -> None:
+    agent = {"app_id": "shop", "environment": "prod", "state": "live", "transport": "sse", "revision": 7}
+    api.answers = [
+        (200, {"items": [agent | {"instance": "one"}], "next_cursor": "more"}),
+        (200, {"items": [agent | {"instance": "two"}], "next_cursor": None}),
+    ]
+    done = _run(api, "agents", "--app", "shop")
+    assert done.exit_code == 0
+    assert "one" in done.output
+    assert "two" in done.output
+    assert "cursor=more" in api.asked[1][1]
+
+
 def test_a_problem_is_told_with_its_violations(api: _Api) -> None:
     problem = {"detail": "Not like this.", "violations": [{"pointer": "/operations/0/key", "detail": "too long"}]}
     api.answers.append((422, problem))
