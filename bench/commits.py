@@ -12,6 +12,7 @@ import asyncpg
 
 from bench.result import Plan, Result, percentiles
 from bench.rig import Bed, Transport, bed
+from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Draft, Op, Operation
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.pool import open_pool
@@ -59,7 +60,7 @@ async def _in_the_store(pool: asyncpg.Pool, clients: int, seconds: float) -> Res
 
     async def commit(client: int, value: int) -> None:
         operation = Operation(Op.PUT, scope, f"bench.client-{client}", str(value).encode())
-        await changes.commit(Draft((operation,), author="operator"))
+        await changes.commit(Draft((operation,), by=Attribution("operator")))
 
     async def update(client: int, value: int) -> None:
         await pool.execute("update bench_bare set value = $2 where id = $1", client, value)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import anyio
 
-from control_plane.domain.attribution import Attribution
+from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.errors import UnavailableError
 from control_plane.postgres.migrate import MigrationError
 from shared.runtime.http import AddressInUseError
@@ -21,7 +21,7 @@ class StartError(Exception):
 
 def ourselves() -> Attribution:
     """To whom what a program does by itself is attributed."""
-    return Attribution("system", gethostname())
+    return Attribution("system", gethostname(), source=Source.SYSTEM)
 
 
 def in_event_loop(function: Callable[..., Awaitable[T]], *arguments: object) -> T:

@@ -38,7 +38,7 @@ class Store:
 
     async def commit(self, *operations: Operation, **draft: Any) -> Committed:
         """Commit these operations as one change."""
-        return await self.changes.commit(Draft(operations, **({"author": "olga"} | draft)))
+        return await self.changes.commit(Draft(operations, **({"by": OLGA} | draft)))
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from control_plane.domain.attribution import Attribution
+from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.errors import InvalidError, NotFoundError
 from control_plane.domain.limits import Limits
 from control_plane.domain.principal import Principal
@@ -22,6 +22,7 @@ Q = TypeVar("Q")
 DEFAULT_PAGE = 100
 _MAX_REVISION = 2**63 - 1
 _UUID_LENGTH = 36
+_USER_AGENT_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,16 @@ class Call(Generic[B, Q]):
     @property
     def attribution(self) -> Attribution:
         """To whom what this request does is attributed."""
-        return Attribution(self.principal.id, self.address, self.request_id)
+        agent = self.request.headers.get("User-Agent", "")[:_USER_AGENT_LENGTH]
+        source = Source.CLI if agent.startswith("trimtab-cli") else Source.API
+        return Attribution(
+            self.principal.id, self.address, self.request_id, self.principal.role, printable(agent), source
+        )
+
+
+def printable(text: str) -> str:
+    """A text from a header, fit to be stored: what no person could read is left out."""
+    return "".join(each for each in text if each.isprintable())
 
 
 def app_in(request: web.Request) -> str:

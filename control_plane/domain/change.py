@@ -1,10 +1,12 @@
 """A change before and after it is committed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from control_plane.domain.attribution import Attribution, Source
 from shared.domain.entry import Kind
 from shared.domain.scope import Scope
 from shared.wire.messages import ChangeMessage
@@ -23,22 +25,12 @@ class Op(StrEnum):
     """Take a mask away."""
 
 
-class Source(StrEnum):
-    """The way by which a change came."""
-
-    API = "api"
-    CLI = "cli"
-    CONSOLE = "console"
-    GITOPS = "gitops"
-    ROLLOUT = "rollout"
-
-
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation of a draft. `value` is canonical JSON, empty unless `op` is put.
 
     `expected_version` is what the caller read (0: there must be no live entry; None: whatever is there).
-    `sensitive` and `description` None keep what the entry has.
+    `sensitive`, `description`, `owner` and `labels` None keep what the entry has.
     """
 
     op: Op
@@ -48,6 +40,16 @@ class Operation:
     sensitive: bool | None = None
     description: str | None = None
     expected_version: int | None = None
+    owner: str | None = None
+    labels: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """Why guards were overridden, and the names of those that would have refused."""
+
+    reason: str
+    guards: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +57,30 @@ class Draft:
     """A change as it is asked for. `pointer`s of problems refer to `operations` by index.
 
     `base_revision`: refuse if a key of the change moved since. `idempotency_key` with `request_hash`: a second
-    commit of the same request returns the first one's result.
+    commit of the same request returns the first one's result. `rules_revision`: refuse if policies or schemas are no
+    longer what the draft was checked against. `edition` is given for a change that is stored already: it is committed
+    only if it is still open, and unedited since. `author` is who wrote it, where that is not who commits it.
     """
 
     operations: tuple[Operation, ...]
-    author: str
+    by: Attribution
     message: str = ""
-    source: Source = Source.API
     base_revision: int | None = None
     idempotency_key: str | None = None
     request_hash: bytes = b""
-    address: str = ""
-    request_id: str = ""
     dry_run: bool = False
+    id: UUID = field(default_factory=uuid4)
+    edition: int | None = None
+    author: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    reverts: int | None = None
+    forced: Forced | None = None
+    rules_revision: int | None = None
+
+    @property
+    def written_by(self) -> str:
+        """Whom the change is attributed to."""
+        return self.author or self.by.principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,7 @@ class Committed:
     `replayed`: this is the result of an earlier request with the same Idempotency-Key; there is nothing to send.
     """
 
+    id: UUID
     revision: int
     committed_at: datetime
     applied: tuple[Applied, ...]
@@ -112,6 +126,8 @@ class Config:
     deleted: bool
     updated_at: datetime
     updated_by: str
+    owner: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +147,12 @@ class ConfigVersion:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRecord:
-    """A change as it is looked up later. Sensitive values are left out of its messages."""
+    """A committed change as it is looked up later.
 
+    `committed_by` differs from the author where somebody else committed it; `reverts` is the revision that it undoes.
+    """
+
+    id: UUID
     revision: int
     author: str
     message: str
@@ -140,6 +160,10 @@ class ChangeRecord:
     committed_at: datetime
     scopes: tuple[Scope, ...]
     applied: tuple[Applied, ...]
+    committed_by: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    reverts: int | None = None
+    forced: Forced | None = None
 
 
 @dataclass(frozen=True, slots=True)

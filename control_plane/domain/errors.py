@@ -6,7 +6,8 @@ TrimtabError
 ├── InvalidError              (violations)
 ├── TooLargeError             (limit, allowed, unit)
 ├── ConflictError             (detail, facts)
-│   └── KeyReusedError        an Idempotency-Key that was used for another request
+│   ├── KeyReusedError        an Idempotency-Key that was used for another request
+│   └── RulesMovedError       policies or schemas changed since the draft was checked
 ├── VersionMismatchError      (expected, current)
 ├── PreconditionRequiredError If-Match is missing
 ├── UnauthenticatedError
@@ -60,6 +61,10 @@ class ConflictError(TrimtabError):
 
 class KeyReusedError(ConflictError):
     """The Idempotency-Key was used for another request."""
+
+
+class RulesMovedError(ConflictError):
+    """Policies or schemas are no longer those that a draft was checked against: check it again."""
 
 
 class VersionMismatchError(TrimtabError):

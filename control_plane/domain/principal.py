@@ -10,14 +10,26 @@ class Role(StrEnum):
     """What a principal may do at all."""
 
     OPERATOR = "operator"
+    """The bootstrap operator: everything in the API."""
+    ADMIN = "admin"
     """Everything in the API."""
+    VIEWER = "viewer"
+    """Look at everything that is no secret."""
+    EDITOR = "editor"
+    """Propose changes; others approve and commit them."""
+    APPROVER = "approver"
+    """Approve and reject what others propose."""
+    PUBLISHER = "publisher"
+    """Propose changes, and commit what needs no approval or has it."""
+    AUDITOR = "auditor"
+    """Look at everything that is no secret, and at the audit records."""
     AGENT = "agent"
     """Read the snapshot of its own app/environment, and report about itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A known caller. An agent's `app_id` and `environment` are set, an operator's are None."""
+    """A known caller. An agent's `app_id` and `environment` are set, everybody else's are None."""
 
     id: str
     role: Role
@@ -26,7 +38,7 @@ class Principal:
 
     def sees(self, app_id: str, environment: str) -> bool:
         """Whether this principal may read the snapshot of this app/environment."""
-        return self.role is Role.OPERATOR or (self.app_id, self.environment) == (app_id, environment)
+        return self.role is not Role.AGENT or (self.app_id, self.environment) == (app_id, environment)
 
 
 def new_token(role: Role) -> str:

@@ -38,13 +38,13 @@ class PostgresCredentials:
 
     async def ensure_operator(self, token_hash: bytes, by: Attribution) -> None:
         """Let this token be the bootstrap operator's; any earlier bootstrap token stops working."""
-        await fetch(self._pool, _ENSURE_OPERATOR, token_hash, *attributed(by))
+        await fetch(self._pool, _ENSURE_OPERATOR, token_hash, attributed(by))
 
     async def create_agent_token(
         self, app_id: str, environment: str, token_hash: bytes, description: str, by: Attribution
     ) -> AgentToken:
         """Keep a new agent token's hash."""
-        row = await fetch_row(self._pool, _CREATE, app_id, environment, token_hash, description, *attributed(by))
+        row = await fetch_row(self._pool, _CREATE, app_id, environment, token_hash, description, attributed(by))
         if row is None:
             raise await not_registered(self._pool, app_id, environment)
         return agent_token(row)
@@ -55,5 +55,5 @@ class PostgresCredentials:
 
     async def revoke_agent_token(self, app_id: str, environment: str, token_id: UUID, by: Attribution) -> None:
         """Make a token stop working."""
-        if await fetch_row(self._pool, _REVOKE, app_id, environment, token_id, *attributed(by)) is None:
+        if await fetch_row(self._pool, _REVOKE, app_id, environment, token_id, attributed(by)) is None:
             raise NotFoundError(_KIND, str(token_id))

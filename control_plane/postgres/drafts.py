@@ -4,11 +4,12 @@ import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from control_plane.domain.change import Committed, Draft, Op, Operation
 from control_plane.domain.errors import InvalidError
 from control_plane.postgres.errors import refusal
-from control_plane.postgres.rows import REMOVING, applied, entry, scope
+from control_plane.postgres.rows import REMOVING, applied, attribution, entry, scope
 from shared.domain.entry import Kind, value_digest
 from shared.wire.codec import Json, decode, encode, fragment
 from shared.wire.messages import ChangeMessage, Delete, Put
@@ -17,6 +18,9 @@ from shared.wire.problem import Violation
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """A NUL character in JSON, told from a backslash that happens to stand before the letters."""
+
+
+_UNSTORABLE = "contains a NUL character, which cannot be stored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,9 @@ def write_draft(draft: Draft) -> WrittenDraft:
     if violations := [*_nul_characters(draft), *_repetitions(draft)]:
         raise InvalidError(violations)
     marks: set[Hashable] = {(each.scope, each.key) for each in draft.operations}
+    marks.add(draft.id)
     if draft.idempotency_key is not None:
-        marks.add((draft.author, draft.idempotency_key))
+        marks.add((draft.by.principal, draft.idempotency_key))
     return WrittenDraft(_document(draft), frozenset(marks))
 
 
@@ -57,12 +62,16 @@ def waves(drafts: Sequence[WrittenDraft]) -> bytes:
 def _document(draft: Draft) -> bytes:
     return encode(
         {
-            "author": draft.author,
+            "id": str(draft.id),
+            "edition": draft.edition,
+            "author": draft.written_by,
             "message": draft.message,
-            "source": draft.source,
-            "address": draft.address,
-            "request_id": draft.request_id,
+            "who": attribution(draft.by),
             "base_revision": draft.base_revision,
+            "labels": dict(draft.labels),
+            "reverts": draft.reverts,
+            "forced": draft.forced and {"reason": draft.forced.reason, "guards": list(draft.forced.guards)},
+            "rules_revision": draft.rules_revision,
             "idempotency_key": None if draft.dry_run else draft.idempotency_key,
             "request_hash": draft.request_hash.hex(),
             "operations": [_operation_document(each) for each in draft.operations],
@@ -80,24 +89,41 @@ def _operation_document(operation: Operation) -> Json:
         "value_digest": value_digest(operation.value, sensitive=False),
         "sensitive": operation.sensitive,
         "description": operation.description,
+        "owner": operation.owner,
+        "labels": None if operation.labels is None else dict(operation.labels),
         "expected_version": operation.expected_version,
     }
 
 
 def _nul_characters(draft: Draft) -> Iterator[Violation]:
     """Looked for here, because the server would log part of what it refuses: possibly a secret."""
-    detail = "contains a NUL character, which cannot be stored"
-    if "\0" in draft.message:
-        yield Violation("/message", detail)
-    if "\0" in draft.author + draft.address + draft.request_id + (draft.idempotency_key or ""):
-        yield Violation("", detail)
+    texts = {
+        "/message": draft.message,
+        "": "".join((draft.author, *map(str, attribution(draft.by).values()), draft.idempotency_key or "")),
+        "/labels": "".join((*draft.labels, *draft.labels.values())),
+        "/force/reason": draft.forced.reason if draft.forced else "",
+    }
+    for pointer, text in texts.items():
+        if "\0" in text:
+            yield Violation(pointer, _UNSTORABLE)
     for index, operation in enumerate(draft.operations):
-        if "\0" in operation.key:
-            yield Violation(f"/operations/{index}/key", "is not a key")
-        if b"\\u0000" in operation.value and _NUL.search(operation.value):
-            yield Violation(f"/operations/{index}/value", detail)
-        if "\0" in (operation.description or ""):
-            yield Violation(f"/operations/{index}/description", detail)
+        yield from _nul_characters_of(f"/operations/{index}", operation)
+
+
+def _nul_characters_of(pointer: str, operation: Operation) -> Iterator[Violation]:
+    if "\0" in operation.key:
+        yield Violation(f"{pointer}/key", "is not a key")
+    if b"\\u0000" in operation.value and _NUL.search(operation.value):
+        yield Violation(f"{pointer}/value", _UNSTORABLE)
+    labels = operation.labels or {}
+    texts = {
+        "description": operation.description or "",
+        "owner": operation.owner or "",
+        "labels": "".join((*labels, *labels.values())),
+    }
+    for name, text in texts.items():
+        if "\0" in text:
+            yield Violation(f"{pointer}/{name}", _UNSTORABLE)
 
 
 def _repetitions(draft: Draft) -> Iterator[Violation]:
@@ -122,6 +148,7 @@ def committed(draft: Draft, outcome: str) -> Committed:
     replayed = "replayed" in result
     committed_at = datetime.fromisoformat(result["committed_at"])
     return Committed(
+        id=UUID(result["id"]),
         revision=result["revision"],
         committed_at=committed_at,
         applied=applied(result["applied"]),

@@ -11,6 +11,7 @@ from control_plane.domain.errors import (
     InvalidError,
     KeyReusedError,
     NotFoundError,
+    RulesMovedError,
     TrimtabError,
     UnavailableError,
     VersionMismatchError,
@@ -33,6 +34,8 @@ _UNSTORABLE = ("22", "23514")
 
 _TEXT = {
     "exists": "A config that must not exist yet is there already.",
+    "archived": "The application or the environment is archived: nothing is written to it until it is restored.",
+    "state": "The stored change is no longer as it was read: somebody edited, committed or closed it meanwhile.",
     "moved": "A config of this change was changed since the base revision.",
 }
 
@@ -77,6 +80,8 @@ def _reason(error: asyncpg.PostgresError) -> str:
 
 def _conflict(facts: Json) -> TrimtabError:
     reason = facts.pop("reason")
+    if "conflicts" not in facts:
+        return ConflictError(_TEXT[reason], **facts)
     keys = ", ".join(f"{each['key']} ({each['scope']})" for each in facts["conflicts"])
     return ConflictError(f"{_TEXT[reason]} {keys}", **facts)
 
@@ -91,5 +96,6 @@ _OURS: dict[str, Callable[[Json], TrimtabError]] = {
     "TT410": lambda facts: KeyReusedError(f"Idempotency-Key {facts['key']!r} was used for another request."),
     "TT412": lambda facts: VersionMismatchError(facts["expected"], facts["current"]),
     "TT422": _invalid,
+    "TT425": lambda _facts: RulesMovedError("Policies or schemas were changed while the change was checked."),
 }
 """What `trimtab_refusal` and `trimtab_apply` return as `state`, each with its `detail`."""

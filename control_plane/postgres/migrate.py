@@ -1,10 +1,16 @@
-"""Bring a database's schema to the version of this program: numbered SQL files, each applied once, in one transaction."""
+"""Bring a database's schema to the version of this program.
+
+Tables grow by numbered SQL files, each applied once, in one transaction. Functions have no history: whenever those in
+`functions/` are others than the database has, all of them are made anew. A release that alters a function brings a
+migration too, if only an empty one: its number tells older programs that they are older.
+"""
 
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Self
 
 import asyncpg
@@ -15,14 +21,41 @@ OLDEST_SERVER = 15
 _LOCK = 0x7472696D746162
 """Session advisory lock of whoever migrates ("trimtab" in ASCII): concurrent starts wait for each other."""
 _LOCK_TIMEOUT_S = 120.0
-_TABLE = """
+_TABLES = """
     create table if not exists schema_migrations (
         version integer primary key,
         name text not null,
         checksum text not null,
         applied_at timestamptz not null default clock_timestamp()
+    );
+    create table if not exists schema_functions (
+        singleton boolean primary key default true check (singleton),
+        checksum text not null
     )
 """
+_CLEAR = """
+    set local check_function_bodies = off; -- they may call those that come later
+    do $$
+    declare
+        old text;
+    begin
+        for old in
+            select oid::regprocedure from pg_proc
+            where pronamespace = current_schema::regnamespace and proname like 'trimtab\\_%'
+                and prorettype <> 'trigger'::regtype
+        loop
+            execute 'drop function if exists ' || old || ' cascade';
+        end loop;
+        for old in
+            select oid::regtype from pg_type
+            where typnamespace = current_schema::regnamespace and typname like 'trimtab\\_%' and typtype = 'c'
+        loop
+            execute 'drop type if exists ' || old || ' cascade';
+        end loop;
+    end
+    $$;
+"""
+"""Everything that earlier programs left of their functions. Triggers' functions belong to tables, so to migrations."""
 
 
 class MigrationError(Exception):
@@ -41,6 +74,11 @@ class ChangedMigrationError(MigrationError):
     """A migration that was applied is not the one that this program has."""
 
 
+def _sql_files(folder: str) -> list[Traversable]:
+    found = [each for each in files(__package__).joinpath(folder).iterdir() if each.name.endswith(".sql")]
+    return sorted(found, key=lambda each: each.name)
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One SQL file."""
@@ -57,11 +95,27 @@ class Migration:
     @classmethod
     def all(cls) -> list[Self]:
         """The files in `migrations/`, in their order."""
-        found = [each for each in files(__package__).joinpath("migrations").iterdir() if each.name.endswith(".sql")]
         return [
             cls(int(each.name[:4]), each.name.removesuffix(".sql"), each.read_text("utf-8"))
-            for each in sorted(found, key=lambda each: each.name)
+            for each in _sql_files("migrations")
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """The files in `functions/`, as one script."""
+
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """Identifies the content."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @classmethod
+    def all(cls) -> Self:
+        """What this program has."""
+        return cls("\n".join(each.read_text("utf-8") for each in _sql_files("functions")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +137,10 @@ async def migrate(dsn: str) -> Migrated:
     """
     async with _connected(dsn) as connection:
         await connection.execute("select pg_advisory_lock($1)", _LOCK, timeout=_LOCK_TIMEOUT_S)
-        await connection.execute(_TABLE)
-        return await _apply_missing(connection, Migration.all())
+        await connection.execute(_TABLES)
+        migrated = await _apply_missing(connection, Migration.all())
+        await _make_functions(connection, Functions.all())
+        return migrated
 
 
 async def require_current(dsn: str) -> None:
@@ -98,9 +154,11 @@ async def require_current(dsn: str) -> None:
     known = Migration.all()
     async with _connected(dsn) as connection:
         there = await connection.fetchval("select to_regclass('schema_migrations') is not null")
-        missing = _missing(await _applied(connection), known) if there else known
+        missing = [each.name for each in (_missing(await _applied(connection), known) if there else known)]
+        if not missing and await _functions_there(connection) != Functions.all().checksum:
+            missing = ["the functions of this version"]
     if missing:
-        msg = f"The database's schema lacks {', '.join(each.name for each in missing)}. Run `trimtab migrate`."
+        msg = f"The database's schema lacks {', '.join(missing)}. Run `trimtab migrate`."
         raise OutdatedSchemaError(msg)
 
 
@@ -133,6 +191,25 @@ async def _apply_missing(connection: asyncpg.Connection, known: list[Migration])
                 migration.checksum,
             )
     return Migrated([each.name for each in missing], known[-1].version)
+
+
+async def _make_functions(connection: asyncpg.Connection, known: Functions) -> None:
+    if await _functions_there(connection) == known.checksum:
+        return
+    async with connection.transaction():
+        await connection.execute(_CLEAR)
+        await connection.execute(known.sql)
+        await connection.execute(
+            "insert into schema_functions (checksum) values ($1) on conflict (singleton) do update set checksum = $1",
+            known.checksum,
+        )
+
+
+async def _functions_there(connection: asyncpg.Connection) -> str | None:
+    if not await connection.fetchval("select to_regclass('schema_functions') is not null"):
+        return None
+    checksum: str | None = await connection.fetchval("select checksum from schema_functions")
+    return checksum
 
 
 async def _applied(connection: asyncpg.Connection) -> dict[int, str]:

@@ -36,7 +36,7 @@ class PostgresRegistry:
 
     async def create_app(self, app_id: str, description: str, by: Attribution) -> App:
         """Register an application."""
-        row = await fetch_row(self._pool, _CREATE_APP, app_id, description, *attributed(by))
+        row = await fetch_row(self._pool, _CREATE_APP, app_id, description, attributed(by))
         if row is None:
             msg = f"The application {app_id!r} is registered already."
             raise ConflictError(msg, app_id=app_id)
@@ -57,7 +57,7 @@ class PostgresRegistry:
 
     async def create_environment(self, app_id: str, environment: str, by: Attribution) -> App:
         """Register an environment of an application and return the application."""
-        created = await fetch_row(self._pool, _CREATE_ENVIRONMENT, app_id, environment, *attributed(by))
+        created = await fetch_row(self._pool, _CREATE_ENVIRONMENT, app_id, environment, attributed(by))
         found = await self.get_app(app_id)
         if created is None:
             msg = f"The environment {app_id}/{environment} is registered already."

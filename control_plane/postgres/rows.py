@@ -4,7 +4,7 @@ from uuid import UUID
 
 import asyncpg
 
-from control_plane.domain.attribution import Attribution
+from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.change import (
     AgentToken,
     App,
@@ -12,12 +12,12 @@ from control_plane.domain.change import (
     ChangeRecord,
     Config,
     ConfigVersion,
+    Forced,
     Op,
-    Source,
 )
 from shared.domain.entry import Entry, Kind
 from shared.domain.scope import Level, Scope
-from shared.wire.codec import Json, canonical, decode
+from shared.wire.codec import Json, canonical, decode, encode
 from shared.wire.messages import ChangeMessage, Delete, Operation, Put
 from shared.wire.snapshot import SnapshotItem
 
@@ -49,9 +49,22 @@ def entry(
     return Entry(key, Kind(kind), value if is_value else b"", version, revision, sensitive and is_value)
 
 
-def attributed(by: Attribution) -> tuple[str, str, str]:
-    """The arguments with which every audited statement ends."""
-    return by.principal, by.address, by.request_id
+def attributed(by: Attribution) -> str:
+    """The argument with which every audited statement ends: who acts, as the audit chain keeps it."""
+    return encode(attribution(by)).decode()
+
+
+def attribution(by: Attribution) -> dict[str, Json]:
+    """Who acts, as a document. What is not known is left out."""
+    document: dict[str, Json] = {
+        "principal": by.principal,
+        "role": by.role or None,
+        "address": by.address,
+        "user_agent": by.user_agent or None,
+        "request_id": by.request_id,
+        "source": by.source,
+    }
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def config(row: asyncpg.Record) -> Config:
@@ -64,6 +77,8 @@ def config(row: asyncpg.Record) -> Config:
         value=stored_value(row["value"]),
         sensitive=row["sensitive"],
         description=row["description"],
+        owner=row["owner"],
+        labels=decode(row["labels"]),
         version=row["version"],
         revision=row["revision"],
         deleted=row["deleted"],
@@ -128,7 +143,9 @@ def applied(document: Json) -> tuple[Applied, ...]:
 
 def change_record(row: asyncpg.Record) -> ChangeRecord:
     """A row of `trimtab_change_records`."""
+    forced = row["forced"] and decode(row["forced"])
     return ChangeRecord(
+        id=_plain(row["id"]),
         revision=row["revision"],
         author=row["author"],
         message=row["message"],
@@ -136,6 +153,10 @@ def change_record(row: asyncpg.Record) -> ChangeRecord:
         committed_at=row["committed_at"],
         scopes=tuple(Scope.parse(each) for each in row["scopes"]),
         applied=applied(decode(row["applied"])),
+        committed_by=row["committed_by"] or row["author"],
+        labels=decode(row["labels"]),
+        reverts=row["reverts"],
+        forced=Forced(forced["reason"], tuple(forced["guards"])) if forced else None,
     )
 
 

@@ -34,13 +34,48 @@ class Permission(StrEnum):
     CONFIGS_READ = "configs.read"
     CONFIGS_WRITE = "configs.write"
     CHANGES_READ = "changes.read"
+    CHANGES_PROPOSE = "changes.propose"
+    CHANGES_APPROVE = "changes.approve"
+    CHANGES_BREAK_GLASS = "changes.break-glass"
+    POLICIES_READ = "policies.read"
+    POLICIES_WRITE = "policies.write"
+    SCHEMAS_READ = "schemas.read"
+    SCHEMAS_WRITE = "schemas.write"
+    NAMED_SNAPSHOTS_READ = "named-snapshots.read"
+    NAMED_SNAPSHOTS_WRITE = "named-snapshots.write"
+    EXPORTS_READ = "exports.read"
+    AUDIT_READ = "audit.read"
+    AUDIT_ARCHIVE = "audit.archive"
+    API_KEYS_READ = "api-keys.read"
+    API_KEYS_WRITE = "api-keys.write"
     SNAPSHOTS_READ = "snapshots.read"
     FLEET_READ = "fleet.read"
     FLEET_REPORT = "fleet.report"
 
 
+_LOOK = frozenset(
+    {
+        Permission.APPS_READ,
+        Permission.CONFIGS_READ,
+        Permission.CHANGES_READ,
+        Permission.SNAPSHOTS_READ,
+        Permission.FLEET_READ,
+        Permission.POLICIES_READ,
+        Permission.SCHEMAS_READ,
+        Permission.NAMED_SNAPSHOTS_READ,
+        Permission.EXPORTS_READ,
+    }
+)
+_PUBLISH = frozenset({Permission.CHANGES_PROPOSE, Permission.CONFIGS_WRITE, Permission.NAMED_SNAPSHOTS_WRITE})
+
 GRANTS: dict[Role, frozenset[Permission]] = {
     Role.OPERATOR: frozenset(Permission),
+    Role.ADMIN: frozenset(Permission),
+    Role.VIEWER: _LOOK,
+    Role.EDITOR: _LOOK | {Permission.CHANGES_PROPOSE},
+    Role.APPROVER: _LOOK | {Permission.CHANGES_APPROVE},
+    Role.PUBLISHER: _LOOK | _PUBLISH,
+    Role.AUDITOR: _LOOK | {Permission.AUDIT_READ},
     Role.AGENT: frozenset({Permission.SNAPSHOTS_READ, Permission.FLEET_REPORT}),
 }
 """What each role may do; an agent only for its own app/environment."""

@@ -6,7 +6,8 @@ import anyio
 import asyncpg
 import pytest
 
-from control_plane.domain.change import Op, Source
+from control_plane.domain.attribution import Attribution, Source
+from control_plane.domain.change import Op
 from control_plane.domain.errors import (
     ConflictError,
     InvalidError,
@@ -196,7 +197,7 @@ async def test_the_same_request_again_gets_the_first_ones_result(store: Store) -
     with pytest.raises(KeyReusedError):
         await store.commit(put(PROD, "a", 2), idempotency_key="k", request_hash=b"other")
     assert not (
-        await store.commit(put(PROD, "a", 2), idempotency_key="k", request_hash=b"other", author="otto")
+        await store.commit(put(PROD, "a", 2), idempotency_key="k", request_hash=b"other", by=Attribution("otto"))
     ).replayed
 
 
@@ -227,7 +228,7 @@ async def test_sensitivity_stays_until_it_is_taken_away(store: Store) -> None:
 
 
 async def test_changes_are_listed_newest_first_page_by_page(store: Store) -> None:
-    await store.commit(put(GLOBAL, "a", 1), message="one", source=Source.CLI)
+    await store.commit(put(GLOBAL, "a", 1), message="one", by=Attribution("olga", source=Source.CLI))
     await store.commit(put(PROD, "a", 1), put(STAGING, "a", 1), message="two")
     await store.commit(put(BILLING, "a", 1), message="three")
     first = await store.changes.list_changes(app_id=None, limit=2, cursor=None)
@@ -260,7 +261,7 @@ async def test_five_hundred_operations_are_one_change(store: Store) -> None:
 
 
 async def test_every_act_is_in_one_unbroken_audit_chain_without_secrets(store: Store) -> None:
-    await store.commit(put(PROD, "s", "hunter2", sensitive=True), put(PROD, "a", 1), address="10.0.0.7")
+    await store.commit(put(PROD, "s", "hunter2", sensitive=True), put(PROD, "a", 1), by=Attribution("olga", "10.0.0.7"))
     await store.commit(put(PROD, "s", "hunter3"), put(PROD, "a", 2))
     records = await store.pool.fetch("select * from audit_logs order by seq")
     assert [each["action"] for each in records] == [

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from agent.snapshot.model import Snapshot
+from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Draft, Op, Operation
 from control_plane.domain.errors import NotFoundError
 from control_plane.ports import Changes, Configs, Leadership, Registry
@@ -47,7 +48,7 @@ def in_postgres(store: Store, url: str) -> Side:
             operations = [Operation(Op.DELETE, scope, key) for scope in scopes]
         else:
             operations = [Operation(Op.PUT, scope, key, canonical(value), sensitive=sensitive) for scope in scopes]
-        await store.changes.commit(Draft(tuple(operations), "olga"))
+        await store.changes.commit(Draft(tuple(operations), Attribution("olga")))
 
     return Side(store.changes, store.configs, store.registry, PostgresLeadership(url, "relay"), write)
 

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-from control_plane.domain.attribution import Attribution
-from control_plane.domain.change import App, ChangeRecord, Committed, Config, ConfigVersion, Draft, Source
+from control_plane.domain.attribution import Attribution, Source
+from control_plane.domain.change import App, ChangeRecord, Committed, Config, ConfigVersion, Draft
 from control_plane.domain.errors import NotFoundError, UnavailableError
 from control_plane.ports import ConfigFilter, Heads, OutboxStatus, Page
 from shared.domain.entry import Entry, Kind
@@ -95,7 +96,7 @@ class FakeStore:
         if not scopes:
             kind = "change"
             raise NotFoundError(kind, str(revision))
-        return ChangeRecord(revision, "alice", "", Source.API, NOW, scopes, ())
+        return ChangeRecord(UUID(int=revision), revision, "alice", "", Source.API, NOW, scopes, ())
 
     async def snapshot(self, app_id: str, environment: str, since: Revisions | None) -> SnapshotDocument:
         await self._asked("snapshot")

@@ -62,6 +62,18 @@ async def test_a_migration_that_was_edited_after_it_was_applied_is_refused(migra
         await migrate(migrated_url)
 
 
+async def test_functions_are_made_anew_whenever_they_are_others(migrated_url: str) -> None:
+    await _run(migrated_url, "create function trimtab_of_old() returns integer language sql as 'select 1'")
+    await _run(migrated_url, "update schema_functions set checksum = 'of another program'")
+    with pytest.raises(OutdatedSchemaError, match="functions"):
+        await require_current(migrated_url)
+    assert (await migrate(migrated_url)).applied == []
+    await require_current(migrated_url)
+    with pytest.raises(asyncpg.UndefinedFunctionError):
+        await _run(migrated_url, "select trimtab_of_old()")
+    await _run(migrated_url, "select trimtab_commit('[[]]')")
+
+
 async def test_a_migration_that_fails_leaves_nothing_of_itself(postgres_url: str) -> None:
     await _run(postgres_url, "create table configs (in_the_way boolean)")
     with pytest.raises(asyncpg.DuplicateTableError):

@@ -39,7 +39,7 @@ async def test_a_killed_postgres_comes_back_with_what_was_committed(own_postgres
     await connection.execute("create table kept (at int)")
     await connection.execute("insert into kept values (1)")
     await own_postgres.kill()
-    with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)):
+    with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)):
         await connection.execute("select 1")
     await own_postgres.start()
     connection = await asyncpg.connect(own_postgres.url)

@@ -1,5 +1,6 @@
 """Changes: several operations that become visible at once, and the record of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal, Self, TypeAlias
@@ -7,9 +8,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from control_plane.api.bodies.fields import Body, Key, Name, Placed, Revision, Text, Value
+from control_plane.api.bodies.fields import Body, Key, Labels, Name, Owner, Placed, Revision, Text, Value
 from control_plane.api.bodies.pages import PageQuery
-from control_plane.domain.change import Applied, ChangeRecord, Committed, Op, Operation, Source
+from control_plane.domain.attribution import Source
+from control_plane.domain.change import Applied, ChangeRecord, Committed, Op, Operation
 from shared.domain.scope import Level, Scope
 
 MAX_VERSION = 2**31 - 1
@@ -34,11 +36,23 @@ class PutOperation(_KeyOperation):
     """Whether the value is a secret; null keeps what the entry says."""
     description: Text | None = None
     """For people; null keeps what the entry says."""
+    owner: Owner | None = None
+    """Who answers for it; null keeps what the entry says."""
+    labels: Labels | None = None
+    """Labels of the config; null keeps what the entry has."""
 
     def operation(self) -> Operation:
         """The operation as the domain knows it."""
         return Operation(
-            Op.PUT, self.scope, self.key, self.value, self.sensitive, self.description, self.expected_version
+            Op.PUT,
+            self.scope,
+            self.key,
+            self.value,
+            self.sensitive,
+            self.description,
+            self.expected_version,
+            self.owner,
+            self.labels,
         )
 
 
@@ -86,6 +100,8 @@ class NewChange(Body):
     """Check everything and tell what would be, without doing it."""
     base_revision: Revision | None = None
     """The revision that the change is based on. Refused if one of its keys moved since."""
+    labels: Labels = Field(default_factory=dict)
+    """What the change belongs to: a ticket, a commit."""
 
 
 class ChangeQuery(PageQuery):
@@ -132,6 +148,7 @@ class AppliedView:
 class ChangeReceipt:
     """A committed change; with `dry_run` what it would have been."""
 
+    id: UUID
     revision: int
     committed_at: datetime
     dry_run: bool
@@ -141,30 +158,38 @@ class ChangeReceipt:
     def of(cls, committed: Committed) -> Self:
         """Show a commit's result."""
         applied = tuple(map(AppliedView.of, committed.applied))
-        return cls(committed.revision, committed.committed_at, committed.dry_run, applied)
+        return cls(committed.id, committed.revision, committed.committed_at, committed.dry_run, applied)
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeView:
-    """A change as it was committed."""
+    """A change as it was committed. `reverts` is the revision that it undoes."""
 
+    id: UUID
     revision: int
     author: str
+    committed_by: str
     message: str
     source: Source
     committed_at: datetime
     scopes: tuple[ScopeView, ...]
     operations: tuple[AppliedView, ...]
+    labels: Mapping[str, str]
+    reverts: int | None
 
     @classmethod
     def of(cls, record: ChangeRecord) -> Self:
         """Show a change."""
         return cls(
+            id=record.id,
             revision=record.revision,
             author=record.author,
+            committed_by=record.committed_by,
             message=record.message,
             source=record.source,
             committed_at=record.committed_at,
             scopes=tuple(map(ScopeView.of, record.scopes)),
             operations=tuple(map(AppliedView.of, record.applied)),
+            labels=record.labels,
+            reverts=record.reverts,
         )

@@ -1,5 +1,6 @@
 """Configs: one entry with its versions, and what an app/environment gets of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -7,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from control_plane.api.bodies.fields import Body, Key, Name, Placed, Query, Text, Value
+from control_plane.api.bodies.fields import Body, Key, Labels, Name, Owner, Placed, Query, Text, Value
 from control_plane.api.bodies.pages import PageQuery, Param
 from control_plane.domain.change import Applied, Committed, Config, ConfigVersion, Op
 from shared.domain.entry import Entry, Kind
@@ -27,6 +28,10 @@ class NewConfig(Placed):
     """Whether the value is a secret: it is then shown to nobody but the agents that it is for."""
     description: Text = ""
     """For people."""
+    owner: Owner = ""
+    """Who answers for it."""
+    labels: Labels = Field(default_factory=dict)
+    """Short texts by name, to find it again."""
     message: Text = ""
     """Why, for the record of changes."""
 
@@ -40,6 +45,10 @@ class ConfigUpdate(Body):
     """Whether the value is a secret."""
     description: Text | None = None
     """For people."""
+    owner: Owner | None = None
+    """Who answers for it."""
+    labels: Labels | None = None
+    """Short texts by name; they take the place of those that it has."""
     message: Text = ""
     """Why, for the record of changes."""
 
@@ -92,6 +101,8 @@ class ConfigView:
     value: Any
     sensitive: bool
     description: str
+    owner: str
+    labels: Mapping[str, str]
     version: int
     revision: int
     deleted: bool
@@ -111,6 +122,8 @@ class ConfigView:
             value=shown(config.value, sensitive=config.sensitive),
             sensitive=config.sensitive,
             description=config.description,
+            owner=config.owner,
+            labels=config.labels,
             version=config.version,
             revision=config.revision,
             deleted=config.deleted,

@@ -18,6 +18,9 @@ from shared.domain.scope import KEY_PATTERN, NAME_PATTERN, Scope, is_key, is_nam
 from shared.wire.codec import canonical
 
 MAX_REVISION = 2**63 - 1
+MAX_LABELS = 20
+MAX_LABEL_NAME = 63
+MAX_LABEL = 200
 
 
 class Body(BaseModel):
@@ -66,6 +69,17 @@ def without_nul(text: str) -> str:
     return text
 
 
+def _labels(labels: dict[str, str]) -> dict[str, str]:
+    for name, value in labels.items():
+        if not is_key(name) or len(name) > MAX_LABEL_NAME:
+            msg = f"the name of a label looks like a key and has at most {MAX_LABEL_NAME} characters"
+            raise ValueError(msg)
+        if len(without_nul(value)) > MAX_LABEL:
+            msg = f"the value of a label has at most {MAX_LABEL} characters"
+            raise ValueError(msg)
+    return labels
+
+
 def limits_of(info: ValidationInfo) -> Limits:
     """The limits under which a request is read."""
     return info.context if isinstance(info.context, Limits) else Limits()
@@ -82,6 +96,14 @@ Value: TypeAlias = Annotated[
     bytes, PlainValidator(canonical), WithJsonSchema({"description": "Any JSON.", "examples": [20]})
 ]
 """Any JSON, kept as canonical bytes."""
+Labels: TypeAlias = Annotated[
+    dict[str, str],
+    AfterValidator(_labels),
+    Field(max_length=MAX_LABELS, json_schema_extra={"examples": [{"ticket": "OPS-7"}]}),
+]
+"""Short texts by name."""
+Owner: TypeAlias = Annotated[str, AfterValidator(without_nul), Field(max_length=MAX_LABEL)]
+"""Who answers for something: a team, a person, an address."""
 Revision: TypeAlias = Annotated[int, Field(ge=0, le=MAX_REVISION)]
 
 

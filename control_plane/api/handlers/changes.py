@@ -21,13 +21,12 @@ async def create_change(services: Services, call: Call[NewChange, None]) -> web.
     body = call.body
     draft = Draft(
         operations=tuple(each.operation() for each in body.operations),
-        author=call.principal.id,
+        by=call.attribution,
         message=body.message,
         base_revision=body.base_revision,
+        labels=body.labels,
         idempotency_key=call.idempotency_key,
         request_hash=call.request_hash,
-        address=call.address,
-        request_id=call.request_id,
         dry_run=body.dry_run,
     )
     committed = await services.publishing.commit(draft)

@@ -41,7 +41,7 @@ async def create_config(services: Services, call: Call[NewConfig, None]) -> web.
     """
     body = call.body
     operation = Operation(
-        Op.PUT, body.scope, body.key, body.value, body.sensitive, body.description, expected_version=0
+        Op.PUT, body.scope, body.key, body.value, body.sensitive, body.description, 0, body.owner, body.labels
     )
     committed = await _commit(services, call, operation, body.message)
     receipt = ConfigReceipt.of(committed, committed.applied[0])
@@ -80,7 +80,17 @@ async def update_config(services: Services, call: Call[ConfigUpdate, None]) -> w
     """
     config, body = await _live(services, call), call.body
     version = require_match(call.request, config.version)
-    operation = Operation(Op.PUT, config.scope, config.key, body.value, body.sensitive, body.description, version)
+    operation = Operation(
+        Op.PUT,
+        config.scope,
+        config.key,
+        body.value,
+        body.sensitive,
+        body.description,
+        version,
+        body.owner,
+        body.labels,
+    )
     committed = await _commit(services, call, operation, body.message)
     receipt = ConfigReceipt.of(committed, committed.applied[0])
     return reply(receipt, headers={"ETag": etag(receipt.version)})
@@ -134,12 +144,10 @@ async def _live(services: Services, call: Call[Any, Any]) -> Config:
 async def _commit(services: Services, call: Call[Any, Any], operation: Operation, message: str) -> Committed:
     draft = Draft(
         operations=(operation,),
-        author=call.principal.id,
+        by=call.attribution,
         message=message,
         idempotency_key=call.idempotency_key,
         request_hash=call.request_hash,
-        address=call.address,
-        request_id=call.request_id,
     )
     with _about_one_config():
         return await services.publishing.commit(draft)

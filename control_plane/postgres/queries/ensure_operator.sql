@@ -5,12 +5,12 @@ with revoked as (
     returning id
 ),
 kept as (
-    insert into credentials (role, token_hash, description, created_by) values ('operator', $1, 'bootstrap', $2)
+    insert into credentials (role, token_hash, description, created_by) values ('operator', $1, 'bootstrap', $2::jsonb ->> 'principal')
     on conflict (token_hash) do update set revoked_at = null where credentials.revoked_at is not null
     returning id
 ),
 changed as (
     select (select array_agg(id) from kept) as kept, (select array_agg(id) from revoked) as revoked
 )
-select trimtab_audit($2, 'operator.ensured', $3, $4, jsonb_build_object('kept', kept, 'revoked', revoked))
+select trimtab_audit($2::jsonb, 'operator.ensured', 'operator', jsonb_build_object('kept', kept, 'revoked', revoked))
 from changed where kept is not null or revoked is not null

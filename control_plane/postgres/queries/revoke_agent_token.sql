@@ -5,7 +5,7 @@ with revoked as (
     returning id
 ),
 audited as (
-    select trimtab_audit($4, 'agent-token.revoked', $5, $6, jsonb_build_object(
+    select trimtab_audit($4::jsonb, 'agent-token.revoked', 'agent-token:' || id, jsonb_build_object(
         'id', id, 'app_id', $1::text, 'environment', $2::text
     )) from revoked
 )
