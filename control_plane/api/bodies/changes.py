@@ -8,7 +8,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from control_plane.api.bodies.fields import Body, Key, Labels, Name, Owner, Placed, Revision, Text, Value
+from control_plane.api.bodies.fields import Key, Labels, Name, Owner, Placed, Revision, Text, Value
+from control_plane.api.bodies.intent import Intent
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.domain.attribution import Source
 from control_plane.domain.change import Applied, ChangeRecord, Committed, Op, Operation
@@ -89,19 +90,13 @@ AnyOperation: TypeAlias = Annotated[
 ]
 
 
-class NewChange(Body):
+class NewChange(Intent):
     """A change: all of its operations, or none."""
 
-    message: Text = ""
-    """Why, for the record of changes."""
     operations: Annotated[list[AnyOperation], Field(min_length=1)]
     """Each about another key or scope."""
-    dry_run: bool = False
-    """Check everything and tell what would be, without doing it."""
     base_revision: Revision | None = None
     """The revision that the change is based on. Refused if one of its keys moved since."""
-    labels: Labels = Field(default_factory=dict)
-    """What the change belongs to: a ticket, a commit."""
 
 
 class ChangeQuery(PageQuery):

@@ -2,13 +2,12 @@
 
 from aiohttp import web
 
-from control_plane.api.bodies.changes import ChangeQuery, ChangeReceipt, ChangeView, NewChange
+from control_plane.api.bodies.changes import ChangeQuery, ChangeView, NewChange
 from control_plane.api.bodies.fleet import ConvergenceView
 from control_plane.api.bodies.pages import PageView
 from control_plane.api.call import Call, reply
-from control_plane.api.handlers.configs import replayed
+from control_plane.api.carry_out import carry_out, draft_of
 from control_plane.api.services import Services
-from control_plane.domain.change import Draft
 
 
 async def create_change(services: Services, call: Call[NewChange, None]) -> web.StreamResponse:
@@ -19,21 +18,8 @@ async def create_change(services: Services, call: Call[NewChange, None]) -> web.
     what would be.
     """
     body = call.body
-    draft = Draft(
-        operations=tuple(each.operation() for each in body.operations),
-        by=call.attribution,
-        message=body.message,
-        base_revision=body.base_revision,
-        labels=body.labels,
-        idempotency_key=call.idempotency_key,
-        request_hash=call.request_hash,
-        dry_run=body.dry_run,
-    )
-    committed = await services.publishing.commit(draft)
-    receipt = ChangeReceipt.of(committed)
-    if committed.dry_run:
-        return reply(receipt)
-    return reply(receipt, 201, {"Location": f"/api/v1/changes/{committed.revision}", **replayed(committed)})
+    operations = [each.operation() for each in body.operations]
+    return await carry_out(services, draft_of(call, operations, body, base_revision=body.base_revision))
 
 
 async def list_changes(services: Services, call: Call[None, ChangeQuery]) -> web.StreamResponse:

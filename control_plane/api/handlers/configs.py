@@ -20,6 +20,7 @@ from control_plane.api.bodies.configs import (
 )
 from control_plane.api.bodies.pages import PageQuery, PageView
 from control_plane.api.call import Call, reply
+from control_plane.api.carry_out import replayed
 from control_plane.api.preconditions import etag, require_match, unchanged
 from control_plane.api.services import Services
 from control_plane.domain.change import Committed, Config, Draft, Op, Operation
@@ -127,11 +128,6 @@ async def fetch_configs(services: Services, call: Call[Fetch, None]) -> web.Stre
     configs = {key: EffectiveConfig.of(each) for key, each in view.configs.items()}
     missing = tuple(sorted(set(body.keys or ()) - configs.keys()))
     return reply(EffectiveConfigs(body.app_id, body.environment, view.revision, view.stale, configs, missing))
-
-
-def replayed(committed: Committed) -> dict[str, str]:
-    """The header that tells a repeated answer from a first one."""
-    return {"Idempotency-Replayed": "true"} if committed.replayed else {}
 
 
 async def _live(services: Services, call: Call[Any, Any]) -> Config:
