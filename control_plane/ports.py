@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
+from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed, Config, ConfigVersion, Draft
 from control_plane.domain.principal import Principal
@@ -161,7 +162,7 @@ class Credentials(Protocol):
     """Tokens, kept as hashes. What is done with them is attributed and audited."""
 
     async def find(self, token_hash: bytes) -> Principal | None:
-        """The principal of a token that is not revoked."""
+        """The principal of a token that is neither revoked nor expired."""
         ...
 
     async def ensure_operator(self, token_hash: bytes, by: Attribution) -> None:
@@ -187,6 +188,26 @@ class Credentials(Protocol):
 
         Raises:
             NotFoundError: there is no such token.
+        """
+        ...
+
+    async def create_api_key(self, asked: NewApiKey, token_hash: bytes, by: Attribution) -> ApiKey:
+        """Keep a new API key's hash.
+
+        Raises:
+            ConflictError: another one that works has its name.
+        """
+        ...
+
+    async def list_api_keys(self, *, limit: int, cursor: str | None) -> Page[ApiKey]:
+        """The API keys that are not revoked, by name; expired ones too."""
+        ...
+
+    async def revoke_api_key(self, key_id: UUID, by: Attribution) -> None:
+        """Make an API key stop working.
+
+        Raises:
+            NotFoundError: there is no such key.
         """
         ...
 

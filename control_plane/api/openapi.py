@@ -41,6 +41,7 @@ _TAGS = {
     "changes": "Atomic changes of several entries, the record of them, and how far one has come.",
     "snapshots": "What agents fetch and follow.",
     "fleet": "The agents themselves.",
+    "api_keys": "Keys of people and machines, and what each may do.",
     "operations": "Health, readiness, metrics and documentation of a replica.",
 }
 _HEADERS: dict[str, Json] = {

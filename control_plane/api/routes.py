@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from control_plane.api.bodies.api_keys import ApiKeyView, NewApiKey, NewApiKeyView
 from control_plane.api.bodies.apps import (
     AgentTokenView,
     AppView,
@@ -27,7 +28,7 @@ from control_plane.api.bodies.fleet import AgentQuery, AgentReport, AgentView, C
 from control_plane.api.bodies.operations import HealthView, ReadinessView
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.bodies.snapshots import SnapshotQuery, SnapshotView
-from control_plane.api.handlers import apps, changes, configs, fleet, operations, snapshots
+from control_plane.api.handlers import api_keys, apps, changes, configs, fleet, operations, snapshots
 from control_plane.api.route import NO_CONTENT, NOT_MODIFIED, Repeat, Route, made, ok, page_of, text
 from control_plane.services.access import Permission
 from shared.wire.problem import ProblemType
@@ -73,6 +74,10 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("GET",    _SNAPSHOT + "/watch",    snapshots.watch_snapshot, P.SNAPSHOTS_READ, (text("A stream of events.", EVENT_STREAM),), streams=True),
     Route("GET",    "/api/v1/agents",        fleet.list_agents,       P.FLEET_READ,     (page_of(AgentView),),        query=AgentQuery),
     Route("POST",   "/api/v1/agents/report", fleet.report_agent,      P.FLEET_REPORT,   (ok(NextReport),),            AgentReport),
+
+    Route("POST",   "/api/v1/api-keys",      api_keys.create_api_key, P.API_KEYS_WRITE, (made(NewApiKeyView),),       NewApiKey, repeat=SECRET),
+    Route("GET",    "/api/v1/api-keys",      api_keys.list_api_keys,  P.API_KEYS_READ,  (page_of(ApiKeyView),),       query=PageQuery),
+    Route("DELETE", "/api/v1/api-keys/{id}", api_keys.revoke_api_key, P.API_KEYS_WRITE, (NO_CONTENT,)),
 
     Route("GET",    "/healthz",              operations.get_health,    None,            (ok(HealthView),)),
     Route("GET",    "/readyz",               operations.get_readiness, None,            (ok(ReadinessView),),         errors=(E.NOT_READY,)),

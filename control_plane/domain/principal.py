@@ -1,8 +1,12 @@
-"""Who is calling: the bootstrap operator, or the agents of one app/environment. Tokens are kept as hashes only."""
+"""Who is calling: the bootstrap operator, somebody with an API key, or the agents of one app/environment.
+
+Tokens are kept as hashes only.
+"""
 
 import hashlib
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -29,12 +33,20 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A known caller. An agent's `app_id` and `environment` are set, everybody else's are None."""
+    """A known caller. An agent's `app_id` and `environment` are set, everybody else's are None.
+
+    `expires_at` is when its credentials stop working by themselves.
+    """
 
     id: str
     role: Role
     app_id: str | None = None
     environment: str | None = None
+    expires_at: datetime | None = None
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether its credentials have expired."""
+        return self.expires_at is not None and self.expires_at <= now
 
     def sees(self, app_id: str, environment: str) -> bool:
         """Whether this principal may read the snapshot of this app/environment."""

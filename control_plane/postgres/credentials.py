@@ -4,21 +4,28 @@ from uuid import UUID
 
 import asyncpg
 
+from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
-from control_plane.domain.errors import NotFoundError
+from control_plane.domain.errors import ConflictError, NotFoundError
 from control_plane.domain.principal import Principal, Role
+from control_plane.ports import Page
+from control_plane.postgres.cursors import page, read_cursor
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
 from control_plane.postgres.registry import not_registered
-from control_plane.postgres.rows import agent_token, attributed
+from control_plane.postgres.rows import agent_token, api_key, attributed
 
 _FIND = sql("find_credential")
 _ENSURE_OPERATOR = sql("ensure_operator")
 _CREATE = sql("create_agent_token")
 _LIST = sql("list_agent_tokens")
 _REVOKE = sql("revoke_agent_token")
+_CREATE_KEY = sql("create_api_key")
+_LIST_KEYS = sql("list_api_keys")
+_REVOKE_KEY = sql("revoke_api_key")
 _KIND = "agent token"
+_KEY = "API key"
 
 
 class PostgresCredentials:
@@ -28,13 +35,13 @@ class PostgresCredentials:
         self._pool = pool
 
     async def find(self, token_hash: bytes) -> Principal | None:
-        """The principal of a token that is not revoked: `operator`, or `agent:<id of its token>`."""
+        """The principal of a token that works: `operator`, the name of an API key, or `agent:<id of its token>`."""
         row = await fetch_row(self._pool, _FIND, token_hash)
         if row is None:
             return None
         role = Role(row["role"])
-        name = role.value if role is Role.OPERATOR else f"{role}:{row['id']}"
-        return Principal(name, role, row["app_id"], row["environment"])
+        name = f"{role}:{row['id']}" if role is Role.AGENT else row["name"] or role.value
+        return Principal(name, role, row["app_id"], row["environment"], row["expires_at"])
 
     async def ensure_operator(self, token_hash: bytes, by: Attribution) -> None:
         """Let this token be the bootstrap operator's; any earlier bootstrap token stops working."""
@@ -57,3 +64,22 @@ class PostgresCredentials:
         """Make a token stop working."""
         if await fetch_row(self._pool, _REVOKE, app_id, environment, token_id, attributed(by)) is None:
             raise NotFoundError(_KIND, str(token_id))
+
+    async def create_api_key(self, asked: NewApiKey, token_hash: bytes, by: Attribution) -> ApiKey:
+        """Keep a new API key's hash."""
+        given = (asked.name, asked.role, token_hash, asked.description, asked.expires_at)
+        row = await fetch_row(self._pool, _CREATE_KEY, *given, attributed(by))
+        if row is None:
+            msg = f"There is an API key {asked.name!r} already: revoke that one first, or choose another name."
+            raise ConflictError(msg, name=asked.name)
+        return api_key(row)
+
+    async def list_api_keys(self, *, limit: int, cursor: str | None) -> Page[ApiKey]:
+        """The API keys that are not revoked, by name; expired ones too."""
+        rows = await fetch(self._pool, _LIST_KEYS, *read_cursor(cursor, [""]), limit + 1)
+        return page(rows, limit, api_key, "name")
+
+    async def revoke_api_key(self, key_id: UUID, by: Attribution) -> None:
+        """Make an API key stop working."""
+        if await fetch_row(self._pool, _REVOKE_KEY, key_id, attributed(by)) is None:
+            raise NotFoundError(_KEY, str(key_id))

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import asyncpg
 
+from control_plane.domain.api_key import ApiKey
 from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.change import (
     AgentToken,
@@ -15,6 +16,7 @@ from control_plane.domain.change import (
     Forced,
     Op,
 )
+from control_plane.domain.principal import Role
 from shared.domain.entry import Entry, Kind
 from shared.domain.scope import Level, Scope
 from shared.wire.codec import Json, canonical, decode, encode
@@ -168,6 +170,11 @@ def app(row: asyncpg.Record) -> App:
 def agent_token(row: asyncpg.Record) -> AgentToken:
     """A row of `list_agent_tokens`."""
     return AgentToken(**dict(row) | {"id": _plain(row["id"])})
+
+
+def api_key(row: asyncpg.Record) -> ApiKey:
+    """A row of `list_api_keys`."""
+    return ApiKey(**dict(row) | {"id": _plain(row["id"]), "role": Role(row["role"])})
 
 
 def _plain(found: UUID) -> UUID:

@@ -8,15 +8,18 @@ it takes tells nothing about them.
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from control_plane.domain.api_key import LONGEST_LIFE, ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
-from control_plane.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
+from control_plane.domain.errors import ForbiddenError, InvalidError, UnauthenticatedError, UnavailableError
 from control_plane.domain.principal import Principal, Role, new_token, token_hash
-from control_plane.ports import Credentials
+from control_plane.ports import Credentials, Page
 from shared.runtime.clock import Clock
+from shared.wire.problem import Violation
 
 REMEMBERED_SECONDS = 2.0
 """How long an answer is used without asking again: a revoked token works at most this much longer on any replica."""
@@ -90,19 +93,20 @@ class _Answer:
 
 
 class Access:
-    """Authenticates and authorises; makes, lists and revokes the tokens of agents."""
+    """Authenticates and authorises; makes, lists and revokes API keys and the tokens of agents."""
 
     def __init__(self, credentials: Credentials, clock: Clock) -> None:
         self._credentials = credentials
         self._clock = clock
         self._known: OrderedDict[bytes, _Answer] = OrderedDict()
         self._guesses: OrderedDict[bytes, _Answer] = OrderedDict()
+        self._revocations = 0
 
     async def authenticate(self, token: str) -> Principal:
         """The principal whose token this is.
 
         Raises:
-            UnauthenticatedError: nobody's, or it is revoked.
+            UnauthenticatedError: nobody's, or it is revoked or expired.
             UnavailableError: the store is away and the token is not remembered.
         """
         if not token or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
@@ -111,7 +115,7 @@ class Access:
         known = self._known.get(hashed) or self._guesses.get(hashed)
         if known is None or self._clock.monotonic() - known.at >= REMEMBERED_SECONDS:
             known = await self._ask(hashed, known)
-        if known.principal is None:
+        if known.principal is None or known.principal.is_over(self._clock.now()):
             raise UnauthenticatedError
         return known.principal
 
@@ -151,9 +155,47 @@ class Access:
     async def revoke_agent_token(self, app_id: str, environment: str, token_id: UUID, by: Attribution) -> None:
         """Make a token stop working: here at once, on other replicas within `REMEMBERED_SECONDS`."""
         await self._credentials.revoke_agent_token(app_id, environment, token_id, by)
+        self._forget()
+
+    async def create_api_key(self, asked: NewApiKey, maker: Principal, by: Attribution) -> tuple[ApiKey, str]:
+        """Make a key for a person or a machine; its secret is known to nobody but the caller.
+
+        Raises:
+            ForbiddenError: its role may do what the maker may not.
+            InvalidError: it would expire in the past, or too far in the future.
+            ConflictError: another key that works has its name.
+        """
+        if lacking := sorted(GRANTS[asked.role] - GRANTS[maker.role]):
+            detail = f"The role {asked.role} has permissions that {maker.id} lacks: {', '.join(lacking)}."
+            raise ForbiddenError(lacking[0], detail)
+        self._require_an_end_ahead(asked.expires_at)
+        secret = new_token(asked.role)
+        return await self._credentials.create_api_key(asked, token_hash(secret), by), secret
+
+    async def list_api_keys(self, *, limit: int, cursor: str | None) -> Page[ApiKey]:
+        """The keys that are not revoked, by name."""
+        return await self._credentials.list_api_keys(limit=limit, cursor=cursor)
+
+    async def revoke_api_key(self, key_id: UUID, by: Attribution) -> None:
+        """Make a key stop working: here at once, on other replicas within `REMEMBERED_SECONDS`."""
+        await self._credentials.revoke_api_key(key_id, by)
+        self._forget()
+
+    def _require_an_end_ahead(self, expires_at: datetime | None) -> None:
+        now = self._clock.now()
+        if expires_at is not None and not now < expires_at <= now + LONGEST_LIFE:
+            detail = (
+                f"must lie in the future, by at most {LONGEST_LIFE.days:,} days; leave it out for a key without an end"
+            )
+            raise InvalidError([Violation("/expires_at", detail)])
+
+    def _forget(self) -> None:
+        """Ask again about everybody, also where an answer from before the revocation is still on its way."""
         self._known.clear()
+        self._revocations += 1
 
     async def _ask(self, hashed: bytes, before: _Answer | None) -> _Answer:
+        revocations = self._revocations
         try:
             principal = await self._credentials.find(hashed)
         except UnavailableError:
@@ -161,6 +203,8 @@ class Access:
                 raise
             return before
         answer = _Answer(principal, self._clock.monotonic())
+        if revocations != self._revocations:
+            return answer
         kept, other = (self._guesses, self._known) if principal is None else (self._known, self._guesses)
         other.pop(hashed, None)
         kept[hashed] = answer

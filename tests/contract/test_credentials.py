@@ -1,13 +1,16 @@
 """What authentication relies on in a store of credentials, of the one in memory and of PostgreSQL alike."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
-from control_plane.domain.errors import NotFoundError
-from control_plane.domain.principal import Role, new_token, token_hash
+from control_plane.domain.api_key import NewApiKey
+from control_plane.domain.errors import ConflictError, NotFoundError
+from control_plane.domain.principal import Principal, Role, new_token, token_hash
 from control_plane.ports import Credentials
+from shared.runtime.clock import SystemClock
 from tests.fakes.credentials import FakeCredentials
 from tests.store import OLGA, billing_store
 
@@ -60,6 +63,50 @@ class CredentialsContract:
         with pytest.raises(NotFoundError):
             await credentials.create_agent_token("billing", "nope", token_hash("x"), "", OLGA)
         assert await credentials.find(token_hash("x")) is None
+
+    async def test_an_api_key_is_somebody_with_a_role_until_it_is_revoked(self, credentials: Credentials) -> None:
+        secret = token_hash("alice's")
+        made = await credentials.create_api_key(NewApiKey("alice", Role.EDITOR, "Alice"), secret, OLGA)
+        assert (made.name, made.role, made.description, made.created_by) == ("alice", Role.EDITOR, "Alice", "olga")
+        assert await credentials.find(secret) == Principal("alice", Role.EDITOR)
+        await credentials.revoke_api_key(made.id, OLGA)
+        assert await credentials.find(secret) is None
+        for gone in (made.id, uuid4()):
+            with pytest.raises(NotFoundError):
+                await credentials.revoke_api_key(gone, OLGA)
+
+    async def test_two_keys_that_work_have_different_names(self, credentials: Credentials) -> None:
+        first = await credentials.create_api_key(NewApiKey("bob", Role.APPROVER), token_hash("1"), OLGA)
+        with pytest.raises(ConflictError):
+            await credentials.create_api_key(NewApiKey("bob", Role.ADMIN), token_hash("2"), OLGA)
+        assert await credentials.find(token_hash("2")) is None
+        await credentials.revoke_api_key(first.id, OLGA)
+        await credentials.create_api_key(NewApiKey("bob", Role.VIEWER), token_hash("3"), OLGA)
+        assert await credentials.find(token_hash("3")) == Principal("bob", Role.VIEWER)
+
+    async def test_an_expired_key_is_nobodys_and_gives_its_name_up(self, credentials: Credentials) -> None:
+        now = SystemClock().now()
+        over, ahead = now - timedelta(hours=1), now + timedelta(hours=1)
+        await credentials.create_api_key(NewApiKey("ci", Role.EDITOR, "", over), token_hash("1"), OLGA)
+        assert await credentials.find(token_hash("1")) is None
+        assert [each.expires_at for each in (await credentials.list_api_keys(limit=9, cursor=None)).items] == [over]
+        kept = await credentials.create_api_key(NewApiKey("ci", Role.EDITOR, "", ahead), token_hash("2"), OLGA)
+        assert await credentials.find(token_hash("2")) == Principal("ci", Role.EDITOR, expires_at=ahead)
+        assert list((await credentials.list_api_keys(limit=9, cursor=None)).items) == [kept]
+
+    async def test_api_keys_are_listed_by_name(self, credentials: Credentials) -> None:
+        for name in ("carol", "alice", "bob"):
+            await credentials.create_api_key(NewApiKey(name, Role.VIEWER), token_hash(name), OLGA)
+        await credentials.create_agent_token("billing", "prod", token_hash("agent"), "", OLGA)
+        first = await credentials.list_api_keys(limit=2, cursor=None)
+        second = await credentials.list_api_keys(limit=2, cursor=first.next_cursor)
+        assert [[each.name for each in page.items] for page in (first, second)] == [["alice", "bob"], ["carol"]]
+        assert second.next_cursor is None
+
+    async def test_a_token_of_an_agent_is_no_api_key(self, credentials: Credentials) -> None:
+        made = await credentials.create_agent_token("billing", "prod", token_hash("agent"), "", OLGA)
+        with pytest.raises(NotFoundError):
+            await credentials.revoke_api_key(made.id, OLGA)
 
 
 class TestCredentialsInMemory(CredentialsContract):

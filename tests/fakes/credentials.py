@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
-from control_plane.domain.errors import NotFoundError, UnavailableError
+from control_plane.domain.errors import ConflictError, NotFoundError, UnavailableError
 from control_plane.domain.principal import Principal, Role
+from control_plane.ports import Page
+from shared.runtime.clock import Clock, SystemClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -15,19 +18,24 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 class FakeCredentials:
     """Knows some app/environments. `principals` are those of the tokens' hashes; `asked` counts the look-ups."""
 
-    def __init__(self, principals: Mapping[bytes, Principal], *pairs: tuple[str, str]) -> None:
+    def __init__(
+        self, principals: Mapping[bytes, Principal], *pairs: tuple[str, str], clock: Clock | None = None
+    ) -> None:
         self.principals = dict(principals)
         self.pairs = set(pairs)
         self.away = False
         self.asked = 0
+        self._clock = clock or SystemClock()
         self._tokens: dict[UUID, tuple[AgentToken, bytes]] = {}
+        self._keys: dict[UUID, tuple[ApiKey, bytes]] = {}
 
     async def find(self, token_hash: bytes) -> Principal | None:
         self.asked += 1
         if self.away:
             dependency = "postgresql"
             raise UnavailableError(dependency, "away")
-        return self.principals.get(token_hash)
+        found = self.principals.get(token_hash)
+        return None if found is None or found.is_over(self._clock.now()) else found
 
     async def ensure_operator(self, token_hash: bytes, by: Attribution) -> None:
         _ = by
@@ -54,4 +62,30 @@ class FakeCredentials:
             kind = "agent token"
             raise NotFoundError(kind, str(token_id))
         _, token_hash = self._tokens.pop(token_id)
+        del self.principals[token_hash]
+
+    async def create_api_key(self, asked: NewApiKey, token_hash: bytes, by: Attribution) -> ApiKey:
+        namesake = next((each for each, _ in self._keys.values() if each.name == asked.name), None)
+        if namesake is not None:
+            if namesake.expires_at is None or namesake.expires_at > self._clock.now():
+                detail = "taken"
+                raise ConflictError(detail, name=asked.name)
+            await self.revoke_api_key(namesake.id, by)
+        made = ApiKey(uuid4(), asked.name, asked.role, asked.description, NOW, by.principal, asked.expires_at)
+        self._keys[made.id] = made, token_hash
+        self.principals[token_hash] = Principal(made.name, made.role, expires_at=made.expires_at)
+        return made
+
+    async def list_api_keys(self, *, limit: int, cursor: str | None) -> Page[ApiKey]:
+        after = sorted(
+            (each for each, _ in self._keys.values() if each.name > (cursor or "")), key=lambda each: each.name
+        )
+        return Page(tuple(after[:limit]), after[limit - 1].name if len(after) > limit else None)
+
+    async def revoke_api_key(self, key_id: UUID, by: Attribution) -> None:
+        _ = by
+        if key_id not in self._keys:
+            kind = "API key"
+            raise NotFoundError(kind, str(key_id))
+        _, token_hash = self._keys.pop(key_id)
         del self.principals[token_hash]

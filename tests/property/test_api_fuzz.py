@@ -41,6 +41,7 @@ _VALID: dict[str, Any] = {
     "create_app": {"app_id": "mail", "description": ""},
     "create_environment": {"environment": "dev"},
     "create_agent_token": {"description": "x"},
+    "create_api_key": {"name": "alice", "role": "viewer", "description": "", "expires_at": None},
     "create_config": {**_place, "key": "b", "value": {"x": [1]}, "sensitive": True, "description": "", "message": ""},
     "update_config": {"value": 1, "sensitive": False, "description": "", "message": ""},
     "fetch_configs": {**_place, "keys": ["a"], "context": {"targetingKey": "x"}},
@@ -135,7 +136,7 @@ async def _hypothesis(strategy: st.SearchStrategy[Any], check: Callable[[Any], A
 
 
 async def _state(api: Api) -> list[bytes]:
-    return [(await api.get(path)).body for path in ("/apps", "/configs?include_deleted=true", "/changes")]
+    return [(await api.get(path)).body for path in ("/apps", "/configs?include_deleted=true", "/changes", "/api-keys")]
 
 
 def _require_a_problem(answer: Answer) -> None:

@@ -115,6 +115,10 @@ class Api:
         made = await self.post(f"/apps/{app_id}/environments/{environment}/agent-tokens", {})
         return str(made.document["token"])
 
+    async def key(self, name: str, role: Role) -> str:
+        """Make an API key of this role and return its token."""
+        return str((await self.post("/api-keys", {"name": name, "role": role})).document["token"])
+
 
 @asynccontextmanager
 async def serving_api(

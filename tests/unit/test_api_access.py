@@ -1,12 +1,15 @@
 """Who is known, for how long, and what the roles may do."""
 
+from datetime import timedelta
+
 import pytest
 
+from control_plane.domain.api_key import LONGEST_LIFE, NewApiKey
 from control_plane.domain.attribution import Attribution
-from control_plane.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
+from control_plane.domain.errors import ForbiddenError, InvalidError, UnauthenticatedError, UnavailableError
 from control_plane.domain.principal import Principal, Role, token_hash
 from control_plane.services import access
-from control_plane.services.access import REMEMBERED_SECONDS, Access, Permission
+from control_plane.services.access import GRANTS, REMEMBERED_SECONDS, Access, Permission
 from tests.fakes.clock import ManualClock
 from tests.fakes.credentials import FakeCredentials
 
@@ -15,13 +18,14 @@ OPERATOR = Principal("operator", Role.OPERATOR)
 
 
 @pytest.fixture
-def store() -> FakeCredentials:
-    return FakeCredentials({token_hash("agent"): AGENT, token_hash("operator"): OPERATOR}, ("shop", "prod"))
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+def store(clock: ManualClock) -> FakeCredentials:
+    known = {token_hash("agent"): AGENT, token_hash("operator"): OPERATOR}
+    return FakeCredentials(known, ("shop", "prod"), clock=clock)
 
 
 @pytest.fixture
@@ -120,3 +124,46 @@ def test_an_agent_may_read_and_report_about_its_own_and_nothing_else(subject: Ac
         else:
             with pytest.raises(ForbiddenError, match=permission):
                 subject.authorise(AGENT, permission, "shop", environment)
+
+
+BY = Attribution("operator")
+KEY_ROLES = sorted(set(Role) - {Role.AGENT, Role.OPERATOR})
+
+
+async def test_a_key_that_is_revoked_here_stops_working_at_once(subject: Access) -> None:
+    made, secret = await subject.create_api_key(NewApiKey("alice", Role.EDITOR), OPERATOR, BY)
+    assert await subject.authenticate(secret) == Principal("alice", Role.EDITOR)
+    await subject.revoke_api_key(made.id, BY)
+    with pytest.raises(UnauthenticatedError):
+        await subject.authenticate(secret)
+
+
+async def test_an_expired_key_is_refused_also_while_the_store_is_away(
+    subject: Access, store: FakeCredentials, clock: ManualClock
+) -> None:
+    end = clock.now() + timedelta(seconds=10)
+    _, secret = await subject.create_api_key(NewApiKey("ci", Role.EDITOR, "", end), OPERATOR, BY)
+    assert (await subject.authenticate(secret)).id == "ci"
+    store.away = True
+    clock.advance(9)
+    assert (await subject.authenticate(secret)).id == "ci"
+    clock.advance(1)
+    with pytest.raises(UnauthenticatedError):
+        await subject.authenticate(secret)
+
+
+@pytest.mark.parametrize("after", [timedelta(0), -timedelta(days=1), LONGEST_LIFE + timedelta(seconds=1)])
+async def test_a_key_ends_ahead_and_not_too_far(subject: Access, clock: ManualClock, after: timedelta) -> None:
+    with pytest.raises(InvalidError, match="/expires_at"):
+        await subject.create_api_key(NewApiKey("ci", Role.EDITOR, "", clock.now() + after), OPERATOR, BY)
+
+
+@pytest.mark.parametrize("own", Role)
+@pytest.mark.parametrize("role", KEY_ROLES)
+async def test_nobody_makes_a_key_that_may_do_more_than_its_maker(subject: Access, own: Role, role: Role) -> None:
+    maker = Principal("maker", own)
+    if GRANTS[role] <= GRANTS[own]:
+        await subject.create_api_key(NewApiKey("new", role), maker, BY)
+    else:
+        with pytest.raises(ForbiddenError):
+            await subject.create_api_key(NewApiKey("new", role), maker, BY)

@@ -1,2 +1,3 @@
--- The credential of a token that is not revoked.
-select id, role, app_id, environment from credentials where token_hash = $1 and revoked_at is null
+-- The credential of a token that is neither revoked nor expired.
+select id, role, name, app_id, environment, expires_at from credentials
+where token_hash = $1 and revoked_at is null and (expires_at is null or expires_at > clock_timestamp())
