@@ -24,7 +24,8 @@ from control_plane.postgres.credentials import PostgresCredentials
 from control_plane.postgres.leadership import PostgresLeadership
 from control_plane.postgres.migrate import migrate, require_current
 from control_plane.postgres.pool import open_pool
-from control_plane.postgres.probe import PostgresProbe
+from control_plane.postgres.probe import PostgresProbe, ReplicaProbe
+from control_plane.postgres.reads import open_reads
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
 from control_plane.rabbitmq.probe import RabbitProbe
@@ -78,10 +79,15 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
     await _prepare_schema(settings)
     async with (
         open_pool(settings.database_url, settings.database_pool_size) as pool,
+        open_reads(pool, settings.database_replica_url, settings.database_pool_size, metrics) as reads,
         _lossy(settings, metrics) as lossy,
         _broker(settings) as publisher,
     ):
-        changes, configs, registry = PostgresChanges(pool), PostgresConfigs(pool), PostgresRegistry(pool)
+        changes, configs, registry = (
+            PostgresChanges(pool, reads),
+            PostgresConfigs(pool, reads),
+            PostgresRegistry(pool, reads),
+        )
         credentials = PostgresCredentials(pool)
         if settings.bootstrap_token:
             await credentials.ensure_operator(token_hash(settings.bootstrap_token), ourselves())
@@ -99,7 +105,12 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             snapshots=snapshots,
             fleet=Fleet(lossy.presence, changes, clock),
             feed=feed,
-            probes=[PostgresProbe(pool), *lossy.probes, *([RabbitProbe(publisher)] if publisher else [])],
+            probes=[
+                PostgresProbe(pool),
+                *([ReplicaProbe(reads)] if settings.database_replica_url else []),
+                *lossy.probes,
+                *([RabbitProbe(publisher)] if publisher else []),
+            ],
             metrics=metrics,
             limits=settings.limits,
             clock=clock,

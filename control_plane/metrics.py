@@ -30,6 +30,12 @@ class Metrics:
         self.pool_idle = Gauge(
             "trimtab_postgres_pool_idle_connections", "Connections free to use.", registry=self.registry
         )
+        self.heavy_reads = Counter(
+            "trimtab_database_heavy_reads_total",
+            "Lists, exports and other reads that a replica may answer, by who did. None without a replica.",
+            ["server"],
+            registry=self.registry,
+        )
         self.commits = Counter(
             "trimtab_changes_committed_total", "Changes committed by this replica.", registry=self.registry
         )

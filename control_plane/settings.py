@@ -62,6 +62,13 @@ class Settings(BaseModel):
     database_url: Annotated[str, AfterValidator(_required), _url("postgresql", "postgres")] = Field(
         "", repr=False, json_schema_extra=_SECRET, description="PostgreSQL 15 or later: the only truth. Required."
     )
+    database_replica_url: Annotated[str, _url("postgresql", "postgres")] = Field(
+        "",
+        repr=False,
+        json_schema_extra=_SECRET,
+        description="A streaming replica of that database, for lists, histories, exports and other heavy reads. "
+        "Empty: none. It need not be there, nor stay.",
+    )
     redis_url: Annotated[str, _url("redis", "rediss", "unix")] = Field(
         "",
         repr=False,

@@ -10,6 +10,7 @@ from control_plane.postgres.drafts import committed, waves, write_draft
 from control_plane.postgres.flights import Flights
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
+from control_plane.postgres.reads import Reads
 from control_plane.postgres.rows import change_record, message, scope
 from shared.wire.messages import ChangeMessage, ScopeState
 
@@ -26,8 +27,8 @@ _KIND = "change"
 class PostgresChanges:
     """Commits drafts and reads back what was committed."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: asyncpg.Pool, reads: Reads | None = None) -> None:
+        self._pool, self._reads = pool, reads or Reads(pool)
         self._flights = Flights(pool)
 
     async def commit(self, draft: Draft) -> Committed:
@@ -61,9 +62,9 @@ class PostgresChanges:
         """Committed changes, newest first; of one application's scopes if `app_id` is given."""
         (before,) = read_cursor(cursor, [BEFORE_ALL])
         if app_id is None:
-            rows = await fetch(self._pool, _LIST, before, limit + 1)
+            rows = await self._reads.fetch(_LIST, before, limit + 1)
         else:
-            rows = await fetch(self._pool, _LIST_OF_APP, before, limit + 1, app_id)
+            rows = await self._reads.fetch(_LIST_OF_APP, before, limit + 1, app_id)
         return page(rows, limit, change_record, "revision")
 
     async def get_change(self, revision: int) -> ChangeRecord:

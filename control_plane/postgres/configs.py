@@ -8,8 +8,9 @@ from control_plane.domain.change import Config, ConfigVersion
 from control_plane.domain.errors import InvalidError, NotFoundError
 from control_plane.ports import ConfigFilter, Page
 from control_plane.postgres.cursors import BEFORE_ALL, page, read_cursor
-from control_plane.postgres.pool import fetch, fetch_row
+from control_plane.postgres.pool import fetch_row
 from control_plane.postgres.queries import sql
+from control_plane.postgres.reads import Reads
 from control_plane.postgres.registry import not_registered
 from control_plane.postgres.rows import config, config_version, snapshot_item
 from shared.domain.scope import Level, Revisions, Scope
@@ -27,8 +28,8 @@ _LEVELS = frozenset(Level)
 class PostgresConfigs:
     """Reads what stands in the scopes."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: asyncpg.Pool, reads: Reads | None = None) -> None:
+        self._pool, self._reads = pool, reads or Reads(pool)
 
     async def get(self, config_id: UUID) -> Config:
         """One config by id, deleted ones too."""
@@ -43,22 +44,22 @@ class PostgresConfigs:
         narrowed = _narrow(where)
         if narrowed is None:
             return Page((), None)
-        rows = await fetch(
-            self._pool, _LIST, *position, *narrowed, where.prefix, where.text, where.include_deleted, limit + 1
+        rows = await self._reads.fetch(
+            _LIST, *position, *narrowed, where.prefix, where.text, where.include_deleted, limit + 1
         )
         return page(rows, limit, config, "app_id", "environment", "key")
 
     async def versions(self, config_id: UUID, *, limit: int, cursor: str | None) -> Page[ConfigVersion]:
         """The versions of one config, newest first."""
         (before,) = read_cursor(cursor, [BEFORE_ALL])
-        rows = await fetch(self._pool, _VERSIONS, config_id, before, limit + 1)
+        rows = await self._reads.fetch(_VERSIONS, config_id, before, limit + 1)
         if not rows:
             await self.get(config_id)
         return page(rows, limit, config_version, "version")
 
     async def snapshot(self, app_id: str, environment: str, since: Revisions | None) -> SnapshotDocument:
         """What an app/environment sees, or what changed in it since, read in one instant. Sensitive values included."""
-        rows = await fetch(self._pool, _SNAPSHOT, app_id, environment, *(since or (None, None, None)))
+        rows = await self._reads.fetch(_SNAPSHOT, app_id, environment, *(since or (None, None, None)))
         if not rows:
             raise await not_registered(self._pool, app_id, environment)
         states = {row["level"]: (row["scope_revision"], row["scope_digest"]) for row in rows}

@@ -21,11 +21,14 @@ SESSION = {
     "default_transaction_isolation": "read committed",  # `trimtab_commit` relies on it
     "jit": "off",  # short statements, for which compiling never pays
 }
+READ_ONLY = {"default_transaction_read_only": "on"}
 
 
 @asynccontextmanager
-async def open_pool(dsn: str, size: int = 20) -> AsyncIterator[asyncpg.Pool]:
+async def open_pool(dsn: str, size: int = 20, *, replica: bool = False) -> AsyncIterator[asyncpg.Pool]:
     """Connections to the database at `dsn`, at most `size`, opened as they are needed and opened again when they break.
+
+    A `replica` is only read, and need not be there yet.
 
     Raises:
         UnavailableError: the database cannot be reached now.
@@ -33,13 +36,13 @@ async def open_pool(dsn: str, size: int = 20) -> AsyncIterator[asyncpg.Pool]:
     with driver_errors():
         pool = await asyncpg.create_pool(
             dsn,
-            min_size=1,
+            min_size=0 if replica else 1,
             max_size=size,
             command_timeout=COMMAND_TIMEOUT_S,
             timeout=ACQUIRE_TIMEOUT_S,
             max_inactive_connection_lifetime=IDLE_LIFETIME_S,
             reset=_keep_session,
-            server_settings=SESSION,
+            server_settings=SESSION | (READ_ONLY if replica else {}),
         )
     try:
         yield pool

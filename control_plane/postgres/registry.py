@@ -9,6 +9,7 @@ from control_plane.ports import Page
 from control_plane.postgres.cursors import page, read_cursor
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
+from control_plane.postgres.reads import Reads
 from control_plane.postgres.rows import app, attributed
 
 _CREATE_APP = sql("create_app")
@@ -31,8 +32,8 @@ async def not_registered(pool: asyncpg.Pool, app_id: str, environment: str) -> N
 class PostgresRegistry:
     """Registers applications and environments; each act is audited in the same transaction."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: asyncpg.Pool, reads: Reads | None = None) -> None:
+        self._pool, self._reads = pool, reads or Reads(pool)
 
     async def create_app(self, app_id: str, description: str, by: Attribution) -> App:
         """Register an application."""
@@ -52,7 +53,7 @@ class PostgresRegistry:
     async def list_apps(self, *, limit: int, cursor: str | None) -> Page[App]:
         """Applications by name."""
         (after,) = read_cursor(cursor, [""])
-        rows = await fetch(self._pool, _LIST_APPS, after, limit + 1)
+        rows = await self._reads.fetch(_LIST_APPS, after, limit + 1)
         return page(rows, limit, app, "app_id")
 
     async def create_environment(self, app_id: str, environment: str, by: Attribution) -> App:

@@ -38,9 +38,18 @@ async def local(bin_dir: Path, root: Path) -> Server:
     bin_dir = await anyio.to_thread.run_sync(_reachable, bin_dir, root, home)
     data = home.path / "data"
     await home.run([bin_dir / "initdb", "-D", data, *_CLUSTER])
-    places = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": str(home.path)}
-    options = [f"-c{name}={value}" for name, value in (places | _SETTINGS).items()]
-    process = Process(home, [bin_dir / "postgres", "-D", data, *options], stop_signal=signal.SIGINT)
+    process = Process(home, [bin_dir / "postgres", "-D", data, *_options(home, port)], stop_signal=signal.SIGINT)
+    return _server(port, process)
+
+
+async def standby(bin_dir: Path, root: Path, primary: Server) -> Server:
+    """A streaming replica of a `local` server made of the same binaries."""
+    home, port = Home(root, "pg-standby"), free_port()
+    bin_dir = await anyio.to_thread.run_sync(_reachable, bin_dir, root, home)
+    data = home.path / "data"
+    copy = ["-D", data, "-d", primary.url, "-R", "-X", "stream", "-c", "fast", "--no-sync"]
+    await home.run([bin_dir / "pg_basebackup", *copy])
+    process = Process(home, [bin_dir / "postgres", "-D", data, *_options(home, port)], stop_signal=signal.SIGINT)
     return _server(port, process)
 
 
@@ -52,6 +61,11 @@ def container() -> Server:
         IMAGE, {5432: port}, environ={"POSTGRES_HOST_AUTH_METHOD": "trust"}, command=["postgres", *options]
     )
     return _server(port, body)
+
+
+def _options(home: Home, port: int) -> list[str]:
+    places = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": str(home.path)}
+    return [f"-c{name}={value}" for name, value in (places | _SETTINGS).items()]
 
 
 def _server(port: int, body: Process | Container) -> Server:

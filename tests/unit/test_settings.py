@@ -25,16 +25,25 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_variable_and_without_
             {
                 "TRIMTAB_LISTEN": "nowhere",
                 "TRIMTAB_REDIS_URL": "http://user:hunter2@cache",
+                "TRIMTAB_DATABASE_REPLICA_URL": "mysql://user:hunter2@replica",
                 "TRIMTAB_BOOTSTRAP_TOKEN": "hunter2",
                 "TRIMTAB_MAX_OPERATIONS": "many",
                 "TRIMTAB_AMQP_URL_FILE": "/does/not/exist",
             }
         )
     text = str(caught.value)
-    for name in ("DATABASE_URL", "LISTEN", "REDIS_URL", "BOOTSTRAP_TOKEN", "MAX_OPERATIONS", "AMQP_URL_FILE"):
+    for name in (
+        "DATABASE_URL",
+        "DATABASE_REPLICA_URL",
+        "LISTEN",
+        "REDIS_URL",
+        "BOOTSTRAP_TOKEN",
+        "MAX_OPERATIONS",
+        "AMQP_URL_FILE",
+    ):
         assert f"TRIMTAB_{name}" in text
     assert "hunter2" not in text
-    assert len(caught.value.problems) == 6
+    assert len(caught.value.problems) == 7
 
 
 def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
