@@ -1,8 +1,8 @@
 """What the services need from the outside. Adapters implement these; fakes and real ones pass one contract suite."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
@@ -30,7 +30,10 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ConfigFilter:
-    """Which configs to list; every given field narrows. `app_id` "" means: of no application (global)."""
+    """Which configs to list; every given field narrows. `app_id` "" means: of no application (global).
+
+    `labels` are those that a config must have, None for any value.
+    """
 
     app_id: str | None = None
     environment: str | None = None
@@ -38,6 +41,9 @@ class ConfigFilter:
     prefix: str | None = None
     text: str | None = None
     include_deleted: bool = False
+    owner: str | None = None
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    include_archived: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,14 @@ class Configs(Protocol):
 
     async def list(self, where: ConfigFilter, *, limit: int, cursor: str | None) -> Page[Config]:
         """Configs in the order of application, environment and key."""
+        ...
+
+    async def value(self, config_id: UUID, version: int) -> bytes:
+        """What one version of a config holds, a secret too: to be put again, never to be shown.
+
+        Raises:
+            NotFoundError: there is no such version, or it holds no value.
+        """
         ...
 
     async def versions(self, config_id: UUID, *, limit: int, cursor: str | None) -> Page[ConfigVersion]:

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TypeVar
+from functools import cache
+from typing import TypeVar, get_origin
 
 import anyio
 from aiohttp import web
@@ -62,14 +63,23 @@ def read_body(model: type[M], raw: bytes, limits: Limits) -> M:
 
 def read_query(model: type[M], request: web.Request, limits: Limits) -> M:
     """The query as its model; a parameter that it does not know, or given twice, is a violation."""
-    given = request.query
-    if twice := sorted(name for name, times in Counter(name for name, _ in given.items()).items() if times > 1):
+    given: dict[str, str | list[str]] = dict(request.query)
+    repeatable = _repeatable(model)
+    times = Counter(name for name, _ in request.query.items() if name not in repeatable)
+    if twice := sorted(name for name in times if times[name] > 1):
         raise InvalidError([Violation(f"?{name}", "given more than once") for name in twice])
+    given |= {name: request.query.getall(name) for name in repeatable & request.query.keys()}
     try:
-        return model.model_validate(dict(given), context=limits)
+        return model.model_validate(given, context=limits)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)
         raise InvalidError([Violation(f"?{each['loc'][0]}", _sentence(each)) for each in wrong]) from error
+
+
+@cache
+def _repeatable(model: type[BaseModel]) -> frozenset[str]:
+    """The parameters of which each may be given several times: those that are tuples."""
+    return frozenset(name for name, each in model.model_fields.items() if get_origin(each.annotation) is tuple)
 
 
 def read_idempotency_key(headers: Mapping[str, str]) -> str | None:

@@ -1,4 +1,4 @@
-"""The current entries and their versions (port `Configs`). Only `snapshot` gives sensitive values out."""
+"""The current entries and their versions (port `Configs`). Only `snapshot` and `value` give sensitive values out."""
 
 from uuid import UUID
 
@@ -12,13 +12,15 @@ from control_plane.postgres.pool import fetch_row
 from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads
 from control_plane.postgres.registry import not_registered
-from control_plane.postgres.rows import config, config_version, snapshot_item
+from control_plane.postgres.rows import config, config_version, snapshot_item, stored_value
 from shared.domain.scope import Level, Revisions, Scope
+from shared.wire.codec import encode
 from shared.wire.problem import Violation
 from shared.wire.snapshot import SnapshotDocument
 
 _GET = sql("get_config")
 _LIST = sql("list_configs")
+_VALUE = sql("config_value")
 _VERSIONS = sql("config_versions")
 _SNAPSHOT = sql("snapshot")
 _KIND = "config"
@@ -45,9 +47,26 @@ class PostgresConfigs:
         if narrowed is None:
             return Page((), None)
         rows = await self._reads.fetch(
-            _LIST, *position, *narrowed, where.prefix, where.text, where.include_deleted, limit + 1
+            _LIST,
+            *position,
+            *narrowed,
+            where.prefix,
+            where.text,
+            where.include_deleted,
+            limit + 1,
+            where.owner,
+            list(where.labels),
+            encode({name: value for name, value in where.labels.items() if value is not None}).decode(),
+            where.include_archived,
         )
         return page(rows, limit, config, "app_id", "environment", "key")
+
+    async def value(self, config_id: UUID, version: int) -> bytes:
+        """What one version of a config holds, a secret too: to be put again, never to be shown."""
+        row = await fetch_row(self._pool, _VALUE, config_id, version)
+        if row is None:
+            raise NotFoundError(_KIND, f"{config_id} at version {version}")
+        return stored_value(row["value"])
 
     async def versions(self, config_id: UUID, *, limit: int, cursor: str | None) -> Page[ConfigVersion]:
         """The versions of one config, newest first."""

@@ -137,6 +137,9 @@ class FakeStore:
     async def list(self, where: ConfigFilter, *, limit: int, cursor: str | None) -> Page[Config]:
         raise NotImplementedError
 
+    async def value(self, config_id: object, version: int) -> bytes:
+        raise NotImplementedError
+
     async def versions(self, config_id: object, *, limit: int, cursor: str | None) -> Page[ConfigVersion]:
         raise NotImplementedError
 

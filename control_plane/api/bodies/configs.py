@@ -9,12 +9,17 @@ from uuid import UUID
 from pydantic import Field
 
 from control_plane.api.bodies.fields import Body, Key, Labels, Name, Owner, Placed, Query, Text, Value
-from control_plane.api.bodies.pages import PageQuery, Param
+from control_plane.api.bodies.pages import LabelFilters, PageQuery, Param
 from control_plane.domain.change import Applied, Committed, Config, ConfigVersion, Op
 from shared.domain.entry import Entry, Kind
 from shared.domain.resolution import Effective
 from shared.domain.scope import Level
 from shared.wire.codec import Json, fragment
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """No bytes at all stand for a value that was not given; JSON has no such thing."""
+    schema.pop("default", None)
 
 
 class NewConfig(Placed):
@@ -37,12 +42,12 @@ class NewConfig(Placed):
 
 
 class ConfigUpdate(Body):
-    """A config's new value. What is left out stays as it is."""
+    """A config's new value, or what people say about it. What is left out stays as it is."""
 
-    value: Value
+    value: Value = Field(default=b"", json_schema_extra=_without_default)
     """Any JSON. A value put on a mask takes the mask away."""
     sensitive: bool | None = None
-    """Whether the value is a secret."""
+    """Whether the value is a secret. One that was is shown only if it is given again."""
     description: Text | None = None
     """For people."""
     owner: Owner | None = None
@@ -65,9 +70,15 @@ class ConfigQuery(PageQuery):
     prefix: Param | None = None
     """Whose key begins like this."""
     text: Param | None = None
-    """Whose key or description contains this."""
+    """Whose key, value or description contains this."""
+    owner: Param | None = None
+    """Of whom it is."""
+    label: LabelFilters = ()
+    """That has this label: `name`, or `name:value`. Given several times: all of them."""
     include_deleted: bool = False
     """Whether to list deleted ones as well."""
+    include_archived: bool = False
+    """Whether to list those of archived applications and environments as well."""
 
 
 class DeleteQuery(Query):

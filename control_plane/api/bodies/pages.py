@@ -12,6 +12,14 @@ T = TypeVar("T")
 
 Param: TypeAlias = Annotated[str, AfterValidator(without_nul), Field(max_length=500)]
 """A text in a query."""
+LabelFilters: TypeAlias = Annotated[tuple[Param, ...], Field(max_length=20)]
+"""Labels in a query: `name` or `name:value`, one by one."""
+
+
+def labels_asked(filters: LabelFilters) -> dict[str, str | None]:
+    """Which labels are asked for, each with its value or None for any."""
+    split = (each.partition(":") for each in filters)
+    return {name: value if colon else None for name, colon, value in split}
 
 
 class PageQuery(Query):

@@ -18,7 +18,7 @@ from control_plane.api.bodies.configs import (
     Fetch,
     NewConfig,
 )
-from control_plane.api.bodies.pages import PageQuery, PageView
+from control_plane.api.bodies.pages import PageQuery, PageView, labels_asked
 from control_plane.api.call import Call, reply
 from control_plane.api.carry_out import replayed
 from control_plane.api.preconditions import etag, require_match, unchanged
@@ -60,6 +60,9 @@ async def list_configs(services: Services, call: Call[None, ConfigQuery]) -> web
         prefix=query.prefix,
         text=query.text,
         include_deleted=query.include_deleted,
+        owner=query.owner,
+        labels=labels_asked(query.label),
+        include_archived=query.include_archived,
     )
     page = await services.configs.list(where, limit=call.page_size(query.limit), cursor=query.cursor)
     return reply(PageView(tuple(map(ConfigView.of, page.items)), page.next_cursor))
@@ -75,17 +78,21 @@ async def get_config(services: Services, call: Call[None, None]) -> web.StreamRe
 
 
 async def update_config(services: Services, call: Call[ConfigUpdate, None]) -> web.StreamResponse:
-    """Give a config another value.
+    """Give a config another value, or change only what is said about it.
 
-    `If-Match` says which version the change is based on; if there is another by now, the problem names it.
+    `If-Match` says which version the change is based on; if there is another by now, the problem names it. Without a
+    `value` the config keeps the one that it has, a secret too.
     """
     config, body = await _live(services, call), call.body
     version = require_match(call.request, config.version)
+    value = body.value
+    if not value:
+        value, version = await _value_kept(services, config, body), config.version
     operation = Operation(
         Op.PUT,
         config.scope,
         config.key,
-        body.value,
+        value,
         body.sensitive,
         body.description,
         version,
@@ -128,6 +135,15 @@ async def fetch_configs(services: Services, call: Call[Fetch, None]) -> web.Stre
     configs = {key: EffectiveConfig.of(each) for key, each in view.configs.items()}
     missing = tuple(sorted(set(body.keys or ()) - configs.keys()))
     return reply(EffectiveConfigs(body.app_id, body.environment, view.revision, view.stale, configs, missing))
+
+
+async def _value_kept(services: Services, config: Config, body: ConfigUpdate) -> bytes:
+    """The value of a config whose update gives none."""
+    if config.kind is Kind.MASK:
+        raise InvalidError([Violation("/value", "a mask has no value to keep: give one")])
+    if config.sensitive and body.sensitive is False:
+        raise InvalidError([Violation("/value", "what was a secret is not uncovered: give the value again")])
+    return await services.configs.value(config.id, config.version)
 
 
 async def _live(services: Services, call: Call[Any, Any]) -> Config:

@@ -38,6 +38,9 @@ create type trimtab_step as (
     old_version bigint,
     old_revision bigint,
     old_updated_by text,
+    old_description text,
+    old_owner text,
+    old_labels jsonb,
     id uuid,
     version bigint,
     kind text,
@@ -179,6 +182,19 @@ language sql stable parallel safe as $$
     end
 $$;
 
+-- What people say about an entry, as an audit record holds it: as far as it differs from the other side.
+create function trimtab_audited_words(
+    description text, owner text, labels jsonb, other_description text, other_owner text, other_labels jsonb
+) returns jsonb language sql immutable parallel safe as $$
+    select case when (description, owner, labels) = (other_description, other_owner, other_labels) then '{}'
+        else jsonb_strip_nulls(jsonb_build_object(
+            'description', case when description <> other_description then description end,
+            'owner', case when owner <> other_owner then owner end,
+            'labels', case when labels <> other_labels then labels end
+        ))
+    end
+$$;
+
 -- Whether a stored change may be committed as it was read: nobody edited it since, and it is still open.
 create function trimtab_ripe(change uuid, edition_read integer) returns boolean language sql stable as $$
     select exists (
@@ -192,7 +208,8 @@ language sql stable as $$
         draft, (o.position - 1)::integer, o.op, o.app_id, o.environment, o.key, o.expected_version,
         r.app_id is not null, r.archived,
         n.old_live, c.kind, c.value, coalesce(c.sensitive, false), coalesce(c.version, 0), coalesce(c.revision, 0),
-        c.updated_by, coalesce(c.id, gen_random_uuid()),
+        c.updated_by, coalesce(c.description, ''), coalesce(c.owner, ''), coalesce(c.labels, '{}'),
+        coalesce(c.id, gen_random_uuid()),
         n.version, n.kind, case when o.op = 'put' then coalesce(o.value, 'null') end, n.value_digest, n.sensitive,
         coalesce(o.description, c.description, ''), coalesce(o.owner, c.owner, ''),
         coalesce(o.labels, c.labels, '{}'), n.deleted,
@@ -273,9 +290,16 @@ create function trimtab_read(wave jsonb) returns table (
                 'config_id', step.id,
                 'version', step.version,
                 'before', case when step.old_live then
-                    trimtab_audited(step.old_kind, step.old_value, step.old_sensitive) end,
+                    trimtab_audited(step.old_kind, step.old_value, step.old_sensitive)
+                    || trimtab_audited_words(
+                        step.old_description, step.old_owner, step.old_labels,
+                        step.description, step.owner, step.labels) end,
                 'after', case when not step.deleted then
-                    trimtab_audited(step.kind, step.value, step.sensitive) end
+                    trimtab_audited(step.kind, step.value, step.sensitive)
+                    || case when step.old_live then trimtab_audited_words(
+                        step.description, step.owner, step.labels,
+                        step.old_description, step.old_owner, step.old_labels)
+                    else trimtab_audited_words(step.description, step.owner, step.labels, '', '', '{}') end end
             )) as audited
         from trimtab_steps(d.number::integer, d.operations) as step
     ) as done

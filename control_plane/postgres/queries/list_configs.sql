@@ -13,5 +13,8 @@ where (app_id, environment, key) > ($1, $2, $3)
     and ($8::text is null or strpos(lower(key || ' ' || description || ' '
         || case when sensitive then '' else coalesce(value::text, '') end), lower($8)) > 0)
     and (not deleted or $9)
+    and ($11::text is null or owner = $11)
+    and labels ?& $12::text[] and labels @> $13::jsonb
+    and ($14 or not trimtab_archived(app_id, environment))
 order by app_id, environment, key
 limit $10
