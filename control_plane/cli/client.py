@@ -24,12 +24,19 @@ class Client:
 
     def get(self, path: str, query: Mapping[str, str | int | None] | None = None) -> Json:
         """GET; parameters that are None are left out."""
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        return self._request("GET", f"{path}?{urlencode(given)}" if given else path, None)
+        return self._request("GET", _with_query(path, query), None)
 
     def post(self, path: str, document: Json, *, idempotency_key: str | None = None) -> Json:
         """POST a JSON document; with an idempotency key it takes effect once, however often it is sent."""
         return self._request("POST", path, document, idempotency_key)
+
+    def put(self, path: str, document: Json) -> Json:
+        """PUT a JSON document."""
+        return self._request("PUT", path, document)
+
+    def delete(self, path: str, query: Mapping[str, str | int | None] | None = None) -> Json:
+        """DELETE; parameters that are None are left out."""
+        return self._request("DELETE", _with_query(path, query), None)
 
     def pages(self, path: str, query: Mapping[str, str | int | None]) -> Iterator[Json]:
         """All items of a list, page by page."""
@@ -67,6 +74,11 @@ class Client:
         finally:
             connection.close()
         return _result(status, answer)
+
+
+def _with_query(path: str, query: Mapping[str, str | int | None] | None) -> str:
+    given = {name: value for name, value in (query or {}).items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def _result(status: int, answer: bytes) -> Json:
