@@ -1,15 +1,17 @@
 """A snapshot's configs as the bytes of a file; equal configs give equal bytes."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from agent.files.dotenv import dotenv_document
 from agent.files.target import Format
-from agent.files.yaml_text import yaml_document
 from shared.wire.codec import Json, decode, encode_pretty
+from shared.wire.yaml_text import yaml_document
 
+_HEADER = "# Written by trimtab-agent. Changes made here are lost.\n"
 _DOCUMENTS: Mapping[Format, Callable[[Mapping[str, Json]], bytes]] = {
     Format.JSON: encode_pretty,
-    Format.YAML: yaml_document,
+    Format.YAML: partial(yaml_document, header=_HEADER),
     Format.DOTENV: dotenv_document,
 }
 

@@ -15,18 +15,18 @@ _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _MAX_SIMPLE_KEY = 1_000
 """Readers give up on a `key:` longer than 1,024 characters; longer ones take the explicit form."""
-_HEADER = "# Written by trimtab-agent. Changes made here are lost.\n"
 
 
-def yaml_document(values: Mapping[str, Json]) -> bytes:
+def yaml_document(values: Mapping[str, Json], header: str = "") -> bytes:
     """The mapping as a YAML document, keys in the order given at the top and sorted below."""
     if not values:
-        return f"{_HEADER}{{}}\n".encode()
-    lines = (line for key, value in values.items() for line in _pair(key, value, 0))
-    return (_HEADER + "\n".join(lines) + "\n").encode()
+        return f"{header}{{}}\n".encode()
+    lines = (line for key, value in values.items() for line in yaml_pair(key, value))
+    return (header + "\n".join(lines) + "\n").encode()
 
 
-def _pair(key: str, value: Json, indent: int) -> Iterator[str]:
+def yaml_pair(key: str, value: Json, indent: int = 0) -> Iterator[str]:
+    """The lines of one member of a mapping that is indented by so many spaces; sorted below."""
     pad, name = " " * indent, _scalar(key)
     if len(name) > _MAX_SIMPLE_KEY:
         yield f"{pad}? {name}"
@@ -42,7 +42,7 @@ def _block(value: Json, indent: int) -> Iterator[str]:
     """The lines of a mapping or list that is not empty."""
     if isinstance(value, dict):
         for key in sorted(value):
-            yield from _pair(key, value[key], indent)
+            yield from yaml_pair(key, value[key], indent)
         return
     pad = " " * indent
     for item in value:
