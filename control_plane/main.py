@@ -18,6 +18,7 @@ from control_plane.domain.principal import token_hash
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence
 from control_plane.metrics import Metrics
 from control_plane.ports import Cache, Notices, Presence, Probe
+from control_plane.postgres.audit import PostgresAuditLog
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs
 from control_plane.postgres.credentials import PostgresCredentials
@@ -36,6 +37,7 @@ from control_plane.redis_cache.notices import RedisNotices
 from control_plane.redis_cache.presence import RedisPresence
 from control_plane.redis_cache.probe import RedisProbe
 from control_plane.services.access import Access
+from control_plane.services.audit import Audit
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
@@ -102,6 +104,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             registry=registry,
             receipts=PostgresReceipts(pool),
             access=Access(credentials, clock),
+            audit=Audit(PostgresAuditLog(pool, reads)),
             snapshots=snapshots,
             fleet=Fleet(lossy.presence, changes, clock),
             feed=feed,

@@ -7,6 +7,7 @@ from control_plane.domain.limits import Limits
 from control_plane.metrics import Metrics
 from control_plane.ports import Changes, Configs, Probe, Receipts, Registry
 from control_plane.services.access import Access
+from control_plane.services.audit import Audit
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
@@ -24,6 +25,7 @@ class Services:
     registry: Registry
     receipts: Receipts
     access: Access
+    audit: Audit
     snapshots: Snapshots
     fleet: Fleet
     feed: Feed

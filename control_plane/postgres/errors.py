@@ -33,6 +33,8 @@ _UNSTORABLE = ("22", "23514")
 """SQLSTATEs of data that a column's type or check does not take. The server's own text may hold values: not repeated."""
 
 _TEXT = {
+    "audit-hash": "The audit record has another hash: the export that it was taken from is not of this chain.",
+    "audit-gap": "Audit records before this one are missing: verify the chain before anything is archived.",
     "exists": "A config that must not exist yet is there already.",
     "archived": "The application or the environment is archived: nothing is written to it until it is restored.",
     "state": "The stored change is no longer as it was read: somebody edited, committed or closed it meanwhile.",

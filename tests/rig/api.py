@@ -24,6 +24,7 @@ from control_plane.domain.principal import Role, new_token, token_hash
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence
 from control_plane.metrics import Metrics
 from control_plane.ports import Probe
+from control_plane.postgres.audit import PostgresAuditLog
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs
 from control_plane.postgres.credentials import PostgresCredentials
@@ -32,6 +33,7 @@ from control_plane.postgres.probe import PostgresProbe
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
 from control_plane.services.access import Access
+from control_plane.services.audit import Audit
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
@@ -139,6 +141,7 @@ async def serving_api(
             registry=PostgresRegistry(pool),
             receipts=PostgresReceipts(pool),
             access=Access(credentials, clock),
+            audit=Audit(PostgresAuditLog(pool)),
             snapshots=Snapshots(configs, feed, MemoryCache(clock), metrics, clock),
             fleet=Fleet(MemoryPresence(clock), changes, clock),
             feed=feed,
