@@ -29,6 +29,7 @@ from control_plane.postgres.probe import PostgresProbe, ReplicaProbe
 from control_plane.postgres.reads import open_reads
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
+from control_plane.postgres.rules import PostgresRules
 from control_plane.rabbitmq.probe import RabbitProbe
 from control_plane.rabbitmq.publisher import RabbitPublisher, open_publisher
 from control_plane.redis_cache.cache import RedisCache
@@ -41,6 +42,7 @@ from control_plane.services.audit import Audit
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
+from control_plane.services.rules import Rules
 from control_plane.services.snapshots import Snapshots
 from control_plane.settings import Settings
 from control_plane.starting import StartError, clear_errors, in_event_loop, ourselves
@@ -97,8 +99,12 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
         await feed.load()
         snapshots = Snapshots(configs, feed, lossy.cache, metrics, clock)
         await snapshots.warm(await registry.environments(settings.warm_limit))
+        rules = Rules(PostgresRules(pool))
         services = Services(
-            publishing=Publishing(changes, feed, lossy.notices, metrics, settings.limits),
+            publishing=Publishing(
+                changes, rules=rules, feed=feed, notices=lossy.notices, metrics=metrics, limits=settings.limits
+            ),
+            rules=rules,
             changes=changes,
             configs=configs,
             registry=registry,

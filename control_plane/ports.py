@@ -12,6 +12,7 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.audit import AuditFilter, AuditRecord, Link
 from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed, Config, ConfigVersion, Draft
 from control_plane.domain.principal import Principal
+from control_plane.domain.rules import RuleSet
 from shared.domain.scope import Revisions, Scope
 from shared.wire.codec import Json
 from shared.wire.messages import ChangeMessage, ScopeState
@@ -93,6 +94,14 @@ class Changes(Protocol):
         Raises:
             NotFoundError: no change has this revision.
         """
+        ...
+
+
+class RuleBook(Protocol):
+    """What changes are checked against."""
+
+    async def rules(self) -> RuleSet:
+        """Schemas, policies and environments, read in one instant."""
         ...
 
 

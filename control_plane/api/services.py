@@ -11,6 +11,7 @@ from control_plane.services.audit import Audit
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
+from control_plane.services.rules import Rules
 from control_plane.services.snapshots import Snapshots
 from shared.runtime.clock import Clock
 
@@ -20,6 +21,7 @@ class Services:
     """The services and ports behind the API. `heartbeat_interval` is in seconds."""
 
     publishing: Publishing
+    rules: Rules
     changes: Changes
     configs: Configs
     registry: Registry

@@ -32,11 +32,13 @@ from control_plane.postgres.pool import open_pool
 from control_plane.postgres.probe import PostgresProbe
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
+from control_plane.postgres.rules import PostgresRules
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
+from control_plane.services.rules import Rules
 from control_plane.services.snapshots import Snapshots
 from shared.runtime.clock import SystemClock
 from shared.runtime.http import Listen, serving
@@ -134,8 +136,12 @@ async def serving_api(
         credentials = PostgresCredentials(pool)
         operator = new_token(Role.OPERATOR)
         await credentials.ensure_operator(token_hash(operator), Attribution("test"))
+        rules = Rules(PostgresRules(pool))
         services = Services(
-            publishing=Publishing(changes, feed, MemoryNotices(), metrics, limits or Limits()),
+            publishing=Publishing(
+                changes, rules=rules, feed=feed, notices=MemoryNotices(), metrics=metrics, limits=limits or Limits()
+            ),
+            rules=rules,
             changes=changes,
             configs=configs,
             registry=PostgresRegistry(pool),
