@@ -9,10 +9,8 @@ from uuid import UUID
 
 from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
-from control_plane.domain.audit import AuditFilter, AuditRecord, Link
-from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed, Config, ConfigVersion, Draft
+from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed, Config, ConfigVersion, Deleted, Draft
 from control_plane.domain.principal import Principal
-from control_plane.domain.rules import RuleSet
 from shared.domain.scope import Revisions, Scope
 from shared.wire.codec import Json
 from shared.wire.messages import ChangeMessage, ScopeState
@@ -97,14 +95,6 @@ class Changes(Protocol):
         ...
 
 
-class RuleBook(Protocol):
-    """What changes are checked against."""
-
-    async def rules(self) -> RuleSet:
-        """Schemas, policies and environments, read in one instant."""
-        ...
-
-
 class Configs(Protocol):
     """The current entries and their versions."""
 
@@ -164,8 +154,45 @@ class Registry(Protocol):
         """
         ...
 
-    async def list_apps(self, *, limit: int, cursor: str | None) -> Page[App]:
+    async def list_apps(self, *, limit: int, cursor: str | None, include_archived: bool = True) -> Page[App]:
         """Applications by name."""
+        ...
+
+    async def describe_app(self, app_id: str, description: str, by: Attribution) -> App:
+        """Give an application another description.
+
+        Raises:
+            NotFoundError: it is not registered.
+        """
+        ...
+
+    async def archive(self, scope: Scope, by: Attribution, **detail: Json) -> App:
+        """Put an application or an environment away: it is served as ever, and nothing is written to it.
+
+        `detail` is kept in the audit record.
+
+        Raises:
+            NotFoundError: it is not registered.
+        """
+        ...
+
+    async def restore(self, scope: Scope, by: Attribution) -> App:
+        """Bring an archived application or environment back.
+
+        Raises:
+            NotFoundError: it is not registered.
+        """
+        ...
+
+    async def delete(self, scope: Scope, message: str, by: Attribution, **detail: Json) -> Deleted:
+        """Delete an application or an environment: its entries by one change, its registration and its tokens.
+
+        All of it or nothing. Where `detail` says that it is `forced`, it need not be archived before.
+
+        Raises:
+            NotFoundError: it is not registered.
+            ConflictError: it is not archived.
+        """
         ...
 
     async def create_environment(self, app_id: str, environment: str, by: Attribution) -> App:
@@ -263,68 +290,6 @@ class Receipts(Protocol):
 
     async def forget(self, author: str, key: str) -> None:
         """Give up a claim: the request did nothing."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class AuditExtent:
-    """From where to where the audit chain reaches: what it goes on from, where it should end, and its newest record."""
-
-    installation: str
-    anchor: Link
-    head: Link
-    newest: int
-
-
-@dataclass(frozen=True, slots=True)
-class AuditLines:
-    """Some records as an export has them, and the number up to which all was looked at; None if that was the end."""
-
-    lines: bytes
-    count: int
-    last: int | None
-
-
-class AuditLog(Protocol):
-    """The audit chain: what is no change is added here; all of it is read, exported and archived."""
-
-    async def record(self, by: Attribution, action: str, object_: str, detail: Json, outcome: str = "done") -> int:
-        """Add a record at the head of the chain; returns its number."""
-        ...
-
-    async def get(self, seq: int) -> AuditRecord:
-        """One record that is not archived.
-
-        Raises:
-            NotFoundError: there is none with this number.
-        """
-        ...
-
-    async def list(self, where: AuditFilter, *, limit: int, cursor: str | None) -> Page[AuditRecord]:
-        """Records, newest first. A page may have fewer than `limit`, or none, and yet not be the last one."""
-        ...
-
-    async def extent(self) -> AuditExtent:
-        """From where to where the chain reaches now."""
-        ...
-
-    async def lines(
-        self, where: AuditFilter, after: int, through: int, limit: int, *, proving: bool = False
-    ) -> AuditLines:
-        """Records after one number and up to another, oldest first; `proving`: as they are on the primary."""
-        ...
-
-    async def archive(self, by: Attribution, through: int, last_hash: bytes) -> int:
-        """Let an export stand for the records up to one; returns how many these are.
-
-        Raises:
-            NotFoundError: there is no such record, or it is archived already.
-            ConflictError: its hash is another, or records before it are missing.
-        """
-        ...
-
-    async def prune(self) -> int:
-        """Take away some of the records that are archived; returns how many, 0 if none is left."""
         ...
 
 

@@ -5,14 +5,18 @@ from typing import Any
 from control_plane.api.bodies.api_keys import ApiKeyView, NewApiKey, NewApiKeyView
 from control_plane.api.bodies.apps import (
     AgentTokenView,
+    AppQuery,
+    AppUpdate,
     AppView,
+    Archival,
+    DeletionQuery,
+    DeletionView,
     EnvironmentView,
     NewAgentToken,
     NewAgentTokenView,
     NewApp,
     NewEnvironment,
 )
-from control_plane.api.bodies.audit import AuditQuery, AuditRecordView
 from control_plane.api.bodies.changes import ChangeQuery, ChangeReceipt, ChangeView, NewChange
 from control_plane.api.bodies.configs import (
     ConfigQuery,
@@ -29,14 +33,15 @@ from control_plane.api.bodies.fleet import AgentQuery, AgentReport, AgentView, C
 from control_plane.api.bodies.operations import HealthView, ReadinessView
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.bodies.snapshots import SnapshotQuery, SnapshotView
-from control_plane.api.handlers import api_keys, apps, audit, changes, configs, fleet, operations, snapshots
+from control_plane.api.handlers import api_keys, apps, changes, configs, fleet, operations, retirement, snapshots
 from control_plane.api.route import NO_CONTENT, NOT_MODIFIED, Repeat, Route, made, ok, page_of, text
 from control_plane.services.access import Permission
 from shared.wire.problem import ProblemType
 from shared.wire.sse import CONTENT_TYPE as EVENT_STREAM
 
 _APP = "/api/v1/apps/{app}"
-_TOKENS = _APP + "/environments/{environment}/agent-tokens"
+_ENVIRONMENT = _APP + "/environments/{environment}"
+_TOKENS = _ENVIRONMENT + "/agent-tokens"
 _SNAPSHOT = "/api/v1/snapshots/{app}/{environment}"
 _CONFIG = "/api/v1/configs/{id}"
 _CHANGE = "/api/v1/changes/{revision}"
@@ -50,10 +55,17 @@ IN_DRAFT, ANSWERED, SECRET = Repeat.IN_DRAFT, Repeat.ANSWERED, Repeat.SECRET
 #     method    path                         handler                  permission        answers                       body, query, more
 ROUTES: tuple[Route[Any, Any], ...] = (
     Route("POST",   "/api/v1/apps",          apps.create_app,         P.APPS_WRITE,     (made(AppView),),             NewApp, repeat=ANSWERED),
-    Route("GET",    "/api/v1/apps",          apps.list_apps,          P.APPS_READ,      (page_of(AppView),),          query=PageQuery),
+    Route("GET",    "/api/v1/apps",          apps.list_apps,          P.APPS_READ,      (page_of(AppView),),          query=AppQuery),
+    Route("PUT",    _APP,                    apps.update_app,         P.APPS_WRITE,     (ok(AppView),),               AppUpdate),
+    Route("DELETE", _APP,                    retirement.delete_app,   P.APPS_WRITE,     (ok(DeletionView),),          query=DeletionQuery, errors=(E.CONFLICT,)),
+    Route("POST",   _APP + "/archive",       retirement.archive_app,  P.APPS_WRITE,     (ok(AppView, "Location"),),   Archival, repeat=ANSWERED),
+    Route("POST",   _APP + "/restore",       retirement.restore_app,  P.APPS_WRITE,     (ok(AppView, "Location"),),   repeat=ANSWERED),
+    Route("DELETE", _ENVIRONMENT,            retirement.delete_environment, P.APPS_WRITE, (ok(DeletionView),),        query=DeletionQuery, errors=(E.CONFLICT,)),
+    Route("POST",   _ENVIRONMENT + "/archive", retirement.archive_environment, P.APPS_WRITE, (ok(AppView, "Location"),), Archival, repeat=ANSWERED),
+    Route("POST",   _ENVIRONMENT + "/restore", retirement.restore_environment, P.APPS_WRITE, (ok(AppView, "Location"),), repeat=ANSWERED),
     Route("GET",    _APP,                    apps.get_app,            P.APPS_READ,      (ok(AppView),)),
     Route("POST",   _APP + "/environments",  apps.create_environment, P.APPS_WRITE,     (made(EnvironmentView),),     NewEnvironment, repeat=ANSWERED),
-    Route("GET",    _APP + "/environments",  apps.list_environments,  P.APPS_READ,      (page_of(EnvironmentView),),  query=PageQuery),
+    Route("GET",    _APP + "/environments",  apps.list_environments,  P.APPS_READ,      (page_of(EnvironmentView),),  query=AppQuery),
     Route("POST",   _TOKENS,                 apps.create_agent_token, P.TOKENS_WRITE,   (made(NewAgentTokenView),),   NewAgentToken, repeat=SECRET),
     Route("GET",    _TOKENS,                 apps.list_agent_tokens,  P.TOKENS_READ,    (page_of(AgentTokenView),),   query=PageQuery),
     Route("DELETE", _TOKENS + "/{id}",       apps.revoke_agent_token, P.TOKENS_WRITE,   (NO_CONTENT,)),
@@ -79,9 +91,6 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("POST",   "/api/v1/api-keys",      api_keys.create_api_key, P.API_KEYS_WRITE, (made(NewApiKeyView),),       NewApiKey, repeat=SECRET),
     Route("GET",    "/api/v1/api-keys",      api_keys.list_api_keys,  P.API_KEYS_READ,  (page_of(ApiKeyView),),       query=PageQuery),
     Route("DELETE", "/api/v1/api-keys/{id}", api_keys.revoke_api_key, P.API_KEYS_WRITE, (NO_CONTENT,)),
-
-    Route("GET",    "/api/v1/audit",         audit.list_audit_records, P.AUDIT_READ,    (page_of(AuditRecordView),),  query=AuditQuery),
-    Route("GET",    "/api/v1/audit/{seq}",   audit.get_audit_record,  P.AUDIT_READ,     (ok(AuditRecordView),)),
 
     Route("GET",    "/healthz",              operations.get_health,    None,            (ok(HealthView),)),
     Route("GET",    "/readyz",               operations.get_readiness, None,            (ok(ReadinessView),),         errors=(E.NOT_READY,)),

@@ -168,12 +168,33 @@ class ChangeRecord:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A registered application."""
+    """A registered application. What is archived (it, or environments of it) is served as ever, and not written to."""
 
     app_id: str
     description: str
     environments: tuple[str, ...]
     created_at: datetime
+    archived_at: datetime | None = None
+    archived_environments: tuple[str, ...] = ()
+
+    @property
+    def all_environments(self) -> tuple[str, ...]:
+        """Those in use and those archived."""
+        return tuple(sorted((*self.environments, *self.archived_environments)))
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What went with a deleted application or environment.
+
+    `revision` is that of the change that took its entries away; None if it had none.
+    """
+
+    scope: Scope
+    revision: int | None
+    entries: int
+    environments: tuple[str, ...]
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from control_plane.domain.errors import (
     UnavailableError,
     VersionMismatchError,
 )
+from shared.domain.scope import Scope
 from shared.wire.codec import Json
 from shared.wire.problem import Violation
 
@@ -32,13 +33,21 @@ _AWAY_CLASSES = re.compile(r"08|53|57P|40|55P03|25006|28|3D000|57014")
 _UNSTORABLE = ("22", "23514")
 """SQLSTATEs of data that a column's type or check does not take. The server's own text may hold values: not repeated."""
 
+_GONE = "23503"
+"""A row refers to one that is no longer there."""
+
 _TEXT = {
-    "audit-hash": "The audit record has another hash: the export that it was taken from is not of this chain.",
-    "audit-gap": "Audit records before this one are missing: verify the chain before anything is archived.",
     "exists": "A config that must not exist yet is there already.",
     "archived": "The application or the environment is archived: nothing is written to it until it is restored.",
+    "not-archived": "It is not archived. What is deleted is archived first, so that nobody still relies on it.",
+    "too-large": "It holds more than 100 MB of values, too much for one change: delete some of its configs first.",
     "state": "The stored change is no longer as it was read: somebody edited, committed or closed it meanwhile.",
     "moved": "A config of this change was changed since the base revision.",
+}
+
+_WAYS_OUT = {
+    "archived": "Restore what is archived: POST {app}/restore or {own}/restore.",
+    "not-archived": "POST {own}/archive first, or delete it with force=true.",
 }
 
 
@@ -66,6 +75,8 @@ def _from_server(error: asyncpg.PostgresError, in_flight: str | None) -> Trimtab
         return UnavailableError(DEPENDENCY, in_flight, RETRY_AFTER_S)
     if _AWAY_CLASSES.match(state):
         return UnavailableError(DEPENDENCY, _reason(error), RETRY_AFTER_S)
+    if state == _GONE:
+        return ConflictError("What this belongs to was deleted meanwhile.")
     if state.startswith(_UNSTORABLE):
         return InvalidError([Violation("", f"The database cannot store this ({type(error).__name__}).")])
     return error
@@ -83,9 +94,18 @@ def _reason(error: asyncpg.PostgresError) -> str:
 def _conflict(facts: Json) -> TrimtabError:
     reason = facts.pop("reason")
     if "conflicts" not in facts:
-        return ConflictError(_TEXT[reason], **facts)
+        return ConflictError(_TEXT[reason], **facts, **_hint(reason, facts))
     keys = ", ".join(f"{each['key']} ({each['scope']})" for each in facts["conflicts"])
     return ConflictError(f"{_TEXT[reason]} {keys}", **facts)
+
+
+def _hint(reason: str, facts: Json) -> dict[str, Json]:
+    if reason not in _WAYS_OUT:
+        return {}
+    scope = Scope.parse(facts["scope"])
+    path = f"/api/v1/apps/{scope.app_id}"
+    own = f"{path}/environments/{scope.environment}" if scope.environment else path
+    return {"hint": _WAYS_OUT[reason].format(app=path, own=own)}
 
 
 def _invalid(facts: Json) -> TrimtabError:

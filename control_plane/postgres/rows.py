@@ -164,7 +164,14 @@ def change_record(row: asyncpg.Record) -> ChangeRecord:
 
 def app(row: asyncpg.Record) -> App:
     """A row of `get_app`."""
-    return App(row["app_id"], row["description"], tuple(row["environments"]), row["created_at"])
+    return App(
+        row["app_id"],
+        row["description"],
+        tuple(row["environments"]),
+        row["created_at"],
+        row["archived_at"],
+        tuple(row["archived_environments"]),
+    )
 
 
 def agent_token(row: asyncpg.Record) -> AgentToken:

@@ -28,7 +28,9 @@ async def test_an_environment_belongs_to_an_application(api: Api) -> None:
     await api.post("/apps", {"app_id": "shop"})
     assert (await api.post("/apps/shop/environments", {"environment": "prod"})).status == 201
     assert (await api.post("/apps/shop/environments", {"environment": "prod"})).status == 409
-    assert (await api.get("/apps/shop/environments")).document["items"] == [{"app_id": "shop", "environment": "prod"}]
+    assert (await api.get("/apps/shop/environments")).document["items"] == [
+        {"app_id": "shop", "environment": "prod", "archived": False}
+    ]
     assert (await api.get("/apps/shop")).document["environments"] == ["prod"]
 
 

@@ -4,6 +4,8 @@ from aiohttp import web
 
 from control_plane.api.bodies.apps import (
     AgentTokenView,
+    AppQuery,
+    AppUpdate,
     AppView,
     EnvironmentView,
     NewAgentToken,
@@ -26,9 +28,12 @@ async def create_app(services: Services, call: Call[NewApp, None]) -> web.Stream
     return reply(AppView.of(app), 201, {"Location": f"{_APPS}/{app.app_id}"})
 
 
-async def list_apps(services: Services, call: Call[None, PageQuery]) -> web.StreamResponse:
+async def list_apps(services: Services, call: Call[None, AppQuery]) -> web.StreamResponse:
     """List the applications by name."""
-    page = await services.registry.list_apps(limit=call.page_size(call.query.limit), cursor=call.query.cursor)
+    query = call.query
+    page = await services.registry.list_apps(
+        limit=call.page_size(query.limit), cursor=query.cursor, include_archived=query.include_archived
+    )
     return reply(PageView(tuple(map(AppView.of, page.items)), page.next_cursor))
 
 
@@ -37,17 +42,26 @@ async def get_app(services: Services, call: Call[None, None]) -> web.StreamRespo
     return reply(AppView.of(await services.registry.get_app(call.app_id)))
 
 
+async def update_app(services: Services, call: Call[AppUpdate, None]) -> web.StreamResponse:
+    """Give an application another description."""
+    return reply(AppView.of(await services.registry.describe_app(call.app_id, call.body.description, call.attribution)))
+
+
 async def create_environment(services: Services, call: Call[NewEnvironment, None]) -> web.StreamResponse:
     """Register an environment of an application."""
     app_id, environment = call.app_id, call.body.environment
     await services.registry.create_environment(app_id, environment, call.attribution)
-    return reply(EnvironmentView(app_id, environment), 201, {"Location": f"{_APPS}/{app_id}/environments"})
+    return reply(
+        EnvironmentView(app_id, environment, archived=False), 201, {"Location": f"{_APPS}/{app_id}/environments"}
+    )
 
 
-async def list_environments(services: Services, call: Call[None, PageQuery]) -> web.StreamResponse:
+async def list_environments(services: Services, call: Call[None, AppQuery]) -> web.StreamResponse:
     """List the environments of an application."""
     app = await services.registry.get_app(call.app_id)
-    environments = [EnvironmentView(app.app_id, each) for each in app.environments]
+    environments = [EnvironmentView(app.app_id, each, archived=False) for each in app.environments]
+    if call.query.include_archived:
+        environments += [EnvironmentView(app.app_id, each, archived=True) for each in app.archived_environments]
     return reply(cut_page(call, environments, lambda each: (each.environment,), lambda each: each))
 
 
@@ -88,6 +102,6 @@ async def require_registered(services: Services, app_id: str, environment: str) 
         NotFoundError: the application or the environment is not registered.
     """
     app = await services.registry.get_app(app_id)
-    if environment not in app.environments:
+    if environment not in app.all_environments:
         kind = "environment"
         raise NotFoundError(kind, f"{app_id}/{environment}")

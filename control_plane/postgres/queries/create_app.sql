@@ -9,4 +9,6 @@ audited as (
         $3::jsonb, 'app.created', trimtab_scope($1, ''), jsonb_build_object('app_id', $1::text, 'description', $2::text)
     ) from created
 )
-select created.*, '{}'::text[] as environments from created, audited
+select
+    created.*, null::timestamptz as archived_at, '{}'::text[] as environments, '{}'::text[] as archived_environments
+from created, audited

@@ -1,7 +1,8 @@
--- Register an environment of an application, unless there is no such application or it is registered already.
+-- Register an environment of an application, unless there is no such application that is not archived,
+-- or it is registered already.
 with created as (
     insert into environments (app_id, environment, created_by)
-    select app_id, $2, $3::jsonb ->> 'principal' from apps where app_id = $1
+    select app_id, $2, $3::jsonb ->> 'principal' from apps where app_id = $1 and archived_at is null
     on conflict do nothing
     returning app_id
 ),

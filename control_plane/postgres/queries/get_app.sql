@@ -1,5 +1,8 @@
 -- One application with its environments.
 select
-    app_id, description, created_at,
-    array(select environment from environments as e where e.app_id = apps.app_id order by environment) as environments
+    app_id, description, created_at, archived_at,
+    array(select environment from environments as e where e.app_id = apps.app_id and e.archived_at is null order by environment)
+        as environments,
+    array(select environment from environments as e where e.app_id = apps.app_id and e.archived_at is not null order by environment)
+        as archived_environments
 from apps where app_id = $1
