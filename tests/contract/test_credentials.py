@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
+import anyio
 import pytest
 
 from control_plane.domain.api_key import NewApiKey
@@ -83,6 +84,23 @@ class CredentialsContract:
         await credentials.revoke_api_key(first.id, OLGA)
         await credentials.create_api_key(NewApiKey("bob", Role.VIEWER), token_hash("3"), OLGA)
         assert await credentials.find(token_hash("3")) == Principal("bob", Role.VIEWER)
+
+    async def test_of_two_who_want_a_name_at_the_same_time_one_gets_it(self, credentials: Credentials) -> None:
+        over = SystemClock().now() - timedelta(hours=1)
+        await credentials.create_api_key(NewApiKey("ci", Role.VIEWER, "", over), token_hash("over"), OLGA)
+        refused: list[int] = []
+
+        async def create(number: int) -> None:
+            try:
+                await credentials.create_api_key(NewApiKey("ci", Role.VIEWER), token_hash(str(number)), OLGA)
+            except ConflictError:
+                refused.append(number)
+
+        async with anyio.create_task_group() as group:
+            for number in range(8):
+                group.start_soon(create, number)
+        assert len(refused) == 7
+        assert len((await credentials.list_api_keys(limit=9, cursor=None)).items) == 1
 
     async def test_an_expired_key_is_nobodys_and_gives_its_name_up(self, credentials: Credentials) -> None:
         now = SystemClock().now()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import anyio
 import psutil
 
 from shared.runtime.child import spawn, stop
@@ -63,6 +64,15 @@ class Dev:
             assert self.child.poll() is None, self.output
             assert time.monotonic() < deadline, self.output
             time.sleep(_LOOK_AGAIN)
+
+    async def trimtab(self, *arguments: str, token: str = "", refused: bool = False) -> str:
+        """What a command says, run as the operator or with another token; `refused`: the reason why it did not work."""
+        given = self.credentials | ({"TRIMTAB_TOKEN": token} if token else {})
+        command = [sys.executable, "-m", "control_plane", *arguments]
+        ended = await anyio.run_process(command, env=environ() | given, cwd=self.data_dir.parent, check=False)
+        output, errors = ended.stdout.decode(), ended.stderr.decode()
+        assert (ended.returncode != 0) == refused, f"{' '.join(arguments)}\n{output}{errors}"
+        return errors if refused else output
 
     def family(self) -> list[psutil.Process]:
         """It and all processes below it."""
