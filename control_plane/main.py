@@ -5,6 +5,7 @@ process) and `_broker` (RabbitMQ or none). Everything else is the same in `trimt
 """
 
 import logging
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from control_plane.postgres.configs import PostgresConfigs
 from control_plane.postgres.credentials import PostgresCredentials
 from control_plane.postgres.leadership import PostgresLeadership
 from control_plane.postgres.migrate import migrate, require_current
+from control_plane.postgres.named_snapshots import PostgresNamedSnapshots
 from control_plane.postgres.pool import open_pool
 from control_plane.postgres.probe import PostgresProbe, ReplicaProbe
 from control_plane.postgres.reads import open_reads
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
+from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.rabbitmq.probe import RabbitProbe
 from control_plane.rabbitmq.publisher import RabbitPublisher, open_publisher
 from control_plane.redis_cache.cache import RedisCache
@@ -40,7 +43,9 @@ from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
+from control_plane.services.sealing import Sealer
 from control_plane.services.snapshots import Snapshots
+from control_plane.services.transfer import Transfers
 from control_plane.settings import Settings
 from control_plane.starting import StartError, clear_errors, in_event_loop, ourselves
 from control_plane.workers.follower import Follower
@@ -107,6 +112,8 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             snapshots=snapshots,
             fleet=fleet,
             retirement=Retirement(registry, fleet, feed, lossy.notices, metrics),
+            named_snapshots=PostgresNamedSnapshots(pool),
+            transfers=Transfers(PostgresTransfer(pool), registry, settings.limits, _sealer(settings)),
             feed=feed,
             probes=[
                 PostgresProbe(pool),
@@ -123,6 +130,10 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
         listen = Listen.parse(settings.listen)
         async with running(*workers), serving(build_app(services), listen, grace=settings.shutdown_grace) as served:
             yield served
+
+
+def _sealer(settings: Settings) -> Sealer | None:
+    return Sealer(b64decode(settings.seal_key)) if settings.seal_key else None
 
 
 def _workers(settings: Settings, services: Services, lossy: "Lossy", publisher: RabbitPublisher | None) -> list[Worker]:

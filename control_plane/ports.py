@@ -1,6 +1,6 @@
 """What the services need from the outside. Adapters implement these; fakes and real ones pass one contract suite."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,9 @@ from uuid import UUID
 from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed, Config, ConfigVersion, Deleted, Draft
+from control_plane.domain.named_snapshot import NamedSnapshot
 from control_plane.domain.principal import Principal
+from control_plane.domain.transfer import Exported, State
 from shared.domain.scope import Revisions, Scope
 from shared.wire.codec import Json
 from shared.wire.messages import ChangeMessage, ScopeState
@@ -206,6 +208,61 @@ class Registry(Protocol):
 
     async def environments(self, limit: int) -> list[tuple[str, str]]:
         """All app/environment pairs, at most `limit`; for warming caches."""
+        ...
+
+
+class Transfer(Protocol):
+    """Whole scopes, out and in: read in one instant, sensitive values included."""
+
+    def export(
+        self, app_id: str | None, *, secrets: bool, audited: Mapping[str, Json], by: Attribution
+    ) -> AbstractAsyncContextManager[Exported]:
+        """Everything, or one application without the global scope; audited as a reveal before anything is read.
+
+        With `secrets` sensitive values come along, else they are empty.
+
+        Raises:
+            NotFoundError: the application is not registered.
+        """
+        ...
+
+    async def state(self, scopes: Collection[Scope]) -> State:
+        """What stands in these scopes, tombstones and sensitive values too. Never for anybody's eyes."""
+        ...
+
+
+class NamedSnapshots(Protocol):
+    """Revisions with names. What is named and what is forgotten is attributed and audited."""
+
+    async def create(
+        self, name: str, revision: int | None, at: datetime | None, description: str, by: Attribution
+    ) -> NamedSnapshot:
+        """Name a revision, the last one at an instant, or the latest.
+
+        Raises:
+            ConflictError: the name is taken.
+            NotFoundError: there is no such revision.
+        """
+        ...
+
+    async def get(self, name: str) -> NamedSnapshot:
+        """One by its name.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        ...
+
+    async def list(self, *, limit: int, cursor: str | None) -> Page[NamedSnapshot]:
+        """By name."""
+        ...
+
+    async def delete(self, name: str, by: Attribution) -> None:
+        """Forget a name. The revision stays.
+
+        Raises:
+            NotFoundError: there is none.
+        """
         ...
 
 

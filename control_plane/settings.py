@@ -1,5 +1,6 @@
 """Every knob of the control plane, read once from the environment, frozen."""
 
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ _SECRET: JsonDict = {"secret": True}
 _LONGEST_KEY = 255
 _DEEPEST_VALUE = 64
 _SHORTEST_TOKEN = 20
+_SEAL_KEY_BYTES = 64
 
 
 class SettingsError(Exception):
@@ -45,6 +47,20 @@ def _token(text: str) -> str:
         msg = f"must have at least {_SHORTEST_TOKEN} characters; `trimtab operator-key` makes a good one"
         raise ValueError(msg)
     return text
+
+
+def _seal_key(text: str) -> str:
+    if text and len(_decoded(text)) != _SEAL_KEY_BYTES:
+        msg = f"must be {_SEAL_KEY_BYTES} random bytes in base64; `openssl rand -base64 {_SEAL_KEY_BYTES}` makes some"
+        raise ValueError(msg)
+    return text
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        return b""
 
 
 def _required(text: str) -> str:
@@ -92,6 +108,13 @@ class Settings(BaseModel):
         description="The bootstrap operator's token, kept as a hash at every start; it replaces the one before. "
         "Empty: whatever `trimtab operator-key` made.",
     )
+    seal_key: Annotated[str, AfterValidator(_seal_key)] = Field(
+        "",
+        repr=False,
+        json_schema_extra=_SECRET,
+        description="What sensitive values are encrypted with in exports that ask for it: 64 random bytes in base64, "
+        "the same in every installation that is to import them. Empty: exports leave them out.",
+    )
     migrate: bool = Field(False, description="Whether to migrate the schema at start, instead of `trimtab migrate`.")
     database_pool_size: PositiveInt = Field(20, description="Connections to PostgreSQL, at most.")
     database_wait: PositiveFloat = Field(30.0, description="Seconds to wait for PostgreSQL at start.")
@@ -114,6 +137,10 @@ class Settings(BaseModel):
     max_page_size: PositiveInt = Field(Limits().page_size, description="Items of one page of a list.")
     max_text_length: PositiveInt = Field(
         Limits().text_length, description="Characters of a message, a description or a search text."
+    )
+    max_import_bytes: PositiveInt = Field(Limits().import_bytes, description="Size of a document to import.")
+    max_import_operations: PositiveInt = Field(
+        Limits().import_operations, description="Operations of the one change that an import makes."
     )
 
     @property

@@ -21,6 +21,7 @@ from tests.servers.wire import Answer
 _SERVER_OF_FIXTURE = {
     "postgres_url": "postgres",
     "migrated_url": "postgres",
+    "other_url": "postgres",
     "redis_url": "redis",
     "amqp_url": "rabbitmq",
     # A server of its own needs what the shared one needs: installing it is done before any test's time runs.
@@ -166,6 +167,15 @@ async def _template(servers: Session) -> AsyncIterator[str]:
 @pytest.fixture
 async def migrated_url(servers: Session, _template: str) -> AsyncIterator[str]:
     """A fresh database that holds our schema."""
+    server = _address(servers, "postgres").url
+    url = await clone(server, _template)
+    yield url
+    await drop(server, url)
+
+
+@pytest.fixture
+async def other_url(servers: Session, _template: str) -> AsyncIterator[str]:
+    """Another fresh database that holds our schema."""
     server = _address(servers, "postgres").url
     url = await clone(server, _template)
     yield url

@@ -19,6 +19,7 @@ def draft_of(
     *,
     base_revision: int | None = None,
     reverts: int | None = None,
+    whole: bool = False,
 ) -> Draft:
     """The operations as a draft of whoever calls."""
     return Draft(
@@ -31,6 +32,7 @@ def draft_of(
         dry_run=intent.dry_run,
         labels=intent.labels,
         reverts=reverts,
+        whole=whole,
     )
 
 

@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 
 from control_plane.api.call import Call, app_in, environment_in
 from control_plane.api.once import answer_once
-from control_plane.api.reading import read_body, read_bytes, read_idempotency_key, read_query
+from control_plane.api.reading import read_body, read_bytes, read_document, read_idempotency_key, read_query
 from control_plane.api.route import Repeat, Route
 from control_plane.api.services import Services
 from control_plane.domain.errors import InvalidError, UnauthenticatedError
@@ -40,17 +40,25 @@ class Endpoint:
     async def _read(self, request: web.Request) -> Call[Any, Any]:
         route, limits = self._route, self._services.limits
         principal = await self._admit(request)
-        raw = await read_bytes(request, limits) if route.body else b""
+        raw = await read_bytes(request, limits, document=route.document) if route.body else b""
         keyed = route.repeat is not Repeat.UNKNOWN
         return Call(
             request=request,
             principal=principal,
-            body=read_body(route.body, raw, limits) if route.body else None,
+            body=await self._body(request, raw),
             query=self._query(request),
             raw=raw,
             limits=limits,
             idempotency_key=read_idempotency_key(request.headers) if keyed else None,
         )
+
+    async def _body(self, request: web.Request, raw: bytes) -> Any:
+        model, limits = self._route.body, self._services.limits
+        if model is None:
+            return None
+        if self._route.document:
+            return await read_document(model, raw, limits, request.content_type)
+        return read_body(model, raw, limits)
 
     async def _admit(self, request: web.Request) -> Principal:
         """Authenticate, then authorise; the path says which app/environment an agent asks for."""

@@ -43,7 +43,7 @@ async def answer_once(
 
 
 def _kept(response: web.StreamResponse, *, secret: bool) -> Json:
-    location = response.headers["Location"]
+    location = response.headers.get("Location")
     if secret or not isinstance(response, web.Response) or not isinstance(response.body, bytes):
         return {"location": location}
     return {"location": location, "status": response.status, "body": decode(response.body)}
@@ -60,6 +60,6 @@ def _answer_again(call: Call[Any, Any], key: str, known: Receipt) -> web.Respons
     if "body" not in known.answer:
         msg = "The first request with this Idempotency-Key made it; its secret was shown once and is kept nowhere."
         raise ConflictError(msg, location=location)
-    headers = {"Location": location, "Idempotency-Replayed": "true"}
+    headers = {"Idempotency-Replayed": "true"} | ({"Location": location} if location else {})
     body, status = encode(known.answer["body"]), known.answer["status"]
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)

@@ -8,10 +8,11 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from control_plane.api.bodies.operations import ProblemView
+from control_plane.api.media import JSON, YAML
 from control_plane.api.reading import MAX_IDEMPOTENCY_KEY
-from control_plane.api.route import JSON, Answer, Repeat, Route
+from control_plane.api.route import Answer, Repeat, Route
 from control_plane.domain.limits import Limits
-from shared.domain.scope import NAME_PATTERN
+from shared.domain.scope import KEY_PATTERN, NAME_PATTERN
 from shared.wire import problem
 from shared.wire.codec import Json, decode, encode
 from shared.wire.problem import Problem, ProblemType
@@ -34,12 +35,15 @@ _PATH_VARIABLES: dict[str, Json] = {
     "id": {"type": "string", "format": "uuid"},
     "revision": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
     "file": {"type": "string"},
+    "name": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
 }
 _TAGS = {
     "apps": "Applications, their environments, and the tokens of their agents.",
     "configs": "One entry in one scope: read, write, and what an app/environment gets of them all.",
     "changes": "Atomic changes of several entries, the record of them, and how far one has come.",
     "snapshots": "What agents fetch and follow.",
+    "named_snapshots": "Revisions with names.",
+    "transfer": "Configs in whole documents: export and import.",
     "fleet": "The agents themselves.",
     "api_keys": "Keys of people and machines, and what each may do.",
     "operations": "Health, readiness, metrics and documentation of a replica.",
@@ -144,7 +148,11 @@ def _operation(route: Route[Any, Any], schemas: _Schemas, limits: Limits) -> Jso
         "security": [{"token": [str(route.permission)]}] if route.permission else [],
     }
     if route.body is not None:
-        document["requestBody"] = {"required": True, "content": {JSON: {"schema": schemas.of(route.body)}}}
+        forms = (JSON, YAML) if route.document else (JSON,)
+        document["requestBody"] = {
+            "required": True,
+            "content": {each: {"schema": schemas.of(route.body)} for each in forms},
+        }
     return document
 
 

@@ -7,13 +7,16 @@ from typing import TypeVar, get_origin
 
 import anyio
 from aiohttp import web
+from anyio.to_thread import run_sync
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from control_plane.api.errors import MalformedError, UnsupportedMediaError
+from control_plane.api.media import JSON, YAML
 from control_plane.domain.errors import InvalidError, TooLargeError
 from control_plane.domain.limits import Limits
-from shared.wire.codec import Json
+from control_plane.services.yaml_reading import YamlRefusedError, read_yaml
+from shared.wire.codec import Json, encode
 from shared.wire.problem import Violation
 
 M = TypeVar("M", bound=BaseModel)
@@ -25,20 +28,23 @@ MAX_IDEMPOTENCY_KEY = 255
 _VISIBLE = range(0x21, 0x7F)
 
 
-async def read_bytes(request: web.Request, limits: Limits) -> bytes:
-    """The body's bytes, never more than the limit in memory, whatever its headers say."""
-    if request.content_type != "application/json" or (request.charset or "utf-8").lower() != "utf-8":
-        detail = f"The body is application/json in UTF-8, not {request.headers.get('Content-Type', 'without a type')}."
+async def read_bytes(request: web.Request, limits: Limits, *, document: bool = False) -> bytes:
+    """The body's bytes, never more than the limit in memory, whatever its headers say. A document may be YAML."""
+    types = (JSON, YAML) if document else (JSON,)
+    if request.content_type not in types or (request.charset or "utf-8").lower() != "utf-8":
+        given = request.headers.get("Content-Type", "without a type")
+        detail = f"The body is {' or '.join(types)} in UTF-8, not {given}."
         raise UnsupportedMediaError(detail)
-    too_large = TooLargeError("body_bytes", limits.body_bytes, "bytes")
-    if (request.content_length or 0) > limits.body_bytes:
+    name, most = ("import_bytes", limits.import_bytes) if document else ("body_bytes", limits.body_bytes)
+    too_large = TooLargeError(name, most, "bytes")
+    if (request.content_length or 0) > most:
         raise too_large
     body = bytearray()
     try:
         with anyio.fail_after(BODY_TIMEOUT):
             async for piece in request.content.iter_any():
                 body += piece
-                if len(body) > limits.body_bytes:
+                if len(body) > most:
                     raise too_large
     except ConnectionError as error:
         detail = "The body ended early."
@@ -47,6 +53,23 @@ async def read_bytes(request: web.Request, limits: Limits) -> bytes:
         detail = f"The body did not come, or not in a form that can be read, within {BODY_TIMEOUT:g} seconds."
         raise MalformedError(detail) from error
     return bytes(body)
+
+
+async def read_document(model: type[M], raw: bytes, limits: Limits, content_type: str) -> M:
+    """A document as its model; away from the event loop, for it may be long."""
+    return await run_sync(_document, model, raw, limits, content_type)
+
+
+def _document(model: type[M], raw: bytes, limits: Limits, content_type: str) -> M:
+    if content_type != YAML:
+        return read_body(model, raw, limits)
+    try:
+        return read_body(model, encode(read_yaml(raw)), limits)
+    except YamlRefusedError as error:
+        raise MalformedError(str(error)) from error
+    except TypeError as error:  # half of a surrogate pair
+        detail = "The document holds a text that is not Unicode."
+        raise MalformedError(detail) from error
 
 
 def read_body(model: type[M], raw: bytes, limits: Limits) -> M:

@@ -10,11 +10,10 @@ from aiohttp import web
 
 from control_plane.api.bodies.pages import PageView
 from control_plane.api.call import B, Call, Q
+from control_plane.api.media import JSON
 from control_plane.api.services import Services
 from control_plane.services.access import Permission
 from shared.wire.problem import ProblemType
-
-JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Route(Generic[B, Q]):
     """One operation of the API.
 
     `permission` None: open to everybody. `errors` adds problems to those that follow from the rest. `streams`: the
-    answer has no end, so its duration means nothing.
+    answer has no end, so its duration means nothing. `document`: the body is a whole document, in YAML too, and larger.
     """
 
     method: str
@@ -81,6 +80,7 @@ class Route(Generic[B, Q]):
     if_match: bool = False
     conditional: bool = False
     streams: bool = False
+    document: bool = False
 
     @property
     def name(self) -> str:

@@ -30,10 +30,23 @@ from control_plane.api.bodies.configs import (
     NewConfig,
 )
 from control_plane.api.bodies.fleet import AgentQuery, AgentReport, AgentView, ConvergenceView, NextReport
+from control_plane.api.bodies.named_snapshots import NamedSnapshotView, NewNamedSnapshot
 from control_plane.api.bodies.operations import HealthView, ReadinessView
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.bodies.snapshots import SnapshotQuery, SnapshotView
-from control_plane.api.handlers import api_keys, apps, changes, configs, fleet, operations, retirement, snapshots
+from control_plane.api.bodies.transfer import ExportQuery, ImportReceipt, NewImport
+from control_plane.api.handlers import (
+    api_keys,
+    apps,
+    changes,
+    configs,
+    fleet,
+    named_snapshots,
+    operations,
+    retirement,
+    snapshots,
+    transfer,
+)
 from control_plane.api.route import NO_CONTENT, NOT_MODIFIED, Repeat, Route, made, ok, page_of, text
 from control_plane.services.access import Permission
 from shared.wire.problem import ProblemType
@@ -44,6 +57,7 @@ _ENVIRONMENT = _APP + "/environments/{environment}"
 _TOKENS = _ENVIRONMENT + "/agent-tokens"
 _SNAPSHOT = "/api/v1/snapshots/{app}/{environment}"
 _CONFIG = "/api/v1/configs/{id}"
+_NAMED = "/api/v1/named-snapshots/{name}"
 _CHANGE = "/api/v1/changes/{revision}"
 
 P, E = Permission, ProblemType
@@ -85,6 +99,14 @@ ROUTES: tuple[Route[Any, Any], ...] = (
 
     Route("GET",    _SNAPSHOT,               snapshots.get_snapshot,  P.SNAPSHOTS_READ, (ok(SnapshotView, "ETag"), NOT_MODIFIED), query=SnapshotQuery, conditional=True),
     Route("GET",    _SNAPSHOT + "/watch",    snapshots.watch_snapshot, P.SNAPSHOTS_READ, (text("A stream of events.", EVENT_STREAM),), streams=True),
+    Route("POST",   "/api/v1/named-snapshots", named_snapshots.create_named_snapshot, P.NAMED_SNAPSHOTS_WRITE, (made(NamedSnapshotView),), NewNamedSnapshot, repeat=ANSWERED, errors=(E.NOT_FOUND,)),
+    Route("GET",    "/api/v1/named-snapshots", named_snapshots.list_named_snapshots,  P.NAMED_SNAPSHOTS_READ,  (page_of(NamedSnapshotView),), query=PageQuery),
+    Route("GET",    _NAMED,                  named_snapshots.get_named_snapshot, P.NAMED_SNAPSHOTS_READ, (ok(NamedSnapshotView),)),
+    Route("DELETE", _NAMED,                  named_snapshots.delete_named_snapshot, P.NAMED_SNAPSHOTS_WRITE, (NO_CONTENT,)),
+
+    Route("GET",    "/api/v1/export",        transfer.export_configs, P.EXPORTS_READ,   (text("The document.", "*/*"),), query=ExportQuery, errors=(E.NOT_FOUND,), streams=True),
+    Route("POST",   "/api/v1/import",        transfer.import_configs, P.CONFIGS_WRITE,  (made(ImportReceipt), ok(ImportReceipt)), NewImport, repeat=ANSWERED, errors=_CHANGE_ERRORS, document=True),
+
     Route("GET",    "/api/v1/agents",        fleet.list_agents,       P.FLEET_READ,     (page_of(AgentView),),        query=AgentQuery),
     Route("POST",   "/api/v1/agents/report", fleet.report_agent,      P.FLEET_REPORT,   (ok(NextReport),),            AgentReport),
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from control_plane.domain.limits import Limits
 from control_plane.metrics import Metrics
-from control_plane.ports import Changes, Configs, Probe, Receipts, Registry
+from control_plane.ports import Changes, Configs, NamedSnapshots, Probe, Receipts, Registry
 from control_plane.services.access import Access
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.snapshots import Snapshots
+from control_plane.services.transfer import Transfers
 from shared.runtime.clock import Clock
 
 
@@ -26,6 +27,8 @@ class Services:
     receipts: Receipts
     access: Access
     snapshots: Snapshots
+    named_snapshots: NamedSnapshots
+    transfers: Transfers
     fleet: Fleet
     retirement: Retirement
     feed: Feed

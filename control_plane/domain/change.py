@@ -59,7 +59,8 @@ class Draft:
     `base_revision`: refuse if a key of the change moved since. `idempotency_key` with `request_hash`: a second
     commit of the same request returns the first one's result. `rules_revision`: refuse if policies or schemas are no
     longer what the draft was checked against. `edition` is given for a change that is stored already: it is committed
-    only if it is still open, and unedited since. `author` is who wrote it, where that is not who commits it.
+    only if it is still open, and unedited since. `author` is who wrote it, where that is not who commits it. `whole`: it
+    comes of a whole document, so it may have more operations than people give one by one.
     """
 
     operations: tuple[Operation, ...]
@@ -76,6 +77,7 @@ class Draft:
     reverts: int | None = None
     forced: Forced | None = None
     rules_revision: int | None = None
+    whole: bool = False
 
     @property
     def written_by(self) -> str:

@@ -14,3 +14,7 @@ class Limits:
     operations: int = 500
     page_size: int = 500
     text_length: int = 2_000
+    import_bytes: int = 16 * 1024 * 1024
+    """Of a whole document to import."""
+    import_operations: int = 10_000
+    """Of the one change that an import makes."""

@@ -70,10 +70,9 @@ def _draft_violations(draft: Draft, limits: Limits) -> Iterator[Violation]:
     count = len(draft.operations)
     if count == 0:
         yield Violation("/operations", "a change has at least one operation")
-    if count > limits.operations:
-        yield Violation(
-            "/operations", f"the limit operations is {limits.operations:,} in one change, these are {count:,}"
-        )
+    name, most = ("import_operations", limits.import_operations) if draft.whole else ("operations", limits.operations)
+    if count > most:
+        yield Violation("/operations", f"the limit {name} is {most:,} in one change, these are {count:,}")
     yield from text_violation("/message", draft.message, limits)
     if draft.base_revision is not None and not 0 <= draft.base_revision <= _MAX_REVISION:
         yield Violation("/base_revision", "a revision is a whole number from 0")
@@ -81,7 +80,7 @@ def _draft_violations(draft: Draft, limits: Limits) -> Iterator[Violation]:
 
 def _violations(operations: Sequence[Operation], limits: Limits) -> Iterator[Violation]:
     seen: dict[tuple[Scope, str], int] = {}
-    for index, operation in enumerate(operations[: limits.operations]):
+    for index, operation in enumerate(operations[: max(limits.operations, limits.import_operations)]):
         pointer = f"/operations/{index}"
         yield from _operation_violations(pointer, operation, limits)
         first = seen.setdefault((operation.scope, operation.key), index)

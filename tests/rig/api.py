@@ -27,16 +27,20 @@ from control_plane.ports import Probe
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs
 from control_plane.postgres.credentials import PostgresCredentials
+from control_plane.postgres.named_snapshots import PostgresNamedSnapshots
 from control_plane.postgres.pool import open_pool
 from control_plane.postgres.probe import PostgresProbe
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
+from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.services.access import Access
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
+from control_plane.services.sealing import Sealer
 from control_plane.services.snapshots import Snapshots
+from control_plane.services.transfer import Transfers
 from shared.runtime.clock import SystemClock
 from shared.runtime.http import Listen, serving
 from shared.wire.codec import decode, encode
@@ -123,7 +127,10 @@ class Api:
 
 @asynccontextmanager
 async def serving_api(
-    database_url: str, limits: Limits | None = None, probes: tuple[Probe, ...] = ()
+    database_url: str,
+    limits: Limits | None = None,
+    probes: tuple[Probe, ...] = (),
+    sealer: Sealer | None = None,
 ) -> AsyncIterator[Api]:
     """Serve the API over this database until the block ends."""
     async with open_pool(database_url, 5) as pool:
@@ -144,6 +151,8 @@ async def serving_api(
             snapshots=Snapshots(configs, feed, MemoryCache(clock), metrics, clock),
             fleet=fleet,
             retirement=Retirement(registry, fleet, feed, MemoryNotices(), metrics),
+            named_snapshots=PostgresNamedSnapshots(pool),
+            transfers=Transfers(PostgresTransfer(pool), registry, limits or Limits(), sealer),
             feed=feed,
             probes=(PostgresProbe(pool), *probes),
             metrics=metrics,

@@ -1,0 +1,111 @@
+"""Configs in whole documents: exports, and imports of them."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import replace
+
+from aiohttp import hdrs, web
+
+from control_plane.api.bodies.transfer import ExportQuery, ImportReceipt, NewImport
+from control_plane.api.call import Call, reply
+from control_plane.api.carry_out import carry_out, draft_of
+from control_plane.api.services import Services
+from control_plane.domain.errors import NotFoundError, TrimtabError
+from control_plane.domain.transfer import Plan
+from control_plane.services.access import Permission
+from control_plane.services.documents import JsonWriter, Writer, YamlWriter
+from control_plane.services.transfer import pointing
+from shared.wire.codec import fragment
+
+_log = logging.getLogger(__name__)
+
+_TYPES = {"yaml": "application/yaml", "json": "application/json"}
+_WRITERS: dict[str, Callable[[], Writer]] = {"yaml": YamlWriter, "json": JsonWriter}
+_CHUNK = 64 * 1024
+"""Characters that are sent at once."""
+
+
+async def export_configs(services: Services, call: Call[None, ExportQuery]) -> web.StreamResponse:
+    """Export the whole installation, or one application, as one document.
+
+    It is read in one instant and sent as it is read. The same configs give the same bytes: keys in order, values as
+    plain YAML or JSON, with everything that people say about them. Sensitive values are left out, or sealed with the
+    control plane's seal key; nobody gets them in clear. What was archived is exported only where its application is
+    named. An answer that breaks off is not a document: check that it ended well.
+    """
+    query = call.query
+    response = web.StreamResponse(headers={"Content-Type": f"{_TYPES[query.format]}; charset=utf-8"})
+    if call.request.method == hdrs.METH_HEAD:
+        return response
+    writer = _WRITERS[query.format]()
+    try:
+        async with services.transfers.export(query.app_id, query.sensitive, writer, call.attribution) as pieces:
+            await _send(response, call.request, pieces)
+    except TrimtabError:
+        if not response.prepared:
+            raise
+        _log.exception("an export broke off")
+        if call.request.transport is not None:
+            call.request.transport.abort()  # so that its reader sees that it is not whole
+    return response
+
+
+async def import_configs(services: Services, call: Call[NewImport, None]) -> web.StreamResponse:
+    """Import a document as one change.
+
+    The body is a document as an export gives it, JSON or YAML, with what to do about it among its members: `dry_run`,
+    `message`, `on_conflict`, `prune`, `create_missing`. Either everything is done or nothing, however many configs it
+    names (up to the limit `import_operations`). An entry whose sensitive value the document leaves out keeps the value
+    that is there; where there is none it is told as `missing`. In a document of this same installation an entry
+    conflicts if it moved since the document's revision, in one from elsewhere if it is there and differs.
+    Applications and environments that are missing are registered first, which stays if the change is refused.
+    """
+    body = call.body
+    if body.create_missing:
+        services.access.authorise_role(call.principal, Permission.APPS_WRITE)
+    document, sealed = body.document()
+    plan = await services.transfers.plan(document, sealed, body.on_conflict, prune=body.prune)
+    services.transfers.require_agreement(plan)
+    if plan.unregistered and not body.create_missing:
+        raise _unregistered(plan)
+    if plan.unregistered and not body.dry_run:
+        await services.transfers.register(plan.unregistered, call.attribution)
+    return await _carry_out(services, call, plan)
+
+
+async def _send(response: web.StreamResponse, request: web.Request, pieces: AsyncIterator[str]) -> None:
+    """Send the pieces, a few at once; until the reader goes away."""
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    waiting: list[str] = []
+    size = 0
+    with suppress(ConnectionError):
+        async for piece in pieces:
+            waiting.append(piece)
+            size += len(piece)
+            if size >= _CHUNK:
+                await response.write("".join(waiting).encode())
+                waiting, size = [], 0
+        await response.write("".join(waiting).encode())
+
+
+async def _carry_out(services: Services, call: Call[NewImport, None], plan: Plan) -> web.Response:
+    waiting = {each.scope for each in plan.unregistered} if call.body.dry_run else set()
+    operations = [each for each in plan.operations if each.scope not in waiting]
+    if not operations:
+        return reply(ImportReceipt.of(plan, None, dry_run=call.body.dry_run))
+    draft = draft_of(call, operations, call.body, base_revision=plan.revision, whole=True)
+    draft = replace(draft, idempotency_key=None)  # the whole answer is kept under it
+    with pointing(operations):
+        answer = await carry_out(services, draft)
+    change = fragment(answer.body) if isinstance(answer.body, bytes) else None
+    headers = {"Location": answer.headers["Location"]} if "Location" in answer.headers else None
+    return reply(ImportReceipt.of(plan, change, dry_run=call.body.dry_run), answer.status, headers)
+
+
+def _unregistered(plan: Plan) -> NotFoundError:
+    scope = plan.unregistered[0].scope
+    if scope.environment is None:
+        return NotFoundError("application", scope.app_id or "")
+    return NotFoundError("environment", f"{scope.app_id}/{scope.environment}")

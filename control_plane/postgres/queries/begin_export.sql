@@ -1,0 +1,2 @@
+-- What an export is taken at.
+select id, revision from installation

@@ -1,0 +1,114 @@
+"""Whole scopes, out and in (port `Transfer`): each read in one instant, sensitive values included."""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+from uuid import UUID
+
+import anyio
+import asyncpg
+
+from control_plane.domain.attribution import Attribution
+from control_plane.domain.errors import NotFoundError
+from control_plane.domain.transfer import Exported, Place, Standing, State
+from control_plane.postgres.errors import driver_errors
+from control_plane.postgres.pool import ACQUIRE_TIMEOUT_S, fetch
+from control_plane.postgres.queries import sql
+from control_plane.postgres.rows import attributed, scope, stored_value
+from shared.domain.entry import Kind
+from shared.domain.scope import Scope
+from shared.wire.codec import Json, decode, encode
+
+_AUDIT = sql("audit_export")
+_BEGIN = sql("begin_export")
+_EXPORT = sql("export")
+_HEAD = sql("transfer_head")
+_STATE = sql("transfer_state")
+
+_Connection: TypeAlias = "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy"
+_BATCH = 100
+"""Rows in memory at once."""
+_AT_ONCE = 2
+"""Exports that run at the same time: each holds a connection for as long as its reader takes."""
+_DEADLINE_S = 600.0
+"""For one export, however slow its reader is."""
+
+
+class PostgresTransfer:
+    """Reads whole scopes."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._running = anyio.CapacityLimiter(_AT_ONCE)
+
+    @asynccontextmanager
+    async def export(
+        self, app_id: str | None, *, secrets: bool, audited: Mapping[str, Json], by: Attribution
+    ) -> AsyncIterator[Exported]:
+        """Everything, or one application without the global scope; audited as a reveal before anything is read."""
+        object_ = "global" if app_id is None else str(Scope(app_id))
+        detail = encode({**audited, "app_id": app_id}).decode()
+        if not await fetch(self._pool, _AUDIT, app_id, attributed(by), object_, detail):
+            kind = "application"
+            raise NotFoundError(kind, app_id or "")
+        async with self._running, self._transaction() as connection:
+            [head] = await connection.fetch(_BEGIN)
+            yield Exported(_uuid(head["id"]), head["revision"], self._rows(connection, app_id, secrets=secrets))
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[_Connection]:
+        """A connection on which every statement sees the same instant."""
+        with driver_errors():
+            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+        try:
+            with driver_errors(), anyio.fail_after(_DEADLINE_S):
+                async with connection.transaction(isolation="repeatable_read", readonly=True):
+                    yield connection
+        finally:
+            await self._pool.release(connection)
+
+    async def _rows(
+        self, connection: _Connection, app_id: str | None, *, secrets: bool
+    ) -> AsyncIterator[Place | Standing]:
+        before: tuple[str, str] | None = None
+        async for row in connection.cursor(_EXPORT, app_id, secrets, prefetch=_BATCH):
+            if (here := (row["app_id"], row["environment"])) != before:
+                before = here
+                yield Place(scope(*here), row["about"])
+            if row["key"] is not None:
+                yield _standing(row, deleted=False)
+
+    async def state(self, scopes: Collection[Scope]) -> State:
+        """What stands in these scopes, tombstones and sensitive values too. Never for anybody's eyes."""
+        apps, environments = [each.app_id or "" for each in scopes], [each.environment or "" for each in scopes]
+        async with self._transaction() as connection:
+            [head] = await connection.fetch(_HEAD, apps, environments)
+            rows = await connection.fetch(_STATE, apps, environments)
+        entries = (_standing(row, deleted=row["deleted"]) for row in rows)
+        return State(
+            installation=_uuid(head["id"]),
+            revision=head["revision"],
+            registered=frozenset(scope(*each) for each in head["registered"]),
+            entries={(each.scope, each.key): each for each in entries},
+        )
+
+
+def _standing(row: asyncpg.Record, *, deleted: bool) -> Standing:
+    kind = Kind(row["kind"])
+    return Standing(
+        scope=scope(row["app_id"], row["environment"]),
+        key=row["key"],
+        kind=kind,
+        value=stored_value(row["value"]) if kind is Kind.VALUE else b"",
+        sensitive=row["sensitive"],
+        description=row["description"],
+        owner=row["owner"],
+        labels=decode(row["labels"]),
+        revision=row["revision"],
+        deleted=deleted,
+    )
+
+
+def _uuid(found: UUID) -> UUID:
+    """The driver's UUIDs are of a class of its own."""
+    return UUID(int=found.int)
