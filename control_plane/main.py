@@ -19,6 +19,7 @@ from control_plane.domain.principal import token_hash
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence
 from control_plane.metrics import Metrics
 from control_plane.ports import Cache, Notices, Presence, Probe
+from control_plane.postgres.audit import PostgresAuditLog
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs
 from control_plane.postgres.credentials import PostgresCredentials
@@ -30,6 +31,7 @@ from control_plane.postgres.probe import PostgresProbe, ReplicaProbe
 from control_plane.postgres.reads import open_reads
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
+from control_plane.postgres.rules import PostgresRules
 from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.rabbitmq.probe import RabbitProbe
 from control_plane.rabbitmq.publisher import RabbitPublisher, open_publisher
@@ -39,10 +41,12 @@ from control_plane.redis_cache.notices import RedisNotices
 from control_plane.redis_cache.presence import RedisPresence
 from control_plane.redis_cache.probe import RedisProbe
 from control_plane.services.access import Access
+from control_plane.services.audit import Audit
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
+from control_plane.services.rules import Rules
 from control_plane.services.sealing import Sealer
 from control_plane.services.snapshots import Snapshots
 from control_plane.services.transfer import Transfers
@@ -101,14 +105,19 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
         await feed.load()
         snapshots = Snapshots(configs, feed, lossy.cache, metrics, clock)
         await snapshots.warm(await registry.environments(settings.warm_limit))
+        rules = Rules(PostgresRules(pool))
         fleet = Fleet(lossy.presence, changes, clock)
         services = Services(
-            publishing=Publishing(changes, feed, lossy.notices, metrics, settings.limits),
+            publishing=Publishing(
+                changes, rules=rules, feed=feed, notices=lossy.notices, metrics=metrics, limits=settings.limits
+            ),
+            rules=rules,
             changes=changes,
             configs=configs,
             registry=registry,
             receipts=PostgresReceipts(pool),
             access=Access(credentials, clock),
+            audit=Audit(PostgresAuditLog(pool, reads)),
             snapshots=snapshots,
             fleet=fleet,
             retirement=Retirement(registry, fleet, feed, lossy.notices, metrics),

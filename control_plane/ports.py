@@ -9,9 +9,11 @@ from uuid import UUID
 
 from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
+from control_plane.domain.audit import AuditFilter, AuditRecord, Link
 from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed, Config, ConfigVersion, Deleted, Draft
 from control_plane.domain.named_snapshot import NamedSnapshot
 from control_plane.domain.principal import Principal
+from control_plane.domain.rules import RuleSet
 from control_plane.domain.transfer import Exported, State
 from shared.domain.scope import Revisions, Scope
 from shared.wire.codec import Json
@@ -94,6 +96,14 @@ class Changes(Protocol):
         Raises:
             NotFoundError: no change has this revision.
         """
+        ...
+
+
+class RuleBook(Protocol):
+    """What changes are checked against."""
+
+    async def rules(self) -> RuleSet:
+        """Schemas, policies and environments, read in one instant."""
         ...
 
 
@@ -347,6 +357,68 @@ class Receipts(Protocol):
 
     async def forget(self, author: str, key: str) -> None:
         """Give up a claim: the request did nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditExtent:
+    """From where to where the audit chain reaches: what it goes on from, where it should end, and its newest record."""
+
+    installation: str
+    anchor: Link
+    head: Link
+    newest: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLines:
+    """Some records as an export has them, and the number up to which all was looked at; None if that was the end."""
+
+    lines: bytes
+    count: int
+    last: int | None
+
+
+class AuditLog(Protocol):
+    """The audit chain: what is no change is added here; all of it is read, exported and archived."""
+
+    async def record(self, by: Attribution, action: str, object_: str, detail: Json, outcome: str = "done") -> int:
+        """Add a record at the head of the chain; returns its number."""
+        ...
+
+    async def get(self, seq: int) -> AuditRecord:
+        """One record that is not archived.
+
+        Raises:
+            NotFoundError: there is none with this number.
+        """
+        ...
+
+    async def list(self, where: AuditFilter, *, limit: int, cursor: str | None) -> Page[AuditRecord]:
+        """Records, newest first. A page may have fewer than `limit`, or none, and yet not be the last one."""
+        ...
+
+    async def extent(self) -> AuditExtent:
+        """From where to where the chain reaches now."""
+        ...
+
+    async def lines(
+        self, where: AuditFilter, after: int, through: int, limit: int, *, proving: bool = False
+    ) -> AuditLines:
+        """Records after one number and up to another, oldest first; `proving`: as they are on the primary."""
+        ...
+
+    async def archive(self, by: Attribution, through: int, last_hash: bytes) -> int:
+        """Let an export stand for the records up to one; returns how many these are.
+
+        Raises:
+            NotFoundError: there is no such record, or it is archived already.
+            ConflictError: its hash is another, or records before it are missing.
+        """
+        ...
+
+    async def prune(self) -> int:
+        """Take away some of the records that are archived; returns how many, 0 if none is left."""
         ...
 
 

@@ -50,7 +50,11 @@ class Call(Generic[B, Q]):
     @property
     def revision(self) -> int:
         """The revision in the path."""
-        kind, text = "change", self.request.match_info["revision"]
+        return self.number("revision", "change")
+
+    def number(self, variable: str, kind: str) -> int:
+        """A number in the path, by which a thing of this kind is known."""
+        text = self.request.match_info[variable]
         if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= _MAX_REVISION):  # noqa: PLR2004 - 64 bits
             raise NotFoundError(kind, text)
         return int(text)

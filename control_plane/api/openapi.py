@@ -34,6 +34,7 @@ _PATH_VARIABLES: dict[str, Json] = {
     "environment": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
     "id": {"type": "string", "format": "uuid"},
     "revision": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
+    "seq": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     "file": {"type": "string"},
     "name": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
 }
@@ -46,6 +47,7 @@ _TAGS = {
     "transfer": "Configs in whole documents: export and import.",
     "fleet": "The agents themselves.",
     "api_keys": "Keys of people and machines, and what each may do.",
+    "audit": "The chain of audit records: who did what.",
     "operations": "Health, readiness, metrics and documentation of a replica.",
 }
 _HEADERS: dict[str, Json] = {

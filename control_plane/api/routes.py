@@ -17,6 +17,7 @@ from control_plane.api.bodies.apps import (
     NewApp,
     NewEnvironment,
 )
+from control_plane.api.bodies.audit import AuditQuery, AuditRecordView
 from control_plane.api.bodies.changes import ChangeQuery, ChangeReceipt, ChangeView, NewChange
 from control_plane.api.bodies.configs import (
     ConfigQuery,
@@ -38,6 +39,7 @@ from control_plane.api.bodies.transfer import ExportQuery, ImportReceipt, NewImp
 from control_plane.api.handlers import (
     api_keys,
     apps,
+    audit,
     changes,
     configs,
     fleet,
@@ -113,6 +115,9 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("POST",   "/api/v1/api-keys",      api_keys.create_api_key, P.API_KEYS_WRITE, (made(NewApiKeyView),),       NewApiKey, repeat=SECRET),
     Route("GET",    "/api/v1/api-keys",      api_keys.list_api_keys,  P.API_KEYS_READ,  (page_of(ApiKeyView),),       query=PageQuery),
     Route("DELETE", "/api/v1/api-keys/{id}", api_keys.revoke_api_key, P.API_KEYS_WRITE, (NO_CONTENT,)),
+
+    Route("GET",    "/api/v1/audit",         audit.list_audit_records, P.AUDIT_READ,    (page_of(AuditRecordView),),  query=AuditQuery),
+    Route("GET",    "/api/v1/audit/{seq}",   audit.get_audit_record,  P.AUDIT_READ,     (ok(AuditRecordView),)),
 
     Route("GET",    "/healthz",              operations.get_health,    None,            (ok(HealthView),)),
     Route("GET",    "/readyz",               operations.get_readiness, None,            (ok(ReadinessView),),         errors=(E.NOT_READY,)),

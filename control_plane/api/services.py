@@ -7,10 +7,12 @@ from control_plane.domain.limits import Limits
 from control_plane.metrics import Metrics
 from control_plane.ports import Changes, Configs, NamedSnapshots, Probe, Receipts, Registry
 from control_plane.services.access import Access
+from control_plane.services.audit import Audit
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
+from control_plane.services.rules import Rules
 from control_plane.services.snapshots import Snapshots
 from control_plane.services.transfer import Transfers
 from shared.runtime.clock import Clock
@@ -21,11 +23,13 @@ class Services:
     """The services and ports behind the API. `heartbeat_interval` is in seconds."""
 
     publishing: Publishing
+    rules: Rules
     changes: Changes
     configs: Configs
     registry: Registry
     receipts: Receipts
     access: Access
+    audit: Audit
     snapshots: Snapshots
     named_snapshots: NamedSnapshots
     transfers: Transfers

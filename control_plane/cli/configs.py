@@ -1,148 +1,85 @@
-"""The client commands: read and change configs, look at changes and at the fleet."""
+"""The client commands for configs: read and write them, look at the latest changes and at the fleet."""
 
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from control_plane.cli.calling import calling, scope_of
-from control_plane.cli.options import (
-    DEFAULT_URL,
-    App,
-    AsJson,
-    DryRun,
-    Environment,
-    Limit,
-    Message,
-    OneApp,
-    OneEnvironment,
-    Token,
-    Url,
-)
-from control_plane.cli.terminal import fail, show, show_json, show_table
+from control_plane.cli.calling import Api, calling
+from control_plane.cli.intent import Intent
+from control_plane.cli.operations import Place
+from control_plane.cli.options import DEFAULT_URL, Limit, OneApp, OneEnvironment, Url
+from control_plane.cli.receipt import show_receipt
+from control_plane.cli.spread import spread
+from control_plane.cli.terminal import fail, show, show_table
 from control_plane.cli.values import brief_config, place, plain, read_value
 from shared.wire.codec import Json
 
 _PANEL = "Configs (clients of the API)"
 
+Key = Annotated[str, typer.Argument(help="The config's key.")]
+OfApp = Annotated[str | None, typer.Option("--app", help="Only of this application.")]
+OfEnvironment = Annotated[str | None, typer.Option("--env", help="Only of this environment.")]
 
-def get(
-    key: Annotated[str, typer.Argument(help="The config's key.")],
-    *,
-    app: OneApp,
-    environment: OneEnvironment,
-    url: Url = DEFAULT_URL,
-    token: Token = "",
-    json: AsJson = False,
-) -> None:
+
+def get(key: Key, *, app: OneApp, environment: OneEnvironment, api: Api) -> None:
     """Print the effective value of KEY for an application in an environment.
 
     With --json also where it comes from.
     """
-    with calling(url, token) as client:
-        answer = client.post("/api/v1/configs/fetch", {"app_id": app, "environment": environment, "keys": [key]})
+    answer = api.post("/api/v1/configs/fetch", {"app_id": app, "environment": environment, "keys": [key]})
     found = answer["configs"].get(key)
     if found is None:
         fail(f"{app}/{environment} has no config {key!r}")
-    if json:
-        show_json(found)
-    else:
-        show(plain(found["value"]))
+    api.show(found, lambda config: show(plain(config["value"])))
 
 
 def put(
-    key: Annotated[str, typer.Argument(help="The config's key.")],
+    key: Key,
     value: Annotated[str, typer.Argument(help="JSON, or a text as it is. `-` or `@FILE` reads it from there.")],
     *,
-    app: App = None,
-    environment: Environment = None,
-    message: Message = "",
+    place: Place,
     sensitive: Annotated[bool | None, typer.Option("--sensitive/--not-sensitive", help="Never show it.")] = None,
-    dry_run: DryRun = False,
-    url: Url = DEFAULT_URL,
-    token: Token = "",
-    json: AsJson = False,
+    intent: Intent,
+    api: Api,
 ) -> None:
     """Give KEY a value: globally, for an application, or in one of its environments.
 
     Example: `trimtab put payments.timeout_ms 1200 --app checkout --env prod -m "Bank is slow"`
     """
-    operation = {"op": "put", "key": key, "value": read_value(value), **scope_of(app, environment)}
+    operation = {"op": "put", "key": key, "value": read_value(value), **place.members()}
     if sensitive is not None:
         operation["sensitive"] = sensitive
-    _change(url, token, operation, message=message, dry_run=dry_run, json=json)
+    _change(operation, intent, api)
 
 
-def delete(
-    key: Annotated[str, typer.Argument(help="The config's key.")],
-    *,
-    app: App = None,
-    environment: Environment = None,
-    message: Message = "",
-    dry_run: DryRun = False,
-    url: Url = DEFAULT_URL,
-    token: Token = "",
-    json: AsJson = False,
-) -> None:
+def delete(key: Key, *, place: Place, intent: Intent, api: Api) -> None:
     """Take KEY away from one scope; what a less specific scope says shows again."""
-    operation = {"op": "delete", "key": key, **scope_of(app, environment)}
-    _change(url, token, operation, message=message, dry_run=dry_run, json=json)
+    _change({"op": "delete", "key": key, **place.members()}, intent, api)
 
 
 def list_(
     prefix: Annotated[str, typer.Argument(help="Only keys that begin with this.")] = "",
     *,
-    app: Annotated[str | None, typer.Option(help="Only entries of this application.")] = None,
-    environment: Annotated[str | None, typer.Option("--env", help="Only entries of this environment.")] = None,
-    url: Url = DEFAULT_URL,
-    token: Token = "",
-    json: AsJson = False,
+    app: OfApp = None,
+    environment: OfEnvironment = None,
+    api: Api,
 ) -> None:
     """List the entries as they stand in their scopes."""
-    with calling(url, token) as client:
-        query = {"app_id": app, "environment": environment, "prefix": prefix or None}
-        items = list(client.pages("/api/v1/configs", query))
-    if json:
-        show_json(items)
-        return
-    rows = [[each["scope"], place(each), each["key"], f"v{each['version']}", brief_config(each)] for each in items]
-    show_table(["scope", "of", "key", "version", "value"], rows)
+    items = api.pages("/api/v1/configs", app_id=app, environment=environment, prefix=prefix or None)
+    api.show(items, _show_configs)
 
 
-def changes(
-    *,
-    app: Annotated[str | None, typer.Option(help="Only changes that touched this application.")] = None,
-    limit: Limit = 20,
-    url: Url = DEFAULT_URL,
-    token: Token = "",
-    json: AsJson = False,
-) -> None:
+def changes(*, app: OfApp = None, limit: Limit = 20, api: Api) -> None:
     """List the latest changes: revision, time, author, message."""
-    with calling(url, token) as client:
-        items = client.get("/api/v1/changes", {"app_id": app, "limit": limit})["items"]
-    if json:
-        show_json(items)
-        return
-    rows = [[str(each["revision"]), each["committed_at"], each["author"], each["message"]] for each in items]
-    show_table(["revision", "committed", "author", "message"], rows)
+    items = api.get("/api/v1/changes", app_id=app, limit=limit)["items"]
+    api.show(items, _show_changes)
 
 
-def agents(
-    *,
-    app: Annotated[str | None, typer.Option(help="Only agents of this application.")] = None,
-    environment: Annotated[str | None, typer.Option("--env", help="Only agents of this environment.")] = None,
-    url: Url = DEFAULT_URL,
-    token: Token = "",
-    json: AsJson = False,
-) -> None:
+def agents(*, app: OfApp = None, environment: OfEnvironment = None, api: Api) -> None:
     """List the live agents and the revision that each has applied."""
-    with calling(url, token) as client:
-        items = list(client.pages("/api/v1/agents", {"app_id": app, "environment": environment}))
-    if json:
-        show_json(items)
-        return
-    rows = [[place(each), each["instance"], each["state"], each["transport"], str(each["revision"])] for each in items]
-    show_table(["of", "instance", "state", "transport", "revision"], rows)
+    items = api.pages("/api/v1/agents", app_id=app, environment=environment)
+    api.show(items, _show_agents)
 
 
 def health(
@@ -162,16 +99,23 @@ _COMMANDS: tuple[Callable[..., None], ...] = (get, put, delete, list_, changes, 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     for command in _COMMANDS:
-        app.command(command.__name__.rstrip("_"), rich_help_panel=_PANEL)(command)
+        app.command(command.__name__.rstrip("_"), rich_help_panel=_PANEL)(spread(command))
 
 
-def _change(url: str, token: str, operation: Json, *, message: str, dry_run: bool, json: bool) -> None:
-    document = {"message": message, "operations": [operation], "dry_run": dry_run}
-    with calling(url, token) as client:
-        answer = client.post("/api/v1/changes", document)
-    if json:
-        show_json(answer)
-    elif dry_run:
-        show(f"would be revision {answer['revision']}; nothing was changed")
-    else:
-        show(f"revision {answer['revision']}")
+def _change(operation: Json, intent: Intent, api: Api) -> None:
+    api.show(api.post("/api/v1/changes", {"operations": [operation], **intent.members()}), show_receipt)
+
+
+def _show_configs(items: Json) -> None:
+    rows = [[each["scope"], place(each), each["key"], f"v{each['version']}", brief_config(each)] for each in items]
+    show_table(["scope", "of", "key", "version", "value"], rows)
+
+
+def _show_changes(items: Json) -> None:
+    rows = [[str(each["revision"]), each["committed_at"], each["author"], each["message"]] for each in items]
+    show_table(["revision", "committed", "author", "message"], rows)
+
+
+def _show_agents(items: Json) -> None:
+    rows = [[place(each), each["instance"], each["state"], each["transport"], str(each["revision"])] for each in items]
+    show_table(["of", "instance", "state", "transport", "revision"], rows)

@@ -4,9 +4,9 @@ from typing import NoReturn
 
 import typer
 
-from control_plane.cli import api_keys, configs, dev_command, servers
+from control_plane.cli import api_keys, change, configs, dev_command, servers
 
-PANEL = "People, rules and records (clients of the API)"
+PANEL = "Changes, people, rules and records (clients of the API)"
 
 app = typer.Typer(
     name="trimtab",
@@ -22,6 +22,7 @@ app = typer.Typer(
 dev_command.register(app)
 servers.register(app)
 configs.register(app)
+app.add_typer(change.group, name="change", rich_help_panel=PANEL)
 app.add_typer(api_keys.group, name="api-keys", rich_help_panel=PANEL)
 
 

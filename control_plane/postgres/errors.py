@@ -37,6 +37,8 @@ _GONE = "23503"
 """A row refers to one that is no longer there."""
 
 _TEXT = {
+    "audit-hash": "The audit record has another hash: the export that it was taken from is not of this chain.",
+    "audit-gap": "Audit records before this one are missing: verify the chain before anything is archived.",
     "exists": "A config that must not exist yet is there already.",
     "archived": "The application or the environment is archived: nothing is written to it until it is restored.",
     "not-archived": "It is not archived. What is deleted is archived first, so that nobody still relies on it.",

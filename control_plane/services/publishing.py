@@ -5,25 +5,32 @@ operations by index (`/operations/3/value`).
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from control_plane.domain.change import Committed, Draft, Op, Operation
-from control_plane.domain.errors import InvalidError, TooLargeError
+from control_plane.domain.errors import InvalidError, RulesMovedError, TooLargeError
 from control_plane.domain.limits import Limits
 from control_plane.metrics import Metrics
 from control_plane.ports import Changes, Notices
 from control_plane.services.feed import Feed
+from control_plane.services.rules import Rules
 from shared.domain.scope import KEY_PATTERN, Scope, is_key
 from shared.wire.codec import Json, decode
 from shared.wire.problem import Violation
 
 _MAX_REVISION = 2**63 - 1
+_ATTEMPTS = 5
+"""How often a draft is checked again because the rules, or what they are about, moved meanwhile."""
 
 
 class Publishing:
     """Commits drafts. Messages are offered to the feed and the bell is rung only after a commit."""
 
-    def __init__(self, changes: Changes, feed: Feed, notices: Notices, metrics: Metrics, limits: Limits) -> None:
+    def __init__(
+        self, changes: Changes, *, rules: Rules, feed: Feed, notices: Notices, metrics: Metrics, limits: Limits
+    ) -> None:
         self._changes = changes
+        self._rules = rules
         self._feed = feed
         self._notices = notices
         self._metrics = metrics
@@ -40,12 +47,22 @@ class Publishing:
         _require_small_values(draft.operations, self._limits)
         if violations := [*_draft_violations(draft, self._limits), *_violations(draft.operations, self._limits)]:
             raise InvalidError(violations)
-        committed = await self._changes.commit(draft)
+        committed = await self._commit(draft)
         if not (committed.replayed or committed.dry_run):
             self._metrics.commits.inc()
             self._feed.offer(committed.messages)
             await self._notices.ring(committed.revision)
         return committed
+
+    async def _commit(self, draft: Draft) -> Committed:
+        """Commit against the rules as they are, whoever changes them meanwhile."""
+        ruling = await self._rules.current()
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return await self._changes.commit(replace(draft, rules_revision=ruling.revision))
+            except RulesMovedError:
+                ruling = await self._rules.refresh()
+        return await self._changes.commit(replace(draft, rules_revision=ruling.revision))
 
 
 def text_violation(pointer: str, text: str | None, limits: Limits) -> Iterator[Violation]:

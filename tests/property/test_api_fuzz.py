@@ -1,4 +1,4 @@
-"""Whatever is sent, the API answers in its own words, never with a 5xx, and an error changes nothing."""
+"""Whatever is sent, and by whom, the API answers in its own words, never with a 5xx, and an error changes nothing."""
 
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
@@ -15,6 +15,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from control_plane.api.routes import ROUTES
+from control_plane.domain.principal import Role
 from shared.wire.codec import encode
 from tests.rig.api import Answer, Api, serving_api
 
@@ -95,8 +96,19 @@ def _damage(draw: st.DrawFn, here: Any, step: Any) -> None:
             here.append(draw(_json))
 
 
+_ROLES = [*[Role.OPERATOR] * 8, *sorted(set(Role) - {Role.OPERATOR})]
+"""Most requests are the operator's, who gets furthest."""
+
+
+async def _tokens(api: Api) -> dict[Role, str]:
+    """A token for each role."""
+    agent = await api.register()
+    keys = {role: await api.key(f"key-{role}", role) for role in set(_ROLES) - {Role.OPERATOR, Role.AGENT}}
+    return {Role.OPERATOR: api.operator, Role.AGENT: agent, **keys}
+
+
 @st.composite
-def _requests(draw: st.DrawFn) -> tuple[Any, bytes, dict[str, str], dict[str, str]]:
+def _requests(draw: st.DrawFn) -> tuple[Any, bytes, dict[str, str], dict[str, str], Role]:
     route = draw(st.sampled_from(_WRITING))
     body = draw(_bodies(_VALID[route.name]) | _json | _mangled)
     names = {
@@ -104,7 +116,8 @@ def _requests(draw: st.DrawFn) -> tuple[Any, bytes, dict[str, str], dict[str, st
         "environment": draw(st.just("prod") | _segments),
         "id": draw(st.just("known") | _segments),
     }
-    return route, body if isinstance(body, bytes) else _json_bytes(body), draw(_headers), names
+    raw = body if isinstance(body, bytes) else _json_bytes(body)
+    return route, raw, draw(_headers), names, draw(st.sampled_from(_ROLES))
 
 
 _mangled = st.binary(max_size=60)
@@ -149,18 +162,17 @@ def _require_a_problem(answer: Answer) -> None:
 @pytest.mark.timeout(180)
 async def test_no_body_breaks_the_api_and_what_is_refused_changes_nothing(migrated_url: str) -> None:
     async with serving_api(migrated_url) as api:
-        await api.register()
-
+        tokens = await _tokens(api)
         made = await api.post("/configs", {"app_id": "shop", "key": "k", "value": None})
         accepted = 0
 
-        async def check(example: tuple[Any, bytes, dict[str, str], dict[str, str]]) -> None:
+        async def check(example: tuple[Any, bytes, dict[str, str], dict[str, str], Role]) -> None:
             nonlocal accepted
-            route, raw, headers, names = example
+            route, raw, headers, names, role = example
             known = names | ({"id": made.document["id"]} if names["id"] == "known" else {})
             before = await _state(api)
             path = "/" + route.path.format(**{name: quote(each, safe="") for name, each in known.items()})
-            answer = await api.call(route.method, path, raw=raw, headers=headers)
+            answer = await api.call(route.method, path, raw=raw, headers=headers, token=tokens[role])
             assert answer.status < 500
             accepted += answer.status < 400
             if answer.status >= 400:
@@ -196,24 +208,24 @@ async def test_what_was_written_is_read_as_it_was(migrated_url: str) -> None:
 async def test_the_api_does_what_its_document_says(migrated_url: str) -> None:
     """Schemathesis makes requests of the document, right ones and wrong ones, and holds the answers against it."""
     async with serving_api(migrated_url) as api:
-        await api.register()
+        tokens = await _tokens(api)
         schema = await anyio.to_thread.run_sync(lambda: schemathesis.openapi.from_url(f"{api.url}/openapi.json"))
 
         def run() -> None:
             with requests.Session() as session:
                 for result in schema.exclude(operation_id="watch_snapshot").get_all_operations():
-                    _try_operation(result.ok(), session, api)
+                    _try_operation(result.ok(), session, api, tokens)
 
         await anyio.to_thread.run_sync(run)
 
 
-def _try_operation(operation: Any, session: requests.Session, api: Api) -> None:
+def _try_operation(operation: Any, session: requests.Session, api: Api, tokens: dict[Role, str]) -> None:
     wrong = operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
 
     @settings(_SETTINGS, max_examples=10)
-    @given(operation.as_strategy() | wrong)
-    def check(case: Any) -> None:
-        headers = {"Authorization": f"Bearer {api.operator}"}
+    @given(operation.as_strategy() | wrong, st.sampled_from(_ROLES))
+    def check(case: Any, role: Role) -> None:
+        headers = {"Authorization": f"Bearer {tokens[role]}"}
         case.call_and_validate(base_url=api.url, session=session, headers=headers, excluded_checks=_BEYOND_SCHEMA)
 
     check()

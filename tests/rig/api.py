@@ -24,6 +24,7 @@ from control_plane.domain.principal import Role, new_token, token_hash
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence
 from control_plane.metrics import Metrics
 from control_plane.ports import Probe
+from control_plane.postgres.audit import PostgresAuditLog
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs
 from control_plane.postgres.credentials import PostgresCredentials
@@ -32,12 +33,15 @@ from control_plane.postgres.pool import open_pool
 from control_plane.postgres.probe import PostgresProbe
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
+from control_plane.postgres.rules import PostgresRules
 from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.services.access import Access
+from control_plane.services.audit import Audit
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
+from control_plane.services.rules import Rules
 from control_plane.services.sealing import Sealer
 from control_plane.services.snapshots import Snapshots
 from control_plane.services.transfer import Transfers
@@ -140,14 +144,19 @@ async def serving_api(
         credentials = PostgresCredentials(pool)
         operator = new_token(Role.OPERATOR)
         await credentials.ensure_operator(token_hash(operator), Attribution("test"))
+        rules = Rules(PostgresRules(pool))
         registry, fleet = PostgresRegistry(pool), Fleet(MemoryPresence(clock), changes, clock)
         services = Services(
-            publishing=Publishing(changes, feed, MemoryNotices(), metrics, limits or Limits()),
+            publishing=Publishing(
+                changes, rules=rules, feed=feed, notices=MemoryNotices(), metrics=metrics, limits=limits or Limits()
+            ),
+            rules=rules,
             changes=changes,
             configs=configs,
             registry=registry,
             receipts=PostgresReceipts(pool),
             access=Access(credentials, clock),
+            audit=Audit(PostgresAuditLog(pool)),
             snapshots=Snapshots(configs, feed, MemoryCache(clock), metrics, clock),
             fleet=fleet,
             retirement=Retirement(registry, fleet, feed, MemoryNotices(), metrics),

@@ -89,11 +89,11 @@ def test_put_takes_json_or_plain_text(api: _Api, given: str, sent: Any) -> None:
     result = _run(api, "put", "k", given, "--app", "shop", "-m", "why")
     assert result.output == "revision 7\n"
     operation = {"op": "put", "key": "k", "value": sent, "app_id": "shop", "environment": None}
-    assert api.asked[0][2] == {"message": "why", "operations": [operation], "dry_run": False}
+    assert api.asked[0][2] == {"message": "why", "operations": [operation]}
 
 
 def test_a_dry_run_says_that_nothing_was_changed(api: _Api) -> None:
-    api.answers.append((200, {"revision": 7}))
+    api.answers.append((200, {"revision": 7, "dry_run": True}))
     assert "nothing was changed" in _run(api, "delete", "k", "--dry-run").output
 
 

@@ -101,20 +101,30 @@ begin
 end
 $$;
 
+-- What the chain begins with: the last record that was archived, or the installation's own link before the first.
+create function trimtab_audit_anchor(out seq bigint, out hash bytea) language sql stable as $$
+    (select anchor.seq, anchor.hash from audit_anchors as anchor order by anchor.seq desc limit 1)
+    union all
+    (select 0, sha256(convert_to(installation.id::text, 'UTF8')) from installation)
+    limit 1
+$$;
+
 -- The first record that is not what it was when it was written, or is missing; null if the chain is whole.
 create function trimtab_audit_broken_at() returns bigint language sql stable as $$
-    with chain as (
+    with anchor as (
+        select * from trimtab_audit_anchor()
+    ),
+    chain as (
         select
             record.seq,
-            record.seq = row_number() over (order by record.seq) as in_place,
+            record.seq = anchor.seq + row_number() over (order by record.seq) as in_place,
             record.hash = trimtab_audit_hash(record) as unaltered,
-            record.previous_hash = lag(record.hash, 1, sha256(convert_to(installation.id::text, 'UTF8')))
-                over (order by record.seq) as linked
-        from audit_logs as record, installation
+            record.previous_hash = lag(record.hash, 1, anchor.hash) over (order by record.seq) as linked
+        from anchor join audit_logs as record on record.seq > anchor.seq
     )
     select coalesce(
         (select min(seq) from chain where not (in_place and unaltered and linked)),
-        (select audit_seq from installation
-         where audit_seq <> (select coalesce(max(seq), 0) from audit_logs))
+        (select installation.audit_seq from installation, anchor
+         where audit_seq <> greatest(anchor.seq, (select max(seq) from audit_logs)))
     )
 $$;

@@ -1,0 +1,12 @@
+"""What a command that makes a change says about it."""
+
+from control_plane.cli.terminal import show
+from shared.wire.codec import Json
+
+
+def show_receipt(answer: Json) -> None:
+    """The revision that a change has, or would have."""
+    if answer.get("dry_run"):
+        show(f"would be revision {answer['revision']}; nothing was changed")
+    else:
+        show(f"revision {answer['revision']}")
