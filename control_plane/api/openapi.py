@@ -11,6 +11,7 @@ from control_plane.api.bodies.operations import ProblemView
 from control_plane.api.media import JSON, YAML
 from control_plane.api.reading import MAX_IDEMPOTENCY_KEY
 from control_plane.api.route import Answer, Repeat, Route
+from control_plane.api.staleness import STALE
 from control_plane.domain.limits import Limits
 from shared.domain.scope import KEY_PATTERN, NAME_PATTERN
 from shared.wire import problem
@@ -51,6 +52,10 @@ _TAGS = {
     "operations": "Health, readiness, metrics and documentation of a replica.",
 }
 _HEADERS: dict[str, Json] = {
+    STALE: {
+        "description": "`true` where the database is away, so that the answer may be behind; else not sent.",
+        "schema": {"const": "true"},
+    },
     "Location": {"description": "Where to find it again.", "schema": {"type": "string"}},
     "ETag": {"description": "What to send in If-Match or If-None-Match.", "schema": {"type": "string"}},
     "Idempotency-Replayed": {

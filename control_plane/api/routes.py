@@ -50,6 +50,7 @@ from control_plane.api.handlers import (
     transfer,
 )
 from control_plane.api.route import NO_CONTENT, NOT_MODIFIED, Repeat, Route, made, ok, page_of, text
+from control_plane.api.staleness import STALE
 from control_plane.services.access import Permission
 from shared.wire.problem import ProblemType
 from shared.wire.sse import CONTENT_TYPE as EVENT_STREAM
@@ -88,7 +89,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
 
     Route("POST",   "/api/v1/configs",       configs.create_config,   P.CONFIGS_WRITE,  (made(ConfigReceipt, "ETag"),), NewConfig, repeat=IN_DRAFT, errors=(E.NOT_FOUND,)),
     Route("GET",    "/api/v1/configs",       configs.list_configs,    P.CONFIGS_READ,   (page_of(ConfigView),),       query=ConfigQuery),
-    Route("POST",   "/api/v1/configs/fetch", configs.fetch_configs,   P.CONFIGS_READ,   (ok(EffectiveConfigs),),      Fetch, errors=(E.NOT_FOUND,)),
+    Route("POST",   "/api/v1/configs/fetch", configs.fetch_configs,   P.CONFIGS_READ,   (ok(EffectiveConfigs, STALE),),      Fetch, errors=(E.NOT_FOUND,)),
     Route("GET",    _CONFIG,                 configs.get_config,      P.CONFIGS_READ,   (ok(ConfigView, "ETag"), NOT_MODIFIED), conditional=True),
     Route("PUT",    _CONFIG,                 configs.update_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt, "ETag"),), ConfigUpdate, if_match=True),
     Route("DELETE", _CONFIG,                 configs.delete_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt),),         query=DeleteQuery, if_match=True),
@@ -99,7 +100,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("GET",    _CHANGE,                 changes.get_change,      P.CHANGES_READ,   (ok(ChangeView),)),
     Route("GET",    _CHANGE + "/convergence", changes.get_convergence, P.FLEET_READ,    (ok(ConvergenceView),)),
 
-    Route("GET",    _SNAPSHOT,               snapshots.get_snapshot,  P.SNAPSHOTS_READ, (ok(SnapshotView, "ETag"), NOT_MODIFIED), query=SnapshotQuery, conditional=True),
+    Route("GET",    _SNAPSHOT,               snapshots.get_snapshot,  P.SNAPSHOTS_READ, (ok(SnapshotView, "ETag", STALE), NOT_MODIFIED), query=SnapshotQuery, conditional=True),
     Route("GET",    _SNAPSHOT + "/watch",    snapshots.watch_snapshot, P.SNAPSHOTS_READ, (text("A stream of events.", EVENT_STREAM),), streams=True),
     Route("POST",   "/api/v1/named-snapshots", named_snapshots.create_named_snapshot, P.NAMED_SNAPSHOTS_WRITE, (made(NamedSnapshotView),), NewNamedSnapshot, repeat=ANSWERED, errors=(E.NOT_FOUND,)),
     Route("GET",    "/api/v1/named-snapshots", named_snapshots.list_named_snapshots,  P.NAMED_SNAPSHOTS_READ,  (page_of(NamedSnapshotView),), query=PageQuery),

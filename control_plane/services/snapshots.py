@@ -5,7 +5,7 @@ at, so nothing ever needs to be invalidated: what does not cover that is not use
 """
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -17,8 +17,9 @@ from control_plane.ports import Cache, Configs
 from control_plane.services.compiled import Compiled
 from control_plane.services.feed import Feed
 from control_plane.services.lru import Lru
+from shared.domain.context import EvaluationContext
 from shared.domain.entry import digest_text
-from shared.domain.resolution import Effective
+from shared.domain.resolution import Effective, Resolution, evaluate
 from shared.domain.scope import Revisions
 from shared.runtime.clock import Clock
 from shared.wire.snapshot import SnapshotDocument
@@ -53,6 +54,10 @@ class EffectiveView:
     revisions: Revisions
     configs: dict[str, Effective]
     stale: bool
+
+    def resolve(self, context: EvaluationContext) -> Iterator[tuple[str, Effective, Resolution]]:
+        """What each key yields for whoever asks, with the entry that it comes from."""
+        return ((key, each, evaluate(each, context)) for key, each in self.configs.items())
 
 
 @dataclass(frozen=True, slots=True)

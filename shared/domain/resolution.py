@@ -1,8 +1,13 @@
-"""Which entry an app/environment sees for each key: the most specific live one, unless a mask hides it."""
+"""Which entry an app/environment sees for each key: the most specific live one, unless a mask hides it.
+
+And what that entry yields for whoever asks.
+"""
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
+from shared.domain.context import EvaluationContext
 from shared.domain.entry import Entry, Kind
 from shared.domain.scope import Level
 
@@ -15,6 +20,27 @@ class Effective(NamedTuple):
 
     level: Level
     entry: Entry
+
+
+class Reason(StrEnum):
+    """Why a resolution is what it is: the words that OpenFeature has for it."""
+
+    STATIC = "STATIC"
+    """The entry has no rules: everybody gets the same."""
+
+
+class Resolution(NamedTuple):
+    """What an entry yields: canonical JSON (empty where a sensitive value was left out), its variant, and why."""
+
+    value: bytes
+    variant: str | None
+    reason: Reason
+
+
+def evaluate(effective: Effective, context: EvaluationContext) -> Resolution:
+    """What the effective entry yields for this context. The one place where an entry and a context meet."""
+    _ = context  # a plain value is the same for everybody
+    return Resolution(effective.entry.value, None, Reason.STATIC)
 
 
 def resolve(key: str, global_: Entries, app: Entries, environment: Entries) -> Effective | None:

@@ -121,12 +121,47 @@ async def test_the_snapshot_of_its_own_agents_has_the_secret(api: Api) -> None:
     assert b"hunter2" in (await api.get("/snapshots/shop/prod", token=token)).body
 
 
+async def test_fetching_takes_a_context_and_a_plain_value_is_the_same_for_everybody(api: Api) -> None:
+    await _create(api)
+    place = {"app_id": "shop", "environment": "prod"}
+    context = {"targetingKey": "user-17", "groups": ["beta"], "country": "SE", "age": 41, "share": 0.5, "x": None}
+    for each in (None, {}, context, {"admin": True}):
+        fetched = await api.post("/configs/fetch", {**place, "context": each})
+        assert fetched.status == 200
+        assert [(each["reason"], each["variant"]) for each in fetched.document["configs"].values()] == [
+            ("STATIC", None)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("context", "pointer"),
+    [
+        ("alice", "/context"),
+        ({"targetingKey": 17}, "/context/targetingKey"),
+        ({"targetingKey": "x" * 1_025}, "/context/targetingKey"),
+        ({"groups": "beta"}, "/context/groups"),
+        ({"groups": ["beta", 1]}, "/context/groups/1"),
+        ({"groups": ["g"] * 101}, "/context/groups"),
+        ({"country": {"code": "SE"}}, "/context/country"),
+        ({"country": ["SE"]}, "/context/country"),
+        ({"country": "x" * 1_025}, "/context/country"),
+        ({f"a{number}": 1 for number in range(101)}, "/context"),
+        ({"": 1}, "/context"),
+    ],
+)
+async def test_a_context_is_bounded_and_its_attributes_are_scalars(api: Api, context: object, pointer: str) -> None:
+    refused = await api.post("/configs/fetch", {"app_id": "shop", "environment": "prod", "context": context})
+    assert refused.status == 422
+    assert set(refused.pointers) == {pointer}
+
+
 async def test_fetching_shows_the_origin_of_each_key(api: Api) -> None:
     await api.post("/configs", {"key": "a", "value": 1})
     await api.post("/configs", {"app_id": "shop", "key": "a", "value": 2})
     await api.post("/configs", {"key": "b", "value": [1]})
     await _create(api, key="c", value=None)
-    fetched = await api.post("/configs/fetch", {"app_id": "shop", "environment": "prod", "context": {"country": "SE"}})
+    fetched = await api.post("/configs/fetch", {"app_id": "shop", "environment": "prod"})
+    assert "Trimtab-Stale" not in fetched.headers
     seen = {key: (each["value"], each["scope"]) for key, each in fetched.document["configs"].items()}
     assert seen == {"a": (2, "app"), "b": ([1], "global"), "c": (None, "environment")}
     assert fetched.document["revision"] == 4

@@ -68,6 +68,7 @@ async def test_what_was_compiled_is_served_as_stale_and_all_else_is_told_to_wait
     fresh = await stage.snapshot()
     tag = fresh.headers["ETag"]
     assert (fresh.status, fresh.document["stale"]) == (200, False)
+    assert "Trimtab-Stale" not in fresh.headers
     assert (await stage.snapshot(**{"If-None-Match": tag})).status == 304
     await stage.ask("POST", f"/apps/{APP}/environments", {"environment": "cold"})
 
@@ -75,10 +76,12 @@ async def test_what_was_compiled_is_served_as_stale_and_all_else_is_told_to_wait
     stale = await stage.until_stale(True)
     assert stale.document | {"stale": False} == fresh.document
     assert "ETag" not in stale.headers
+    assert stale.headers["Trimtab-Stale"] == "true"
     assert (await stage.snapshot(**{"If-None-Match": tag})).status == 200, "304 would say that it is current"
     known = {"app_id": APP, "environment": ENVIRONMENT}
     effective = await stage.ask("POST", "/configs/fetch", known)
     assert (effective.status, effective.document["stale"]) == (200, True)
+    assert effective.headers["Trimtab-Stale"] == "true"
     assert effective.document["configs"]["greeting"]["value"] == "hello"
     for method, path, body in (
         ("POST", "/configs", WRITE),

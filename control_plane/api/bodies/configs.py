@@ -8,11 +8,12 @@ from uuid import UUID
 
 from pydantic import Field
 
+from control_plane.api.bodies.context import Context
 from control_plane.api.bodies.fields import Body, Key, Labels, Name, Owner, Placed, Query, Text, Value
 from control_plane.api.bodies.pages import LabelFilters, PageQuery, Param
 from control_plane.domain.change import Applied, Committed, Config, ConfigVersion, Op
 from shared.domain.entry import Entry, Kind
-from shared.domain.resolution import Effective
+from shared.domain.resolution import Effective, Reason, Resolution
 from shared.domain.scope import Level
 from shared.wire.codec import Json, fragment
 
@@ -95,8 +96,8 @@ class Fetch(Body):
     environment: Name
     keys: Annotated[list[Key] | None, Field(max_length=10_000)] = None
     """Only these; everything where it is left out."""
-    context: dict[str, Any] | None = None
-    """The evaluation context (`targetingKey`, `groups`, other attributes) for which to resolve."""
+    context: Context | None = None
+    """Who asks: the evaluation context for which to resolve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,15 +213,23 @@ class EffectiveConfig:
     scope: Level
     version: int
     revision: int
-    reason: Literal["STATIC"]
+    reason: Reason
     variant: str | None
 
     @classmethod
-    def of(cls, effective: Effective) -> Self:
-        """Show a resolution."""
+    def of(cls, effective: Effective, resolution: Resolution) -> Self:
+        """Show a resolution, and the entry that it comes from."""
         entry: Entry = effective.entry
-        value = shown(entry.value, sensitive=entry.sensitive)
-        return cls(value, entry.sensitive, effective.level, entry.version, entry.revision, "STATIC", None)
+        value = shown(resolution.value, sensitive=entry.sensitive)
+        return cls(
+            value,
+            entry.sensitive,
+            effective.level,
+            entry.version,
+            entry.revision,
+            resolution.reason,
+            resolution.variant,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,11 @@ from control_plane.api.call import Call, reply
 from control_plane.api.carry_out import replayed
 from control_plane.api.preconditions import etag, require_match, unchanged
 from control_plane.api.services import Services
+from control_plane.api.staleness import staleness
 from control_plane.domain.change import Committed, Config, Draft, Op, Operation
 from control_plane.domain.errors import ConflictError, InvalidError, KeyReusedError, NotFoundError, TooLargeError
 from control_plane.ports import ConfigFilter
+from shared.domain.context import ANYBODY
 from shared.domain.entry import Kind
 from shared.wire.codec import Json
 from shared.wire.problem import Violation
@@ -128,13 +130,15 @@ async def list_config_versions(services: Services, call: Call[None, PageQuery]) 
 async def fetch_configs(services: Services, call: Call[Fetch, None]) -> web.StreamResponse:
     """Fetch what an app/environment gets: the effective configs, each with its origin.
 
-    Reads what is committed, whichever replica wrote it; while the database is away, what was known last, marked stale.
+    With a `context` they are resolved for who asks; a plain value is the same for everybody. Reads what is committed,
+    whichever replica wrote it; while the database is away, what was known last, marked stale, also by a header.
     """
-    body = call.body
+    body, context = call.body, ANYBODY if call.body.context is None else call.body.context.value
     view = await services.snapshots.effective(body.app_id, body.environment, body.keys)
-    configs = {key: EffectiveConfig.of(each) for key, each in view.configs.items()}
+    configs = {key: EffectiveConfig.of(each, resolution) for key, each, resolution in view.resolve(context)}
     missing = tuple(sorted(set(body.keys or ()) - configs.keys()))
-    return reply(EffectiveConfigs(body.app_id, body.environment, view.revision, view.stale, configs, missing))
+    document = EffectiveConfigs(body.app_id, body.environment, view.revision, view.stale, configs, missing)
+    return reply(document, headers=staleness(view.stale))
 
 
 async def _value_kept(services: Services, config: Config, body: ConfigUpdate) -> bytes:

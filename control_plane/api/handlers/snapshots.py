@@ -8,6 +8,7 @@ from control_plane.api.endpoint import bearer_token
 from control_plane.api.handlers.apps import require_registered
 from control_plane.api.preconditions import unchanged
 from control_plane.api.services import Services
+from control_plane.api.staleness import staleness
 from control_plane.api.watch import Watch
 from control_plane.domain.principal import Role
 from shared.domain.scope import Lineage
@@ -18,12 +19,12 @@ async def get_snapshot(services: Services, call: Call[None, SnapshotQuery]) -> w
     """Fetch what an app/environment sees, or what changed since the revisions that the caller has.
 
     Secrets are in it for the agents of this app/environment only; an operator gets null in their place. `stale` is
-    set while the database is away and the answer may be behind.
+    set, and so is the header `Trimtab-Stale`, while the database is away and the answer may be behind.
     """
     gzip = "gzip" in call.request.headers.get("Accept-Encoding", "") and call.principal.role is Role.AGENT
     query = call.query
     served = await services.snapshots.fetch(call.app_id, call.environment, query.revisions, query.at_least, gzip=gzip)
-    headers = {"Vary": "Accept-Encoding, Authorization"}
+    headers = {"Vary": "Accept-Encoding, Authorization"} | staleness(served.stale)
     if not served.stale:  # what may be behind has no tag, for a 304 would say that it is current
         headers["ETag"] = served.etag
         if unchanged(call.request, served.etag):
