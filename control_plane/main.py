@@ -32,6 +32,7 @@ from control_plane.postgres.reads import open_reads
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
 from control_plane.postgres.rules import PostgresRules
+from control_plane.postgres.search import PostgresSearch
 from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.rabbitmq.probe import RabbitProbe
 from control_plane.rabbitmq.publisher import RabbitPublisher, open_publisher
@@ -120,6 +121,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             audit=Audit(PostgresAuditLog(pool, reads)),
             snapshots=snapshots,
             fleet=fleet,
+            searching=PostgresSearch(reads),
             retirement=Retirement(registry, fleet, feed, lossy.notices, metrics),
             named_snapshots=PostgresNamedSnapshots(pool),
             transfers=Transfers(PostgresTransfer(pool), registry, settings.limits, _sealer(settings)),

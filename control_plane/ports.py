@@ -14,6 +14,7 @@ from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed
 from control_plane.domain.named_snapshot import NamedSnapshot
 from control_plane.domain.principal import Principal
 from control_plane.domain.rules import RuleSet
+from control_plane.domain.search import Found, Search
 from control_plane.domain.transfer import Exported, State
 from shared.domain.scope import Revisions, Scope
 from shared.wire.codec import Json
@@ -143,6 +144,17 @@ class Configs(Protocol):
 
         Raises:
             NotFoundError: the application or the environment is not registered.
+        """
+        ...
+
+
+class Searching(Protocol):
+    """Finds configs by what is in them. Values of sensitive ones are never looked into."""
+
+    async def search(self, search: Search, *, limit: int, cursor: str | None) -> Page[Found]:
+        """Configs in the order of application, environment and key.
+
+        A page may be short although another one follows.
         """
         ...
 

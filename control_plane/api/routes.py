@@ -34,6 +34,7 @@ from control_plane.api.bodies.fleet import AgentQuery, AgentReport, AgentView, C
 from control_plane.api.bodies.named_snapshots import NamedSnapshotView, NewNamedSnapshot
 from control_plane.api.bodies.operations import HealthView, ReadinessView
 from control_plane.api.bodies.pages import PageQuery
+from control_plane.api.bodies.search import FoundView, SearchQuery
 from control_plane.api.bodies.snapshots import SnapshotQuery, SnapshotView
 from control_plane.api.bodies.transfer import ExportQuery, ImportReceipt, NewImport
 from control_plane.api.handlers import (
@@ -46,6 +47,7 @@ from control_plane.api.handlers import (
     named_snapshots,
     operations,
     retirement,
+    search,
     snapshots,
     transfer,
 )
@@ -90,6 +92,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("POST",   "/api/v1/configs",       configs.create_config,   P.CONFIGS_WRITE,  (made(ConfigReceipt, "ETag"),), NewConfig, repeat=IN_DRAFT, errors=(E.NOT_FOUND,)),
     Route("GET",    "/api/v1/configs",       configs.list_configs,    P.CONFIGS_READ,   (page_of(ConfigView),),       query=ConfigQuery),
     Route("POST",   "/api/v1/configs/fetch", configs.fetch_configs,   P.CONFIGS_READ,   (ok(EffectiveConfigs, STALE),),      Fetch, errors=(E.NOT_FOUND,)),
+    Route("GET",    "/api/v1/search",        search.search_configs,   P.CONFIGS_READ,   (page_of(FoundView),),        query=SearchQuery),
     Route("GET",    _CONFIG,                 configs.get_config,      P.CONFIGS_READ,   (ok(ConfigView, "ETag"), NOT_MODIFIED), conditional=True),
     Route("PUT",    _CONFIG,                 configs.update_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt, "ETag"),), ConfigUpdate, if_match=True),
     Route("DELETE", _CONFIG,                 configs.delete_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt),),         query=DeleteQuery, if_match=True),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from control_plane.domain.limits import Limits
 from control_plane.metrics import Metrics
-from control_plane.ports import Changes, Configs, NamedSnapshots, Probe, Receipts, Registry
+from control_plane.ports import Changes, Configs, NamedSnapshots, Probe, Receipts, Registry, Searching
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
 from control_plane.services.feed import Feed
@@ -35,6 +35,7 @@ class Services:
     transfers: Transfers
     fleet: Fleet
     retirement: Retirement
+    searching: Searching
     feed: Feed
     probes: Sequence[Probe]
     metrics: Metrics

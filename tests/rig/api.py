@@ -31,9 +31,11 @@ from control_plane.postgres.credentials import PostgresCredentials
 from control_plane.postgres.named_snapshots import PostgresNamedSnapshots
 from control_plane.postgres.pool import open_pool
 from control_plane.postgres.probe import PostgresProbe
+from control_plane.postgres.reads import Reads
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
 from control_plane.postgres.rules import PostgresRules
+from control_plane.postgres.search import PostgresSearch
 from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
@@ -159,6 +161,7 @@ async def serving_api(
             audit=Audit(PostgresAuditLog(pool)),
             snapshots=Snapshots(configs, feed, MemoryCache(clock), metrics, clock),
             fleet=fleet,
+            searching=PostgresSearch(Reads(pool)),
             retirement=Retirement(registry, fleet, feed, MemoryNotices(), metrics),
             named_snapshots=PostgresNamedSnapshots(pool),
             transfers=Transfers(PostgresTransfer(pool), registry, limits or Limits(), sealer),
