@@ -13,10 +13,10 @@ from anyio.abc import TaskStatus
 from agent.files.dotenv import UnrenderableError
 from agent.files.formats import render
 from agent.files.target import PLAIN_MODE, SENSITIVE_MODE, Target
-from agent.files.writer import write_if_changed
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from shared.runtime.clock import Clock
+from shared.runtime.whole_file import write_if_changed
 
 RETRY_EVERY = 30.0
 """Seconds after which a file that could not be written is tried again when nothing changes meanwhile."""

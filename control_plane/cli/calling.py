@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from control_plane.cli.client import Client, ClientError
+from control_plane.cli.client import PATIENCE, Client, ClientError
 from control_plane.cli.options import DEFAULT_URL, AsJson, Token, Url
 from control_plane.cli.terminal import fail, show_json
 from shared.wire.codec import Json
 
 
 @contextmanager
-def calling(url: str, token: str) -> Iterator[Client]:
+def calling(url: str, token: str, timeout: float = PATIENCE) -> Iterator[Client]:
     """A client for the block; what goes wrong in it is told, and ends the program."""
     try:
-        yield Client(url, token)
+        yield Client(url, token, timeout)
     except ClientError as error:
         fail(str(error))
 

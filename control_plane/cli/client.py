@@ -7,8 +7,11 @@ from urllib.parse import urlencode, urlsplit
 
 from shared.wire.codec import Json, MalformedJsonError, decode, encode
 
-_TIMEOUT = 10.0
+PATIENCE = 10.0
+"""Seconds to wait for an answer."""
 _FIRST_ERROR = 400
+_TOLD = 20
+"""Conflicts that are listed."""
 
 
 class ClientError(Exception):
@@ -21,6 +24,14 @@ class Client:
 
     url: str
     token: str = ""
+    timeout: float = PATIENCE
+
+    def read(self, path: str, query: Mapping[str, str | int | None]) -> bytes:
+        """GET something that is no JSON, or is wanted as it is. An answer that breaks off is an error."""
+        status, answer = self._send("GET", _with_query(path, query), None)
+        if status >= _FIRST_ERROR:
+            _result(status, answer)
+        return answer
 
     def get(self, path: str, query: Mapping[str, str | int | None] | None = None) -> Json:
         """GET; parameters that are None are left out."""
@@ -49,12 +60,15 @@ class Client:
                 return
 
     def _request(self, method: str, path: str, document: Json, idempotency_key: str | None = None) -> Json:
+        return _result(*self._send(method, path, document, idempotency_key))
+
+    def _send(self, method: str, path: str, document: Json, idempotency_key: str | None = None) -> tuple[int, bytes]:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             msg = f"{self.url!r} is not an http:// or https:// address: set TRIMTAB_URL or give --url"
             raise ClientError(msg)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT)
+        connection = kind(parts.hostname, parts.port, timeout=self.timeout)
         headers = {"Accept": "application/json", "User-Agent": "trimtab-cli"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -67,13 +81,12 @@ class Client:
         try:
             connection.request(method, parts.path.rstrip("/") + path, body, headers)
             response = connection.getresponse()
-            status, answer = response.status, response.read()
+            return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
             msg = f"{self.url} does not answer ({error}): is the control plane running?"
             raise ClientError(msg) from error
         finally:
             connection.close()
-        return _result(status, answer)
 
 
 def _with_query(path: str, query: Mapping[str, str | int | None] | None) -> str:
@@ -93,6 +106,12 @@ def _result(status: int, answer: bytes) -> Json:
         raise ClientError(msg)
     lines = [str(document.get("detail") or document.get("title") or status)]
     lines += [f"  {each.get('pointer') or '/'}: {each.get('detail')}" for each in document.get("violations") or []]
+    conflicts = document.get("conflicts") or []
+    lines += [
+        f"  {each.get('scope')} {each.get('key')}: {each.get('detail', 'it moved')}" for each in conflicts[:_TOLD]
+    ]
+    if len(conflicts) > _TOLD:
+        lines.append(f"  … and {len(conflicts) - _TOLD} more")
     if status == http.HTTPStatus.UNAUTHORIZED:
         lines.append("  Set TRIMTAB_TOKEN, or give --token.")
     elif hint := document.get("hint"):

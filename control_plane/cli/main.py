@@ -4,7 +4,7 @@ from typing import NoReturn
 
 import typer
 
-from control_plane.cli import api_keys, change, configs, dev_command, servers
+from control_plane.cli import api_keys, change, configs, dev_command, named_snapshots, servers, transfer
 
 PANEL = "Changes, people, rules and records (clients of the API)"
 
@@ -22,6 +22,8 @@ app = typer.Typer(
 dev_command.register(app)
 servers.register(app)
 configs.register(app)
+transfer.register(app, PANEL)
+app.add_typer(named_snapshots.group, name="snapshots", rich_help_panel=PANEL)
 app.add_typer(change.group, name="change", rich_help_panel=PANEL)
 app.add_typer(api_keys.group, name="api-keys", rich_help_panel=PANEL)
 

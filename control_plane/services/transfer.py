@@ -97,6 +97,17 @@ class Transfers:
         msg = f"{len(conflicts):,} entries conflict with what stands: set on_conflict to overwrite or keep, or merge."
         raise ConflictError(msg, conflicts=told, count=len(conflicts))
 
+    def require_registered(self, plan: Plan) -> None:
+        """Refuse a plan for places that nobody has registered.
+
+        Raises:
+            InvalidError: there are some; it points at each.
+        """
+        if plan.unregistered:
+            detail = "this is not registered: register it first, or set create_missing (--create-missing)"
+            places = [pointer_of(each.scope).removesuffix("/configs") for each in plan.unregistered]
+            raise InvalidError([Violation(each, detail) for each in places[:MAX_TOLD]])
+
     async def register(self, places: tuple[Place, ...], by: Attribution) -> None:
         """Register what a document names and nobody has registered. Done twice it does no harm."""
         for place in sorted(places, key=lambda each: each.scope.environment or ""):

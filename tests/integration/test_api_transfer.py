@@ -287,7 +287,7 @@ async def test_pruning_spares_what_was_made_since_the_export(api: Api) -> None:
 async def test_unknown_applications_are_registered_only_if_asked_to(api: Api) -> None:
     document = {"trimtab": 1, "apps": {"shop": {"environments": {"prod": {"configs": {"a": {"value": 1}}}}}}}
     refused = await imported(api, document)
-    assert (refused.status, refused.document["detail"]) == (404, "There is no application 'shop'.")
+    assert (refused.status, refused.pointers) == (422, ["/apps/shop", "/apps/shop/environments/prod"])
     assert (await imported(api, document, create_missing=True)).status == 201
     assert (await imported(api, document, create_missing=True)).document["counts"]["unchanged"] == 1
 

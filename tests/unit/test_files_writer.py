@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.files.writer import write_if_changed
+from shared.runtime.whole_file import write_if_changed
 
 
 def mode(path: Path) -> int:

@@ -121,6 +121,9 @@ class NewImport(Intent):
     create_missing: bool = False
     """Whether to register applications and environments that the document names and that are not registered."""
 
+    base_revision: Revision | None = None
+    """Refused if a config that would change moved since: what a preview showed is then what is done."""
+
     def documents(self) -> Iterator[tuple[Scope, ScopeDocument]]:
         """The scopes of the document."""
         if self.global_ is not None:

@@ -11,7 +11,7 @@ from control_plane.api.bodies.transfer import ExportQuery, ImportReceipt, NewImp
 from control_plane.api.call import Call, reply
 from control_plane.api.carry_out import carry_out, draft_of
 from control_plane.api.services import Services
-from control_plane.domain.errors import NotFoundError, TrimtabError
+from control_plane.domain.errors import TrimtabError
 from control_plane.domain.transfer import Plan
 from control_plane.services.access import Permission
 from control_plane.services.documents import JsonWriter, Writer, YamlWriter
@@ -67,8 +67,8 @@ async def import_configs(services: Services, call: Call[NewImport, None]) -> web
     document, sealed = body.document()
     plan = await services.transfers.plan(document, sealed, body.on_conflict, prune=body.prune)
     services.transfers.require_agreement(plan)
-    if plan.unregistered and not body.create_missing:
-        raise _unregistered(plan)
+    if not body.create_missing:
+        services.transfers.require_registered(plan)
     if plan.unregistered and not body.dry_run:
         await services.transfers.register(plan.unregistered, call.attribution)
     return await _carry_out(services, call, plan)
@@ -95,17 +95,11 @@ async def _carry_out(services: Services, call: Call[NewImport, None], plan: Plan
     operations = [each for each in plan.operations if each.scope not in waiting]
     if not operations:
         return reply(ImportReceipt.of(plan, None, dry_run=call.body.dry_run))
-    draft = draft_of(call, operations, call.body, base_revision=plan.revision, whole=True)
+    base = min(plan.revision, plan.revision if call.body.base_revision is None else call.body.base_revision)
+    draft = draft_of(call, operations, call.body, base_revision=base, whole=True)
     draft = replace(draft, idempotency_key=None)  # the whole answer is kept under it
     with pointing(operations):
         answer = await carry_out(services, draft)
     change = fragment(answer.body) if isinstance(answer.body, bytes) else None
     headers = {"Location": answer.headers["Location"]} if "Location" in answer.headers else None
     return reply(ImportReceipt.of(plan, change, dry_run=call.body.dry_run), answer.status, headers)
-
-
-def _unregistered(plan: Plan) -> NotFoundError:
-    scope = plan.unregistered[0].scope
-    if scope.environment is None:
-        return NotFoundError("application", scope.app_id or "")
-    return NotFoundError("environment", f"{scope.app_id}/{scope.environment}")
