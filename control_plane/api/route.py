@@ -47,6 +47,11 @@ def text(description: str, media_type: str) -> Answer:
     return Answer(200, description, str, media_type)
 
 
+def in_form(description: str) -> Answer:
+    """200 with a document in the form that was asked for."""
+    return Answer(200, description, Any, "*/*")
+
+
 NOT_MODIFIED = Answer(304, "What you have is current.", None, "", ("ETag",))
 NO_CONTENT = Answer(204, "Done.", None, "")
 

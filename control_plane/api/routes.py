@@ -51,7 +51,7 @@ from control_plane.api.handlers import (
     snapshots,
     transfer,
 )
-from control_plane.api.route import NO_CONTENT, NOT_MODIFIED, Repeat, Route, made, ok, page_of, text
+from control_plane.api.route import NO_CONTENT, NOT_MODIFIED, Repeat, Route, in_form, made, ok, page_of, text
 from control_plane.api.staleness import STALE
 from control_plane.services.access import Permission
 from shared.wire.problem import ProblemType
@@ -110,7 +110,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("GET",    _NAMED,                  named_snapshots.get_named_snapshot, P.NAMED_SNAPSHOTS_READ, (ok(NamedSnapshotView),)),
     Route("DELETE", _NAMED,                  named_snapshots.delete_named_snapshot, P.NAMED_SNAPSHOTS_WRITE, (NO_CONTENT,)),
 
-    Route("GET",    "/api/v1/export",        transfer.export_configs, P.EXPORTS_READ,   (text("The document.", "*/*"),), query=ExportQuery, errors=(E.NOT_FOUND,), streams=True),
+    Route("GET",    "/api/v1/export",        transfer.export_configs, P.EXPORTS_READ,   (in_form("The document."),), query=ExportQuery, errors=(E.NOT_FOUND,), streams=True),
     Route("POST",   "/api/v1/import",        transfer.import_configs, P.CONFIGS_WRITE,  (made(ImportReceipt), ok(ImportReceipt)), NewImport, repeat=ANSWERED, errors=_CHANGE_ERRORS, document=True),
 
     Route("GET",    "/api/v1/agents",        fleet.list_agents,       P.FLEET_READ,     (page_of(AgentView),),        query=AgentQuery),

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import anyio
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -22,8 +22,10 @@ from tests.rig.api import Answer, Api, serving_api
 _WRITING = [route for route in ROUTES if route.body is not None]
 _BEYOND_SCHEMA = [positive_data_acceptance]
 """A schema cannot say which cursor there is, or that an environment needs its application."""
+_LONGEST_QUERY = 7_000
+"""Longer ones are answered 431 whatever the operation, before anybody knows which one it is."""
 _NAMES = sorted({name for route in _WRITING for name in route.body.model_fields} | {"op", "scope", "\0", "a/b", ""})
-_SETTINGS = settings(max_examples=150, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+_SETTINGS = settings(max_examples=300, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
 _scalars = (
     st.none()
@@ -40,6 +42,17 @@ _place = {"app_id": "shop", "environment": "prod"}
 _operation = {**_place, "key": "a", "expected_version": None}
 _VALID: dict[str, Any] = {
     "create_app": {"app_id": "mail", "description": ""},
+    "update_app": {"description": "x"},
+    "archive_app": {"confirm": "shop", "force": False},
+    "archive_environment": {"confirm": "shop/prod", "force": False},
+    "create_named_snapshot": {"name": "before", "revision": 1, "description": ""},
+    "import_configs": {
+        "trimtab": 1,
+        "global": {"configs": {"a": {"value": 1, "owner": "x"}, "s": {"sensitive": True}}},
+        "apps": {"shop": {"environments": {"prod": {"configs": {"b": {"mask": True}}}}}},
+        "on_conflict": "overwrite",
+        "prune": False,
+    },
     "create_environment": {"environment": "dev"},
     "create_agent_token": {"description": "x"},
     "create_api_key": {"name": "alice", "role": "viewer", "description": "", "expires_at": None},
@@ -175,6 +188,8 @@ async def test_no_body_breaks_the_api_and_what_is_refused_changes_nothing(migrat
             answer = await api.call(route.method, path, raw=raw, headers=headers, token=tokens[role])
             assert answer.status < 500
             accepted += answer.status < 400
+            if route.name.startswith("archive_") and answer.status < 400:
+                await api.post(path.removeprefix("//api/v1").replace("/archive", "/restore"), None)
             if answer.status >= 400:
                 _require_a_problem(answer)
                 assert await _state(api) == before
@@ -225,6 +240,7 @@ def _try_operation(operation: Any, session: requests.Session, api: Api, tokens: 
     @settings(_SETTINGS, max_examples=10)
     @given(operation.as_strategy() | wrong, st.sampled_from(_ROLES))
     def check(case: Any, role: Role) -> None:
+        assume(len(urlencode(case.query or {}, doseq=True)) < _LONGEST_QUERY)
         headers = {"Authorization": f"Bearer {tokens[role]}"}
         case.call_and_validate(base_url=api.url, session=session, headers=headers, excluded_checks=_BEYOND_SCHEMA)
 
