@@ -43,6 +43,7 @@ from control_plane.redis_cache.presence import RedisPresence
 from control_plane.redis_cache.probe import RedisProbe
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
+from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
@@ -102,6 +103,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
         credentials = PostgresCredentials(pool)
         if settings.bootstrap_token:
             await credentials.ensure_operator(token_hash(settings.bootstrap_token), ourselves())
+        audit = Audit(PostgresAuditLog(pool, reads))
         feed = Feed(changes, metrics, clock)
         await feed.load()
         snapshots = Snapshots(configs, feed, lossy.cache, metrics, clock)
@@ -118,7 +120,8 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             registry=registry,
             receipts=PostgresReceipts(pool),
             access=Access(credentials, clock),
-            audit=Audit(PostgresAuditLog(pool, reads)),
+            audit=audit,
+            denials=Denials(audit, clock),
             snapshots=snapshots,
             fleet=fleet,
             searching=PostgresSearch(reads),
@@ -136,6 +139,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             limits=settings.limits,
             clock=clock,
             heartbeat_interval=settings.heartbeat_interval,
+            proxies=settings.proxies,
         )
         workers = _workers(settings, services, lossy, publisher)
         listen = Listen.parse(settings.listen)
@@ -152,6 +156,7 @@ def _workers(settings: Settings, services: Services, lossy: "Lossy", publisher: 
     workers: list[Worker] = [
         Follower(services.feed, lossy.notices).run,
         Heartbeats(services.feed, interval).run,
+        services.denials.run,
         Housekeeping(PostgresLeadership(dsn, "housekeeping", publishes=publisher is not None)).run,
     ]
     if publisher is not None:

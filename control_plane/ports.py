@@ -9,7 +9,7 @@ from uuid import UUID
 
 from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
-from control_plane.domain.audit import AuditFilter, AuditRecord, Link
+from control_plane.domain.audit import Anchor, AuditFilter, AuditRecord, Link
 from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed, Config, ConfigVersion, Deleted, Draft
 from control_plane.domain.named_snapshot import NamedSnapshot
 from control_plane.domain.principal import Principal
@@ -420,13 +420,17 @@ class AuditLog(Protocol):
         """Records after one number and up to another, oldest first; `proving`: as they are on the primary."""
         ...
 
-    async def archive(self, by: Attribution, through: int, last_hash: bytes) -> int:
-        """Let an export stand for the records up to one; returns how many these are.
+    async def archive(self, by: Attribution, through: int, last_hash: bytes) -> Anchor:
+        """Let an export stand for the records up to one.
 
         Raises:
             NotFoundError: there is no such record, or it is archived already.
             ConflictError: its hash is another, or records before it are missing.
         """
+        ...
+
+    async def anchors(self, *, limit: int, cursor: str | None) -> Page[Anchor]:
+        """What was archived, newest first."""
         ...
 
     async def prune(self) -> int:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
 from pydantic.config import JsonDict
 
 from control_plane.domain.limits import Limits
+from control_plane.domain.proxies import TrustedProxies
 from shared.runtime.http import Listen
 
 PREFIX = "TRIMTAB_"
@@ -63,6 +64,11 @@ def _decoded(text: str) -> bytes:
         return b""
 
 
+def _proxies(text: str) -> str:
+    TrustedProxies.parse(text)
+    return text
+
+
 def _required(text: str) -> str:
     if not text:
         msg = "must be given, for example postgresql://trimtab:secret@db.example/trimtab"
@@ -100,6 +106,14 @@ class Settings(BaseModel):
     )
     listen: Annotated[str, AfterValidator(_listen)] = Field(
         "127.0.0.1:8080", description="Where the API listens: `host:port` or `unix:/path`."
+    )
+    trusted_proxies: Annotated[str, AfterValidator(_proxies)] = Field(
+        "",
+        description="Proxies whose word about where a request comes from is taken: addresses and networks "
+        "(`10.0.0.0/8, ::1`), `unix` for a unix socket. Empty: whoever is connected is who it comes from.",
+    )
+    trusted_proxy_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for", description="The header in which all of these proxies say it; the other one is ignored."
     )
     bootstrap_token: Annotated[str, AfterValidator(_token)] = Field(
         "",
@@ -142,6 +156,11 @@ class Settings(BaseModel):
     max_import_operations: PositiveInt = Field(
         Limits().import_operations, description="Operations of the one change that an import makes."
     )
+
+    @property
+    def proxies(self) -> TrustedProxies:
+        """The proxies that are trusted."""
+        return TrustedProxies.parse(self.trusted_proxies, self.trusted_proxy_header)
 
     @property
     def limits(self) -> Limits:

@@ -18,7 +18,10 @@ from shared.wire.codec import encode
 def build_app(services: Services) -> web.Application:
     """Build the application that serves every route with these services."""
     app = web.Application(
-        middlewares=[observing_middleware(services.metrics, services.clock), problems_middleware(translate)],
+        middlewares=[
+            observing_middleware(services.metrics, services.clock, services.proxies),
+            problems_middleware(translate),
+        ],
         client_max_size=services.limits.body_bytes,
     )
     app[STOPPING] = Event()

@@ -16,6 +16,8 @@ from shared.runtime.http import REQUEST_ID
 from shared.wire.codec import Json, encode
 from shared.wire.problem import Violation
 
+ADDRESS = web.RequestKey("address", str)
+
 B = TypeVar("B")
 Q = TypeVar("Q")
 
@@ -90,16 +92,25 @@ class Call(Generic[B, Q]):
     @property
     def address(self) -> str:
         """From where the request came."""
-        return self.request.remote or ""
+        return address_of(self.request)
 
     @property
     def attribution(self) -> Attribution:
         """To whom what this request does is attributed."""
-        agent = self.request.headers.get("User-Agent", "")[:_USER_AGENT_LENGTH]
-        source = Source.CLI if agent.startswith("trimtab-cli") else Source.API
-        return Attribution(
-            self.principal.id, self.address, self.request_id, self.principal.role, printable(agent), source
-        )
+        return attribution(self.request, self.principal)
+
+
+def address_of(request: web.BaseRequest) -> str:
+    """From where a request came: who is connected, or for whom the proxies say that they are."""
+    return str(request.get(ADDRESS, request.remote or ""))
+
+
+def attribution(request: web.Request, principal: Principal) -> Attribution:
+    """To whom what a request does is attributed."""
+    agent = request.headers.get("User-Agent", "")[:_USER_AGENT_LENGTH]
+    source = Source.CLI if agent.startswith("trimtab-cli") else Source.API
+    request_id = str(request.get(REQUEST_ID, ""))
+    return Attribution(principal.id, address_of(request), request_id, principal.role, printable(agent), source)
 
 
 def printable(text: str) -> str:

@@ -5,16 +5,17 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from control_plane.api.call import Call, app_in, environment_in
+from control_plane.api.call import Call, app_in, attribution, environment_in
 from control_plane.api.once import answer_once
 from control_plane.api.reading import read_body, read_bytes, read_document, read_idempotency_key, read_query
 from control_plane.api.route import Repeat, Route
 from control_plane.api.services import Services
-from control_plane.domain.errors import InvalidError, UnauthenticatedError
+from control_plane.domain.errors import ForbiddenError, InvalidError, UnauthenticatedError
 from control_plane.domain.principal import Principal, Role
 from shared.wire.problem import Violation
 
 PRINCIPAL = web.RequestKey("principal", str)
+CALLER = web.RequestKey("caller", Principal)
 ROUTE = web.RequestKey("route", Route)
 ANYBODY = Principal("anybody", Role.AGENT)
 """Calls the open routes; has no app/environment, so it would pass no check."""
@@ -30,12 +31,27 @@ class Endpoint:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         request[ROUTE] = self._route
+        try:
+            return await self._answer(request)
+        except ForbiddenError as error:
+            await self._note(request, error)
+            raise
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         call = await self._read(request)
         act = partial(self._route.handler, self._services, call)
         if call.idempotency_key is None or self._route.repeat is Repeat.IN_DRAFT:
             return await act()
         secret = self._route.repeat is Repeat.SECRET
         return await answer_once(self._services.receipts, call, call.idempotency_key, act, secret=secret)
+
+    async def _note(self, request: web.Request, error: ForbiddenError) -> None:
+        """Let the audit chain know of a denial: what was asked for, and for which app/environment."""
+        asked = {"reason": str(error)}
+        names = {"app": "app_id", "environment": "environment"}
+        asked |= {called: request.match_info[name] for name, called in names.items() if name in request.match_info}
+        by = attribution(request, request[CALLER])
+        await self._services.denials.add(by, error.permission, f"{self._route.method} {self._route.path}", asked)
 
     async def _read(self, request: web.Request) -> Call[Any, Any]:
         route, limits = self._route, self._services.limits
@@ -66,6 +82,7 @@ class Endpoint:
             return ANYBODY
         principal = await self._services.access.authenticate(bearer_token(request))
         request[PRINCIPAL] = principal.id
+        request[CALLER] = principal
         if "environment" not in request.match_info:
             self._services.access.authorise_role(principal, self._route.permission)
         else:

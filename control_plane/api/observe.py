@@ -9,7 +9,9 @@ import logging
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from control_plane.api.call import ADDRESS, address_of
 from control_plane.api.endpoint import PRINCIPAL, ROUTE
+from control_plane.domain.proxies import TrustedProxies
 from control_plane.metrics import Metrics
 from shared.runtime.clock import Clock
 from shared.runtime.http import REQUEST_ID, REQUEST_ID_HEADER, SERVER
@@ -30,12 +32,13 @@ _HEADERS = {
 _log = logging.getLogger(__name__)
 
 
-def observing_middleware(metrics: Metrics, clock: Clock) -> Middleware:
+def observing_middleware(metrics: Metrics, clock: Clock, proxies: TrustedProxies) -> Middleware:
     """The outermost middleware: measures whatever the ones inside answer."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = clock.monotonic()
+        request[ADDRESS] = proxies.origin(request.remote or "", request.headers.getall(proxies.header, ()))
         response = await handler(request)
         took = clock.monotonic() - began
         route = _template(request)
@@ -77,7 +80,7 @@ def _line(request: web.Request, route: str, status: int, took: float) -> dict[st
     return {
         "request_id": request.get(REQUEST_ID, ""),
         "principal": request.get(PRINCIPAL, ""),
-        "address": request.remote or "",
+        "address": address_of(request),
         "method": request.method,
         "route": route,
         "status": status,

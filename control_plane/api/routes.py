@@ -17,7 +17,15 @@ from control_plane.api.bodies.apps import (
     NewApp,
     NewEnvironment,
 )
-from control_plane.api.bodies.audit import AuditQuery, AuditRecordView
+from control_plane.api.bodies.audit import (
+    AuditAnchorView,
+    AuditArchival,
+    AuditExportQuery,
+    AuditQuery,
+    AuditRecordView,
+    AuditVerificationView,
+    AuditVerifyQuery,
+)
 from control_plane.api.bodies.changes import ChangeQuery, ChangeReceipt, ChangeView, NewChange
 from control_plane.api.bodies.configs import (
     ConfigQuery,
@@ -121,6 +129,10 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("DELETE", "/api/v1/api-keys/{id}", api_keys.revoke_api_key, P.API_KEYS_WRITE, (NO_CONTENT,)),
 
     Route("GET",    "/api/v1/audit",         audit.list_audit_records, P.AUDIT_READ,    (page_of(AuditRecordView),),  query=AuditQuery),
+    Route("GET",    "/api/v1/audit/export",  audit.export_audit_records, P.AUDIT_READ,  (text("Lines of JSON, or CSV.", "*/*"),), query=AuditExportQuery, streams=True),
+    Route("GET",    "/api/v1/audit/verify",  audit.verify_audit_chain, P.AUDIT_READ,    (ok(AuditVerificationView),), query=AuditVerifyQuery),
+    Route("POST",   "/api/v1/audit/archive", audit.archive_audit_records, P.AUDIT_ARCHIVE, (made(AuditAnchorView),),  AuditArchival, repeat=ANSWERED, errors=(E.NOT_FOUND,)),
+    Route("GET",    "/api/v1/audit/anchors", audit.list_audit_anchors, P.AUDIT_READ,    (page_of(AuditAnchorView),),  query=PageQuery),
     Route("GET",    "/api/v1/audit/{seq}",   audit.get_audit_record,  P.AUDIT_READ,     (ok(AuditRecordView),)),
 
     Route("GET",    "/healthz",              operations.get_health,    None,            (ok(HealthView),)),

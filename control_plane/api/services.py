@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from control_plane.domain.limits import Limits
+from control_plane.domain.proxies import NO_PROXIES, TrustedProxies
 from control_plane.metrics import Metrics
 from control_plane.ports import Changes, Configs, NamedSnapshots, Probe, Receipts, Registry, Searching
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
+from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
@@ -30,6 +32,7 @@ class Services:
     receipts: Receipts
     access: Access
     audit: Audit
+    denials: Denials
     snapshots: Snapshots
     named_snapshots: NamedSnapshots
     transfers: Transfers
@@ -42,3 +45,4 @@ class Services:
     limits: Limits
     clock: Clock
     heartbeat_interval: float = 3.0
+    proxies: TrustedProxies = NO_PROXIES

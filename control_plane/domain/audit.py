@@ -69,6 +69,16 @@ class Link:
         return cls(0, hashlib.sha256(installation.encode()).digest())
 
 
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where the chain goes on after records were archived: the last of these, how many, when and by whom."""
+
+    link: Link
+    count: int
+    archived_at: datetime
+    archived_by: str
+
+
 class Flaw(StrEnum):
     """What can be wrong with a chain."""
 

@@ -1,15 +1,16 @@
 """The audit chain as it is written by acts that are no change, found, exported and archived (port `AuditLog`)."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import asyncpg
 
 from control_plane.domain.attribution import Attribution
-from control_plane.domain.audit import AuditFilter, AuditRecord, Link
+from control_plane.domain.audit import Anchor, AuditFilter, AuditRecord, Link
 from control_plane.domain.errors import NotFoundError
 from control_plane.ports import AuditExtent, AuditLines, Page
-from control_plane.postgres.cursors import BEFORE_ALL, read_cursor, write_cursor
+from control_plane.postgres.cursors import BEFORE_ALL, page, read_cursor, write_cursor
 from control_plane.postgres.errors import refusal
 from control_plane.postgres.pool import fetch
 from control_plane.postgres.queries import sql
@@ -33,6 +34,7 @@ _EXPORT = sql("export_audit_records")
 _EXTENT = sql("audit_extent")
 _SEQS = sql("audit_seqs")
 _ARCHIVE = sql("archive_audit")
+_ANCHORS = sql("list_audit_anchors")
 _PRUNE = sql("prune_audit")
 _KIND = "audit record"
 
@@ -91,13 +93,19 @@ class PostgresAuditLog:
             return AuditLines(row["lines"], row["count"], row["last"])
         return AuditLines(b"", 0, upto - 1 if upto < before else None)
 
-    async def archive(self, by: Attribution, through: int, last_hash: bytes) -> int:
-        """Let an export stand for the records up to one; returns how many these are."""
+    async def archive(self, by: Attribution, through: int, last_hash: bytes) -> Anchor:
+        """Let an export stand for the records up to one."""
         rows = await fetch(self._pool, _ARCHIVE, attributed(by), through, last_hash)
         answer = decode(rows[0][0])
         if "state" in answer:
             raise refusal(answer["state"], answer["detail"])
-        return int(answer["count"])
+        archived_at = datetime.fromisoformat(answer["archived_at"])
+        return Anchor(Link(through, last_hash), answer["count"], archived_at, by.principal)
+
+    async def anchors(self, *, limit: int, cursor: str | None) -> Page[Anchor]:
+        """What was archived, newest first."""
+        (before,) = read_cursor(cursor, [BEFORE_ALL])
+        return page(await self._reads.fetch(_ANCHORS, before, limit + 1), limit, _anchor, "seq")
 
     async def prune(self) -> int:
         """Take away some of the records that are archived; returns how many, 0 if none is left."""
@@ -140,3 +148,7 @@ def _record(row: asyncpg.Record) -> AuditRecord:
         hash=row["hash"],
         **texts,
     )
+
+
+def _anchor(row: asyncpg.Record) -> Anchor:
+    return Anchor(Link(row["seq"], row["hash"]), row["count"], row["archived_at"], row["archived_by"])

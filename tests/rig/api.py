@@ -21,6 +21,7 @@ from control_plane.api.services import Services
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.limits import Limits
 from control_plane.domain.principal import Role, new_token, token_hash
+from control_plane.domain.proxies import NO_PROXIES, TrustedProxies
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence
 from control_plane.metrics import Metrics
 from control_plane.ports import Probe
@@ -39,6 +40,7 @@ from control_plane.postgres.search import PostgresSearch
 from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
+from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing
@@ -137,10 +139,12 @@ async def serving_api(
     limits: Limits | None = None,
     probes: tuple[Probe, ...] = (),
     sealer: Sealer | None = None,
+    proxies: TrustedProxies = NO_PROXIES,
 ) -> AsyncIterator[Api]:
     """Serve the API over this database until the block ends."""
     async with open_pool(database_url, 5) as pool:
         metrics, clock, changes = Metrics(), SystemClock(), PostgresChanges(pool)
+        audit = Audit(PostgresAuditLog(pool))
         feed, configs = Feed(changes, metrics, clock), PostgresConfigs(pool)
         await feed.load()
         credentials = PostgresCredentials(pool)
@@ -158,7 +162,9 @@ async def serving_api(
             registry=registry,
             receipts=PostgresReceipts(pool),
             access=Access(credentials, clock),
-            audit=Audit(PostgresAuditLog(pool)),
+            audit=audit,
+            denials=Denials(audit, clock),
+            proxies=proxies,
             snapshots=Snapshots(configs, feed, MemoryCache(clock), metrics, clock),
             fleet=fleet,
             searching=PostgresSearch(Reads(pool)),

@@ -97,7 +97,7 @@ end
 $$;
 
 -- Let an export take the place of the records up to `through`. Who asks shows by the hash of the last one that he has
--- it. Returns how many records it stands for, or why not, as {"state": …, "detail": …}.
+-- it. Returns how many records it stands for and since when, or why not, as {"state": …, "detail": …}.
 --
 -- This and `trimtab_audit_prune` are the only ways to take records away, and run with the rights of the owner.
 create function trimtab_audit_archive(who jsonb, through bigint, last_hash bytea) returns jsonb
@@ -107,8 +107,10 @@ declare
     anchor record;
     held bytea;
     found_ bigint;
+    now_ timestamptz;
 begin
     head := trimtab_lock();
+    now_ := clock_timestamp();
     select * into anchor from trimtab_audit_anchor();
     select hash into held from audit_logs where seq = through and seq > anchor.seq;
     if held is null then
@@ -123,12 +125,12 @@ begin
         return jsonb_build_object('state', 'TT409', 'detail',
             jsonb_build_object('reason', 'audit-gap', 'missing', through - anchor.seq - found_));
     end if;
-    head := trimtab_append(head, clock_timestamp(), who, 'audit.archived', 'audit:' || through, 'done', null,
+    head := trimtab_append(head, now_, who, 'audit.archived', 'audit:' || through, 'done', null,
         jsonb_build_object('through', through, 'hash', encode(held, 'hex'), 'after', anchor.seq, 'count', found_));
     insert into audit_anchors (seq, hash, count, archived_at, archived_by)
-    values (through, held, found_, clock_timestamp(), who ->> 'principal');
+    values (through, held, found_, now_, who ->> 'principal');
     update installation set audit_seq = head.audit_seq, audit_hash = head.audit_hash;
-    return jsonb_build_object('count', found_, 'recorded_as', head.audit_seq);
+    return jsonb_build_object('count', found_, 'archived_at', trimtab_instant(now_));
 end
 $$;
 
