@@ -11,7 +11,7 @@ What takes part in a write never comes here: configs by id, credentials, receipt
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -62,6 +62,7 @@ class Reads:
                     with driver_errors():
                         rows = await replica.fetch(statement, *arguments)
                 except (UnavailableError, asyncpg.PostgresError) as error:  # also a schema that is still on its way
+                    _drop(replica)
                     self._do_without(str(error))
                 else:
                     self._count("replica")
@@ -132,6 +133,7 @@ class Reads:
             with driver_errors():
                 level = await self._arrives(connection, head)
         except (UnavailableError, asyncpg.PostgresError) as error:
+            _drop(connection)
             self._do_without(str(error))
         finally:
             if not level:
@@ -170,6 +172,12 @@ class Reads:
     def _count(self, server: str) -> None:
         if self._replica is not None and self._metrics is not None:
             self._metrics.heavy_reads.labels(server).inc()
+
+
+def _drop(connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+    """Give up a connection that may hang; one that is gone was taken out of the pool already."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 @asynccontextmanager

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -23,6 +25,8 @@ from control_plane.postgres.reads import Reads, open_reads
 from control_plane.postgres.registry import PostgresRegistry
 from shared.domain.scope import Scope
 from tests.fakes.drafts import put
+from tests.fakes.fault_proxy import fault_proxy
+from tests.rig.installation import Servers, installation
 from tests.servers import postgres
 from tests.servers.databases import create
 from tests.servers.server import Server
@@ -40,6 +44,7 @@ class Pair:
 
     primary: Server
     replica: Server
+    url: str
     replica_url: str
     pool: asyncpg.Pool
     reads: Reads
@@ -98,7 +103,7 @@ async def pair(two: tuple[Server, Server]) -> AsyncIterator[Pair]:
     await migrate(url)
     metrics = Metrics()
     async with open_pool(url) as pool, open_reads(pool, replica_of(url, replica), 5, metrics) as reads:
-        made = Pair(primary, replica, replica_of(url, replica), pool, reads, metrics)
+        made = Pair(primary, replica, url, replica_of(url, replica), pool, reads, metrics)
         await made.registry.create_app("billing", "", OLGA)
         await made.registry.create_environment("billing", "prod", OLGA)
         yield made
@@ -174,6 +179,23 @@ async def test_without_the_replica_the_primary_answers_and_one_line_says_so(
     assert await pair.listed() == [b"9"]
 
 
+async def test_a_replica_that_hangs_delays_one_read_for_a_moment(pair: Pair) -> None:
+    async with (
+        fault_proxy(pair.replica_url) as proxy,
+        open_reads(pair.pool, proxy.url(pair.replica_url), 5, pair.metrics) as reads,
+    ):
+        hung = replace(pair, reads=reads)
+        await hung.write(1)
+        await hung.until_used()
+        proxy.blackhole()
+        with anyio.fail_after(4):
+            assert await hung.listed() == [b"1"]
+        with anyio.fail_after(0.5):
+            assert await hung.listed() == [b"1"]
+        proxy.heal()
+        await hung.until_used()
+
+
 async def test_a_replica_that_comes_later_is_used_and_one_of_another_installation_never(
     pair: Pair, migrated_url: str
 ) -> None:
@@ -218,3 +240,30 @@ async def test_without_the_primary_nobody_can_say_that_the_replica_is_level(pair
 async def test_what_is_not_there_is_not_found_on_either(pair: Pair) -> None:
     with pytest.raises(NotFoundError):
         await pair.configs.snapshot("billing", "nowhere", None)
+
+
+async def test_a_control_plane_reads_from_its_replica_and_is_ready_without_it(pair: Pair, tmp_path: Path) -> None:
+    async with installation(tmp_path, Servers(pair.url)) as site:
+        control_plane = await site.control_plane(TRIMTAB_DATABASE_REPLICA_URL=pair.replica_url)
+
+        async def dependency() -> Any:
+            async with site.session.get(f"{control_plane.url}/readyz") as answer:
+                assert answer.status == 200
+                (found,) = [each for each in (await answer.json())["dependencies"] if "replica" in each["name"]]
+                return found
+
+        with anyio.fail_after(20):
+            while not (await dependency())["ok"]:
+                await anyio.sleep(0.05)
+        await pair.on_replica("select pg_wal_replay_pause()")
+        await site.post(control_plane, "/apps", {"app_id": "seen"})
+        assert [each["app_id"] for each in (await site.get(control_plane, "/apps"))["items"]] == ["billing", "seen"]
+        await pair.on_replica("select pg_wal_replay_resume()")
+        await pair.replica.kill()
+        assert await dependency() | {"detail": ""} == {
+            "name": "postgresql-replica",
+            "ok": False,
+            "required": False,
+            "detail": "",
+        }
+        assert len((await site.get(control_plane, "/apps"))["items"]) == 2

@@ -25,6 +25,7 @@ from shared.runtime.clock import SystemClock
 from shared.runtime.lifecycle import running
 from shared.wire.snapshot import SnapshotDocument
 from tests.fakes.drafts import put
+from tests.fakes.fault_proxy import fault_proxy
 from tests.servers.server import Server
 from tests.store import OLGA
 
@@ -56,14 +57,15 @@ class Replica:
 
 
 @asynccontextmanager
-async def replica(pool: asyncpg.Pool, redis_url: str, interval: float = 60.0) -> AsyncIterator[Replica]:
+async def replica(pool: asyncpg.Pool, redis_url: str, interval: float | None = 60.0) -> AsyncIterator[Replica]:
     metrics, clock, changes = Metrics(), SystemClock(), PostgresChanges(pool)
     feed = Feed(changes, metrics, clock)
     await feed.load()
     async with open_redis(redis_url) as client:
         notices = RedisNotices(client)
         snapshots = Snapshots(PostgresConfigs(pool), feed, RedisCache(client, metrics), metrics, clock)
-        async with running(Follower(feed, notices, interval).run):
+        follower = Follower(feed, notices) if interval is None else Follower(feed, notices, interval)
+        async with running(follower.run):
             yield Replica(changes, notices, feed, snapshots, metrics)
 
 
@@ -106,6 +108,53 @@ async def test_a_commit_reaches_the_other_replica_by_the_bell(pool: asyncpg.Pool
             assert await one.commit(PROD) == revision
             await until(two.feed, revision)
             assert two.feed.digests("billing", "prod") == one.feed.digests("billing", "prod")
+
+
+async def test_a_notice_makes_the_other_replica_serve_the_new_snapshot(pool: asyncpg.Pool, redis_url: str) -> None:
+    async with replica(pool, redis_url) as one, replica(pool, redis_url) as two:
+        before = await two.fetch()
+        await one.commit(PROD)
+        await until(two.feed, 1)
+        after = await two.fetch()  # of an agent that knows of nothing
+        assert (before.revisions, after.revisions) == (Revisions(), Revisions(0, 0, 1))
+
+
+async def test_where_a_notice_is_lost_nobody_is_behind_for_more_than_a_second(
+    pool: asyncpg.Pool, redis_url: str
+) -> None:
+    async with replica(pool, redis_url, interval=None) as two:
+        await two.fetch()
+        for value in range(1, 3):
+            committed = (await two.changes.commit(put(PROD, value=value))).committed_at  # nobody is told
+            with anyio.fail_after(5):
+                while (document := await two.fetch()).revisions.environment < value:
+                    await anyio.sleep(0.005)
+            behind = (SystemClock().now() - committed).total_seconds()
+            assert document.items[0].entry is not None
+            assert document.items[0].entry.value == b"%d" % value
+            assert behind < 1.25, "a second, and what this machine takes to look"
+
+
+async def test_what_is_shared_expires(pool: asyncpg.Pool, redis_url: str) -> None:
+    async with replica(pool, redis_url) as one, open_redis(redis_url) as client:
+        await one.commit(PROD, value="x" * 5_000)
+        await one.fetch()
+        (key,) = await client.keys("trimtab:snapshot:*")
+        assert 0 < await client.ttl(key) <= 3_600
+
+
+async def test_a_redis_that_hangs_delays_an_answer_for_a_moment_only(pool: asyncpg.Pool, redis_url: str) -> None:
+    async with fault_proxy(redis_url) as proxy, replica(pool, proxy.url(redis_url), 60.0) as one:
+        await one.changes.commit(put(PROD))
+        await one.feed.catch_up()
+        proxy.blackhole()
+        with anyio.fail_after(3):
+            assert (await one.fetch()).revisions == Revisions(0, 0, 1)
+        await one.changes.commit(put(PROD, value=2))
+        await one.feed.catch_up()
+        with anyio.fail_after(1):
+            assert (await one.fetch()).revisions == Revisions(0, 0, 2)
+        proxy.heal()
 
 
 async def test_you_read_your_writes_on_any_replica(pool: asyncpg.Pool, redis_url: str) -> None:

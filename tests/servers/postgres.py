@@ -49,7 +49,8 @@ async def standby(bin_dir: Path, root: Path, primary: Server) -> Server:
     data = home.path / "data"
     copy = ["-D", data, "-d", primary.url, "-R", "-X", "stream", "-c", "fast", "--no-sync"]
     await home.run([bin_dir / "pg_basebackup", *copy])
-    process = Process(home, [bin_dir / "postgres", "-D", data, *_options(home, port)], stop_signal=signal.SIGINT)
+    options = [*_options(home, port), "-cwal_retrieve_retry_interval=100ms"]
+    process = Process(home, [bin_dir / "postgres", "-D", data, *options], stop_signal=signal.SIGINT)
     return _server(port, process)
 
 

@@ -89,6 +89,50 @@ async def test_another_replica_finds_it_in_the_shared_cache(
     assert store.queries == ["snapshot", "heads"]
 
 
+class WatchedCache(MemoryCache):
+    """Keeps a record of how it is used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+        self.ttls: list[float] = []
+
+    async def get(self, key: str) -> bytes | None:
+        self.calls.append("get")
+        return await super().get(key)
+
+    async def set(self, key: str, value: bytes, ttl: float) -> None:
+        self.calls.append("set")
+        self.ttls.append(ttl)
+        await super().set(key, value, ttl)
+
+
+async def test_memory_is_asked_first_then_the_shared_cache_then_the_database(store: FakeStore) -> None:
+    cache = WatchedCache()
+    store.write(PROD, key="a")
+    one, two = Replica(store, cache), Replica(store, cache)
+    for each in (one, two):
+        await each.feed.load()
+    store.queries.clear()
+    await one.fetch()
+    assert (cache.calls, store.queries) == (["get", "set"], ["snapshot"])
+    assert 0 < cache.ttls[0] <= 3_600, "what nobody asks for any more does not stay"
+    await two.fetch()
+    assert (cache.calls, store.queries) == (["get", "set", "get"], ["snapshot"])
+    for each in (one, two):
+        await each.fetch()
+        await each.snapshots.effective("billing", "prod")
+    assert (len(cache.calls), store.queries) == (3, ["snapshot", "revision", "revision"])
+
+
+async def test_people_and_agents_who_ask_at_the_same_time_share_one_reading(store: FakeStore, replica: Replica) -> None:
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(replica.snapshots.effective, "billing", "prod")
+            group.start_soon(replica.fetch)
+    assert store.queries.count("snapshot") == 1
+
+
 async def test_a_damaged_copy_in_the_shared_cache_is_a_miss(
     store: FakeStore, cache: MemoryCache, replica: Replica
 ) -> None:
