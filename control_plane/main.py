@@ -23,6 +23,7 @@ from control_plane.postgres.audit import PostgresAuditLog
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs
 from control_plane.postgres.credentials import PostgresCredentials
+from control_plane.postgres.history import PostgresHistory
 from control_plane.postgres.leadership import PostgresLeadership
 from control_plane.postgres.migrate import migrate, require_current
 from control_plane.postgres.named_snapshots import PostgresNamedSnapshots
@@ -46,6 +47,7 @@ from control_plane.services.audit import Audit
 from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
+from control_plane.services.hindsight import Hindsight
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.rules import Rules
@@ -128,6 +130,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             retirement=Retirement(registry, fleet, feed, lossy.notices, metrics),
             named_snapshots=PostgresNamedSnapshots(pool),
             transfers=Transfers(PostgresTransfer(pool), registry, settings.limits, _sealer(settings)),
+            hindsight=Hindsight.over(PostgresHistory(pool, reads), changes, configs, registry, settings.limits),
             feed=feed,
             probes=[
                 PostgresProbe(pool),

@@ -11,6 +11,7 @@ from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.audit import Anchor, AuditFilter, AuditRecord, Link
 from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed, Config, ConfigVersion, Deleted, Draft
+from control_plane.domain.history import PastEntry
 from control_plane.domain.named_snapshot import NamedSnapshot
 from control_plane.domain.principal import Principal
 from control_plane.domain.rules import RuleSet
@@ -155,6 +156,43 @@ class Searching(Protocol):
         """Configs in the order of application, environment and key.
 
         A page may be short although another one follows.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the installation is at (`now`), and was at the moment asked for (`then`); `ahead`: that is in the future."""
+
+    now: int
+    then: int | None
+    ahead: bool
+
+
+class History(Protocol):
+    """What stood where at any revision. Entries come with their sensitive values: they are for services, not answers."""
+
+    async def moment(self, at: datetime | None = None) -> Moment:
+        """What the installation is at, and was at a moment."""
+        ...
+
+    async def keys(self, scopes: Collection[Scope], *, prefix: str, after: str, limit: int) -> list[str]:
+        """Keys that ever stood in one of the scopes, in their order: those that follow `after` and begin with `prefix`."""
+        ...
+
+    async def entries(self, scopes: Collection[Scope], keys: Sequence[str], revision: int) -> list[PastEntry]:
+        """What stood in the scopes under these keys at a revision, deleted entries too."""
+        ...
+
+    async def entries_of(self, configs: Collection[UUID], revision: int) -> dict[UUID, PastEntry]:
+        """These configs as they stood at a revision; one that had no version then is left out."""
+        ...
+
+    async def version(self, config_id: UUID, version: int) -> PastEntry:
+        """One version of a config.
+
+        Raises:
+            NotFoundError: there is no such config, or it has no such version.
         """
         ...
 

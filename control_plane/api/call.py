@@ -61,6 +61,14 @@ class Call(Generic[B, Q]):
             raise NotFoundError(kind, text)
         return int(text)
 
+    @property
+    def version(self) -> int:
+        """The version in the path."""
+        kind, text = "version", self.request.match_info["version"]
+        if not (text.isascii() and text.isdecimal() and len(text) < 20 and 0 < int(text) <= _MAX_REVISION):  # noqa: PLR2004 - 64 bits
+            raise NotFoundError(kind, text)
+        return int(text)
+
     def id(self, kind: str) -> UUID:
         """The id in the path, of a thing of this kind."""
         text = self.request.match_info["id"]

@@ -1,6 +1,7 @@
 """The one way from a request to a change: whatever computed the operations, they are carried out here."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from control_plane.api.bodies.intent import Intent
 from control_plane.api.call import Call, reply
 from control_plane.api.services import Services
 from control_plane.domain.change import Committed, Draft, Operation
+from control_plane.domain.history import Computed, LeftOut
 
 
 def draft_of(
@@ -36,13 +38,26 @@ def draft_of(
     )
 
 
-async def carry_out(services: Services, draft: Draft) -> web.Response:
-    """Do with a draft what its request asked for, and answer."""
+async def carry_out(services: Services, draft: Draft, left_out: Sequence[LeftOut] = ()) -> web.Response:
+    """Do with a draft what its request asked for, and answer, also of what it leaves out."""
     committed = await services.publishing.commit(draft)
-    receipt = ChangeReceipt.of(committed)
+    receipt = ChangeReceipt.of(committed, left_out)
     if committed.dry_run:
         return reply(receipt)
     return reply(receipt, 201, {"Location": f"/api/v1/changes/{committed.revision}", **replayed(committed)})
+
+
+async def carry_out_computed(
+    services: Services, call: Call[Any, Any], compute: Callable[[], Awaitable[Computed]]
+) -> web.Response:
+    """Compute a change, and do with it what its request asked for.
+
+    The whole answer is kept under an Idempotency-Key: computed again, it would come to something else.
+    """
+    computed = await compute()
+    base, reverts = computed.base_revision, computed.reverts
+    draft = draft_of(call, computed.operations, call.body, base_revision=base, reverts=reverts, whole=True)
+    return await carry_out(services, replace(draft, idempotency_key=None), computed.left_out)
 
 
 def replayed(committed: Committed) -> dict[str, str]:

@@ -36,6 +36,7 @@ _PATH_VARIABLES: dict[str, Json] = {
     "id": {"type": "string", "format": "uuid"},
     "revision": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
     "seq": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
+    "version": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     "file": {"type": "string"},
     "name": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
 }
@@ -43,6 +44,8 @@ _TAGS = {
     "apps": "Applications, their environments, and the tokens of their agents.",
     "configs": "One entry in one scope: read, write, and what an app/environment gets of them all.",
     "changes": "Atomic changes of several entries, the record of them, and how far one has come.",
+    "history": "What stood where at any moment, and how two moments or places differ.",
+    "undo": "Changes that put back or carry over what is known: rollback, revert, restore, promotion.",
     "snapshots": "What agents fetch and follow.",
     "named_snapshots": "Revisions with names.",
     "transfer": "Configs in whole documents: export and import.",

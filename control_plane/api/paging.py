@@ -19,17 +19,23 @@ Place: TypeAlias = tuple[str, ...]
 
 def cut_page(call: Call[B, Q], items: Iterable[T], place: Callable[[T], Place], show: Callable[[T], V]) -> PageView[V]:
     """The page that the call asks for, in the order of the places."""
-    size, after = call.page_size(call.query.limit), _read_cursor(call.query.cursor)
+    size, after = call.page_size(call.query.limit), read_cursor(call.query.cursor)
     rest = sorted((each for each in items if place(each) > after), key=place)
-    following = _write_cursor(place(rest[size - 1])) if len(rest) > size else None
+    following = write_cursor(place(rest[size - 1])) if len(rest) > size else None
     return PageView(tuple(map(show, rest[:size])), following)
 
 
-def _write_cursor(place: Place) -> str:
+def write_cursor(place: Place) -> str:
+    """A cursor that stands at a place."""
     return urlsafe_b64encode("\n".join(place).encode()).decode()
 
 
-def _read_cursor(cursor: str | None) -> Place:
+def read_cursor(cursor: str | None) -> Place:
+    """The place of a cursor; nothing without one.
+
+    Raises:
+        InvalidError: it is none of ours.
+    """
     if cursor is None:
         return ()
     try:

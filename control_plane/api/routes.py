@@ -39,12 +39,21 @@ from control_plane.api.bodies.configs import (
     NewConfig,
 )
 from control_plane.api.bodies.fleet import AgentQuery, AgentReport, AgentView, ConvergenceView, NextReport
+from control_plane.api.bodies.history import (
+    CompareQuery,
+    ComparisonView,
+    DifferenceQuery,
+    DifferenceView,
+    EffectiveQuery,
+    PastConfigs,
+)
 from control_plane.api.bodies.named_snapshots import NamedSnapshotView, NewNamedSnapshot
 from control_plane.api.bodies.operations import HealthView, ReadinessView
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.bodies.search import FoundView, SearchQuery
 from control_plane.api.bodies.snapshots import SnapshotQuery, SnapshotView
 from control_plane.api.bodies.transfer import ExportQuery, ImportReceipt, NewImport
+from control_plane.api.bodies.undo import Promotion, Restore, Revert, Rollback
 from control_plane.api.handlers import (
     api_keys,
     apps,
@@ -52,12 +61,14 @@ from control_plane.api.handlers import (
     changes,
     configs,
     fleet,
+    history,
     named_snapshots,
     operations,
     retirement,
     search,
     snapshots,
     transfer,
+    undo,
 )
 from control_plane.api.route import NO_CONTENT, NOT_MODIFIED, Repeat, Route, in_form, made, ok, page_of, text
 from control_plane.api.staleness import STALE
@@ -71,9 +82,11 @@ _TOKENS = _ENVIRONMENT + "/agent-tokens"
 _SNAPSHOT = "/api/v1/snapshots/{app}/{environment}"
 _CONFIG = "/api/v1/configs/{id}"
 _NAMED = "/api/v1/named-snapshots/{name}"
+_RESTORE = "/api/v1/apps/{app}/environments/{environment}/restore"
 _CHANGE = "/api/v1/changes/{revision}"
 
 P, E = Permission, ProblemType
+_CHANGED = (made(ChangeReceipt), ok(ChangeReceipt))
 _CHANGE_ERRORS = (E.NOT_FOUND, E.VERSION_MISMATCH)
 IN_DRAFT, ANSWERED, SECRET = Repeat.IN_DRAFT, Repeat.ANSWERED, Repeat.SECRET
 
@@ -86,10 +99,10 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("PUT",    _APP,                    apps.update_app,         P.APPS_WRITE,     (ok(AppView),),               AppUpdate),
     Route("DELETE", _APP,                    retirement.delete_app,   P.APPS_WRITE,     (ok(DeletionView),),          query=DeletionQuery, errors=(E.CONFLICT,)),
     Route("POST",   _APP + "/archive",       retirement.archive_app,  P.APPS_WRITE,     (ok(AppView, "Location"),),   Archival, repeat=ANSWERED),
-    Route("POST",   _APP + "/restore",       retirement.restore_app,  P.APPS_WRITE,     (ok(AppView, "Location"),),   repeat=ANSWERED),
+    Route("POST",   _APP + "/unarchive",     retirement.unarchive_app, P.APPS_WRITE,     (ok(AppView, "Location"),),   repeat=ANSWERED),
     Route("DELETE", _ENVIRONMENT,            retirement.delete_environment, P.APPS_WRITE, (ok(DeletionView),),        query=DeletionQuery, errors=(E.CONFLICT,)),
     Route("POST",   _ENVIRONMENT + "/archive", retirement.archive_environment, P.APPS_WRITE, (ok(AppView, "Location"),), Archival, repeat=ANSWERED),
-    Route("POST",   _ENVIRONMENT + "/restore", retirement.restore_environment, P.APPS_WRITE, (ok(AppView, "Location"),), repeat=ANSWERED),
+    Route("POST",   _ENVIRONMENT + "/unarchive", retirement.unarchive_environment, P.APPS_WRITE, (ok(AppView, "Location"),), repeat=ANSWERED),
     Route("GET",    _APP,                    apps.get_app,            P.APPS_READ,      (ok(AppView),)),
     Route("POST",   _APP + "/environments",  apps.create_environment, P.APPS_WRITE,     (made(EnvironmentView),),     NewEnvironment, repeat=ANSWERED),
     Route("GET",    _APP + "/environments",  apps.list_environments,  P.APPS_READ,      (page_of(EnvironmentView),),  query=AppQuery),
@@ -106,9 +119,19 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("DELETE", _CONFIG,                 configs.delete_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt),),         query=DeleteQuery, if_match=True),
     Route("GET",    _CONFIG + "/versions",   configs.list_config_versions, P.CONFIGS_READ, (page_of(ConfigVersionView),), query=PageQuery),
 
+    Route("GET",    _CONFIG + "/versions/{version}", history.get_config_version, P.CONFIGS_READ, (ok(ConfigVersionView),)),
+    Route("GET",    _CONFIG + "/difference", history.get_config_difference, P.CONFIGS_READ, (ok(DifferenceView),), query=DifferenceQuery),
+    Route("POST",   _CONFIG + "/rollback",   undo.rollback_config,    P.CONFIGS_WRITE,  _CHANGED,                     Rollback, repeat=ANSWERED, errors=_CHANGE_ERRORS),
+
     Route("POST",   "/api/v1/changes",       changes.create_change,   P.CONFIGS_WRITE,  (made(ChangeReceipt), ok(ChangeReceipt)), NewChange, repeat=IN_DRAFT, errors=_CHANGE_ERRORS),
     Route("GET",    "/api/v1/changes",       changes.list_changes,    P.CHANGES_READ,   (page_of(ChangeView),),       query=ChangeQuery),
     Route("GET",    _CHANGE,                 changes.get_change,      P.CHANGES_READ,   (ok(ChangeView),)),
+    Route("POST",   _CHANGE + "/revert",     undo.revert_change,      P.CONFIGS_WRITE,  _CHANGED,                     Revert, repeat=ANSWERED, errors=_CHANGE_ERRORS),
+    Route("POST",   _RESTORE,                undo.restore_environment, P.CONFIGS_WRITE, _CHANGED,                     Restore, repeat=ANSWERED, errors=_CHANGE_ERRORS),
+    Route("POST",   "/api/v1/promotions",    undo.create_promotion,   P.CONFIGS_WRITE,  _CHANGED,                     Promotion, repeat=ANSWERED, errors=_CHANGE_ERRORS),
+    Route("GET",    "/api/v1/effective/{app}/{environment}", history.get_effective, P.CONFIGS_READ, (ok(PastConfigs),), query=EffectiveQuery),
+    Route("GET",    "/api/v1/compare",       history.compare,         P.CONFIGS_READ,   (ok(ComparisonView),),        query=CompareQuery, errors=(E.NOT_FOUND,)),
+
     Route("GET",    _CHANGE + "/convergence", changes.get_convergence, P.FLEET_READ,    (ok(ConvergenceView),)),
 
     Route("GET",    _SNAPSHOT,               snapshots.get_snapshot,  P.SNAPSHOTS_READ, (ok(SnapshotView, "ETag", STALE), NOT_MODIFIED), query=SnapshotQuery, conditional=True),

@@ -12,6 +12,7 @@ from control_plane.services.audit import Audit
 from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
+from control_plane.services.hindsight import Hindsight
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.rules import Rules
@@ -36,6 +37,7 @@ class Services:
     snapshots: Snapshots
     named_snapshots: NamedSnapshots
     transfers: Transfers
+    hindsight: Hindsight
     fleet: Fleet
     retirement: Retirement
     searching: Searching

@@ -17,4 +17,4 @@ class Limits:
     import_bytes: int = 16 * 1024 * 1024
     """Of a whole document to import."""
     import_operations: int = 10_000
-    """Of the one change that an import makes."""
+    """Of the one change that an import, or a restore, makes."""

@@ -48,7 +48,7 @@ _TEXT = {
 }
 
 _WAYS_OUT = {
-    "archived": "Restore what is archived: POST {app}/restore or {own}/restore.",
+    "archived": "Restore what is archived: POST {app}/unarchive or {own}/unarchive.",
     "not-archived": "POST {own}/archive first, or delete it with force=true.",
 }
 

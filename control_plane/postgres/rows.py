@@ -16,6 +16,7 @@ from control_plane.domain.change import (
     Forced,
     Op,
 )
+from control_plane.domain.history import PastEntry
 from control_plane.domain.principal import Role
 from shared.domain.entry import Entry, Kind
 from shared.domain.scope import Level, Scope
@@ -92,6 +93,24 @@ def config(row: asyncpg.Record) -> Config:
 def config_version(row: asyncpg.Record) -> ConfigVersion:
     """A row of `config_versions`."""
     return ConfigVersion(
+        version=row["version"],
+        revision=row["revision"],
+        op=Op(row["op"]),
+        kind=Kind(row["kind"]),
+        value=stored_value(row["value"]),
+        sensitive=row["sensitive"],
+        author=row["author"],
+        message=row["message"],
+        committed_at=row["committed_at"],
+    )
+
+
+def past_entry(row: asyncpg.Record) -> PastEntry:
+    """A row of `trimtab_entries_at` or `history_version`."""
+    return PastEntry(
+        config_id=_plain(row["id"]),
+        scope=scope(row["app_id"], row["environment"]),
+        key=row["key"],
         version=row["version"],
         revision=row["revision"],
         op=Op(row["op"]),

@@ -72,7 +72,7 @@ async def test_what_is_archived_is_hidden_and_served_and_not_written_to(api: Api
     assert (await api.get("/snapshots/shop/prod", token=token)).status == 200
     refused = await api.post("/configs", {"app_id": "shop", "environment": "prod", "key": "b", "value": 1})
     assert (refused.status, "archived" in refused.document["detail"]) == (409, True)
-    assert "POST /api/v1/apps/shop/restore" in refused.document["hint"]
+    assert "POST /api/v1/apps/shop/unarchive" in refused.document["hint"]
     assert (await api.post("/apps/shop/environments", {"environment": "dev"})).status == 409
     assert "archived" in (await api.post("/apps", {"app_id": "shop"})).document["detail"]
 
@@ -80,7 +80,7 @@ async def test_what_is_archived_is_hidden_and_served_and_not_written_to(api: Api
 async def test_what_is_restored_is_as_before(api: Api) -> None:
     await api.register()
     await _archive(api)
-    done = await api.post("/apps/shop/restore", None)
+    done = await api.post("/apps/shop/unarchive", None)
     assert (done.status, done.document["archived_at"]) == (200, None)
     assert len((await api.get("/apps")).document["items"]) == 1
     await _fill(api, "a")
@@ -96,9 +96,9 @@ async def test_an_environment_is_archived_for_itself(api: Api) -> None:
     assert [(each["environment"], each["archived"]) for each in listed] == [("dev", True), ("prod", False)]
     await _fill(api, "a", environment="prod")
     refused = await api.post("/configs", {"app_id": "shop", "environment": "dev", "key": "a", "value": 1})
-    assert "/apps/shop/environments/dev/restore" in refused.document["hint"]
+    assert "/apps/shop/environments/dev/unarchive" in refused.document["hint"]
     assert len((await api.get("/apps/shop/environments/dev/agent-tokens")).document["items"]) == 1
-    assert (await api.post("/apps/shop/environments/dev/restore", None)).document["archived_environments"] == []
+    assert (await api.post("/apps/shop/environments/dev/unarchive", None)).document["archived_environments"] == []
 
 
 @pytest.mark.parametrize("typed", ["", "Shop", "shop/prod", "mail"])
@@ -145,7 +145,7 @@ async def test_an_unknown_name_is_not_found(api: Api) -> None:
     await api.post("/apps", {"app_id": "shop"})
     for answer in (
         await api.post("/apps/nope/archive", {"confirm": "nope"}),
-        await api.post("/apps/nope/restore", None),
+        await api.post("/apps/nope/unarchive", None),
         await api.delete("/apps/nope?confirm=nope"),
         await api.delete("/apps/nope?confirm=nope&force=true"),
         await api.put("/apps/nope", {"description": ""}),
@@ -153,7 +153,7 @@ async def test_an_unknown_name_is_not_found(api: Api) -> None:
         assert (answer.status, "'nope'" in answer.document["detail"]) == (404, True)
     for answer in (
         await api.post("/apps/shop/environments/nope/archive", {"confirm": "shop/nope"}),
-        await api.post("/apps/shop/environments/nope/restore", None),
+        await api.post("/apps/shop/environments/nope/unarchive", None),
         await api.delete("/apps/shop/environments/nope?confirm=shop/nope"),
         await api.delete("/apps/shop/environments/nope?confirm=shop/nope&force=true"),
     ):
@@ -298,7 +298,7 @@ async def test_every_act_is_audited_once(api: Api, store: Store) -> None:
     await api.put("/apps/shop", {"description": "sells things"})
     await _archive(api)
     await _archive(api)
-    await api.post("/apps/shop/restore", None)
+    await api.post("/apps/shop/unarchive", None)
     await api.post("/apps/shop/environments/prod/archive", {"confirm": "shop/prod", "force": True})
     await api.delete(f"/apps/shop/environments/prod?{PROD_OF_SHOP}")
     records = [each for each in await _audit(store) if each[0] not in {"operator.ensured", "agent-token.created"}]

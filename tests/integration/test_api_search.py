@@ -115,7 +115,7 @@ async def test_deleted_configs_are_not_found_and_archived_ones_only_if_asked_for
     await api.post("/apps/mail/environments/prod/archive", {"confirm": "mail/prod"})
     assert await _keys(api, "gone") == []
     assert await _keys(api, "gone", include_archived="true") == ["kept"]
-    await api.post("/apps/mail/environments/prod/restore", None)
+    await api.post("/apps/mail/environments/prod/unarchive", None)
     await api.post("/apps/mail/archive", {"confirm": "mail"})
     assert await _keys(api, "gone") == []
 

@@ -29,6 +29,7 @@ from control_plane.postgres.audit import PostgresAuditLog
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs
 from control_plane.postgres.credentials import PostgresCredentials
+from control_plane.postgres.history import PostgresHistory
 from control_plane.postgres.named_snapshots import PostgresNamedSnapshots
 from control_plane.postgres.pool import open_pool
 from control_plane.postgres.probe import PostgresProbe
@@ -43,6 +44,7 @@ from control_plane.services.audit import Audit
 from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
+from control_plane.services.hindsight import Hindsight
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.rules import Rules
@@ -171,6 +173,7 @@ async def serving_api(
             retirement=Retirement(registry, fleet, feed, MemoryNotices(), metrics),
             named_snapshots=PostgresNamedSnapshots(pool),
             transfers=Transfers(PostgresTransfer(pool), registry, limits or Limits(), sealer),
+            hindsight=Hindsight.over(PostgresHistory(pool), changes, configs, registry, limits or Limits()),
             feed=feed,
             probes=(PostgresProbe(pool), *probes),
             metrics=metrics,

@@ -1,6 +1,6 @@
 """Changes: several operations that become visible at once, and the record of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal, Self, TypeAlias
@@ -13,6 +13,7 @@ from control_plane.api.bodies.intent import Intent
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.domain.attribution import Source
 from control_plane.domain.change import Applied, ChangeRecord, Committed, Op, Operation
+from control_plane.domain.history import LeftOut, Reason
 from shared.domain.scope import Level, Scope
 
 MAX_VERSION = 2**31 - 1
@@ -140,6 +141,23 @@ class AppliedView:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOutView:
+    """A key of which a computed change does nothing: it is as it should be (`equal`), or somebody changed it since."""
+
+    app_id: str | None
+    environment: str | None
+    scope: Level
+    key: str
+    reason: Reason
+
+    @classmethod
+    def of(cls, left_out: LeftOut) -> Self:
+        """Show what was left out."""
+        scope = left_out.scope
+        return cls(scope.app_id, scope.environment, scope.level, left_out.key, left_out.reason)
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeReceipt:
     """A committed change; with `dry_run` what it would have been."""
 
@@ -148,12 +166,19 @@ class ChangeReceipt:
     committed_at: datetime
     dry_run: bool
     operations: tuple[AppliedView, ...]
+    left_out: tuple[LeftOutView, ...]
 
     @classmethod
-    def of(cls, committed: Committed) -> Self:
+    def of(cls, committed: Committed, left_out: Sequence[LeftOut] = ()) -> Self:
         """Show a commit's result."""
-        applied = tuple(map(AppliedView.of, committed.applied))
-        return cls(committed.id, committed.revision, committed.committed_at, committed.dry_run, applied)
+        return cls(
+            id=committed.id,
+            revision=committed.revision,
+            committed_at=committed.committed_at,
+            dry_run=committed.dry_run,
+            operations=tuple(map(AppliedView.of, committed.applied)),
+            left_out=tuple(map(LeftOutView.of, left_out)),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from control_plane.api.bodies.context import Context
-from control_plane.api.bodies.fields import Body, Key, Labels, Name, Owner, Placed, Query, Text, Value
+from control_plane.api.bodies.fields import Body, Key, Labels, Name, Owner, Placed, Query, Revision, Text, Value
 from control_plane.api.bodies.pages import LabelFilters, PageQuery, Param
 from control_plane.domain.change import Applied, Committed, Config, ConfigVersion, Op
+from control_plane.domain.history import When
 from shared.domain.entry import Entry, Kind
 from shared.domain.resolution import Effective, Reason, Resolution
 from shared.domain.scope import Level
@@ -96,8 +97,17 @@ class Fetch(Body):
     environment: Name
     keys: Annotated[list[Key] | None, Field(max_length=10_000)] = None
     """Only these; everything where it is left out."""
+    revision: Revision | None = None
+    """As it was at this revision."""
+    at: AwareDatetime | None = None
+    """As it was at this instant."""
     context: Context | None = None
     """Who asks: the evaluation context for which to resolve."""
+
+    @property
+    def when(self) -> When:
+        """The moment that is meant."""
+        return When(self.revision, self.at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,11 @@ from control_plane.api.services import Services
 from control_plane.api.staleness import staleness
 from control_plane.domain.change import Committed, Config, Draft, Op, Operation
 from control_plane.domain.errors import ConflictError, InvalidError, KeyReusedError, NotFoundError, TooLargeError
+from control_plane.domain.history import When
 from control_plane.ports import ConfigFilter
 from shared.domain.context import ANYBODY
 from shared.domain.entry import Kind
+from shared.domain.resolution import evaluate
 from shared.wire.codec import Json
 from shared.wire.problem import Violation
 
@@ -132,13 +134,27 @@ async def fetch_configs(services: Services, call: Call[Fetch, None]) -> web.Stre
 
     With a `context` they are resolved for who asks; a plain value is the same for everybody. Reads what is committed,
     whichever replica wrote it; while the database is away, what was known last, marked stale, also by a header.
+    With a `revision` or an instant (`at`), it is what was effective then.
     """
     body, context = call.body, ANYBODY if call.body.context is None else call.body.context.value
+    if body.when != When():
+        return await _fetch_past(services, body)
     view = await services.snapshots.effective(body.app_id, body.environment, body.keys)
     configs = {key: EffectiveConfig.of(each, resolution) for key, each, resolution in view.resolve(context)}
     missing = tuple(sorted(set(body.keys or ()) - configs.keys()))
     document = EffectiveConfigs(body.app_id, body.environment, view.revision, view.stale, configs, missing)
     return reply(document, headers=staleness(view.stale))
+
+
+async def _fetch_past(services: Services, body: Fetch) -> web.Response:
+    looking_back = services.hindsight.looking_back
+    revision = await looking_back.revision(body.when, "/")
+    past = await looking_back.everything(body.app_id, body.environment, revision, body.keys)
+    context = ANYBODY if body.context is None else body.context.value
+    seen = {key: each.effective for key, each in past.items()}
+    configs = {key: EffectiveConfig.of(each, evaluate(each, context)) for key, each in seen.items()}
+    missing = tuple(sorted(set(body.keys or ()) - configs.keys()))
+    return reply(EffectiveConfigs(body.app_id, body.environment, revision, False, configs, missing))
 
 
 async def _value_kept(services: Services, config: Config, body: ConfigUpdate) -> bytes:

@@ -30,7 +30,7 @@ async def archive_environment(services: Services, call: Call[Archival, None]) ->
     return await _archive(services, call, Scope(call.app_id, call.environment))
 
 
-async def restore_app(services: Services, call: Call[None, None]) -> web.StreamResponse:
+async def unarchive_app(services: Services, call: Call[None, None]) -> web.StreamResponse:
     """Restore an archived application.
 
     Environments that were archived for themselves stay archived.
@@ -38,7 +38,7 @@ async def restore_app(services: Services, call: Call[None, None]) -> web.StreamR
     return _shown(await services.retirement.restore(Scope(call.app_id), call.attribution))
 
 
-async def restore_environment(services: Services, call: Call[None, None]) -> web.StreamResponse:
+async def unarchive_environment(services: Services, call: Call[None, None]) -> web.StreamResponse:
     """Restore an archived environment."""
     return _shown(await services.retirement.restore(Scope(call.app_id, call.environment), call.attribution))
 

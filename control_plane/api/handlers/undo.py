@@ -1,0 +1,65 @@
+"""Undoing, restoring and promoting: each computes a change, which is carried out as any other."""
+
+from functools import partial
+
+from aiohttp import web
+
+from control_plane.api.bodies.undo import Promotion, Restore, Revert, Rollback, restore_mode
+from control_plane.api.call import Call
+from control_plane.api.carry_out import carry_out_computed
+from control_plane.api.services import Services
+from control_plane.domain.errors import InvalidError
+from control_plane.domain.history import When
+from shared.wire.problem import Violation
+
+
+async def rollback_config(services: Services, call: Call[Rollback, None]) -> web.StreamResponse:
+    """Put back what a config was in one of its versions: its value, a mask, or nothing.
+
+    A secret is put back without being shown. The config gets a new version; none is taken away.
+    """
+    compute = partial(services.hindsight.undo.rollback, call.id("config"), call.body.version)
+    return await carry_out_computed(services, call, compute)
+
+
+async def revert_change(services: Services, call: Call[Revert, None]) -> web.StreamResponse:
+    """Undo a whole change as one change, which can be reverted in turn.
+
+    If one of its keys was changed since, nothing is done, and the problem lists these keys with both sides; with
+    `keys: skip_moved` the others are reverted, and `left_out` names these.
+    """
+    skip_moved = call.body.keys == "skip_moved"
+    compute = partial(services.hindsight.undo.revert, call.revision, skip_moved=skip_moved)
+    return await carry_out_computed(services, call, compute)
+
+
+async def restore_environment(services: Services, call: Call[Restore, None]) -> web.StreamResponse:
+    """Take an environment back to what it was at a revision or an instant, by the fewest operations in its own scope.
+
+    `effective` restores what its agents get, whatever was changed above it since; `scope` only its own entries.
+    """
+    body = call.body
+    if (body.revision is None) is (body.at is None):
+        raise InvalidError([Violation("/revision", "give either a revision or an instant (at)")])
+    compute = partial(
+        services.hindsight.restoring.restore,
+        call.app_id,
+        call.environment,
+        When(body.revision, body.at),
+        mode=restore_mode(body),
+        prefix=body.prefix,
+    )
+    return await carry_out_computed(services, call, compute)
+
+
+async def create_promotion(services: Services, call: Call[Promotion, None]) -> web.StreamResponse:
+    """Put the values that one environment sees into another one's own scope.
+
+    Secrets are carried over without being shown, and stay secrets. Keys that the target sees alike already are left
+    out, and named in `left_out`.
+    """
+    body = call.body
+    source = (body.from_.app_id, body.from_.environment)
+    target = (body.to.app_id, body.to.environment)
+    compute = partial(services.hindsight.promoting.promote, source, target, body.keys, body.when)
+    return await carry_out_computed(services, call, compute)
