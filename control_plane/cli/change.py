@@ -53,6 +53,24 @@ def show_change(
     api.show(api.get(f"{_PATH}/{change}"), _show_change)
 
 
+@command(group, "revert")
+def revert(
+    revision: Annotated[int, typer.Argument(min=1, help="The revision of the change to undo.")],
+    *,
+    skip_moved: Annotated[
+        bool, typer.Option("--skip-moved", help="Leave keys alone that somebody changed since.")
+    ] = False,
+    intent: Intent,
+    api: Api,
+) -> None:
+    """Undo a whole committed change, as one change that can be reverted in turn.
+
+    Refused if one of its keys was changed since, with both sides; --skip-moved reverts the others.
+    """
+    document = {"keys": "skip_moved" if skip_moved else "all", **intent.members()}
+    api.show(api.post(f"{_PATH}/{revision}/revert", document), show_receipt)
+
+
 def _show_changes(items: Json) -> None:
     rows = [[str(each["revision"]), moment(each["committed_at"]), each["author"], each["message"]] for each in items]
     show_table(["revision", "committed", "author", "message"], rows)
