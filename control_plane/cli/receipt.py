@@ -1,6 +1,6 @@
 """What a command that makes a change says about it."""
 
-from control_plane.cli.terminal import show
+from control_plane.cli.terminal import show, tell
 from shared.wire.codec import Json
 
 
@@ -10,3 +10,5 @@ def show_receipt(answer: Json) -> None:
         show(f"would be revision {answer['revision']}; nothing was changed")
     else:
         show(f"revision {answer['revision']}")
+    for each in answer.get("left_out") or ():
+        tell(f"  left out: {each['key']} ({each['reason']})")

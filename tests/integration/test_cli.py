@@ -69,3 +69,51 @@ async def test_what_makes_no_sense_is_refused_before_asking(trimtab: Cli) -> Non
     ):
         await trimtab("change", "create", *arguments, code=2)
     assert (await trimtab("changes")).output == ""
+
+
+async def test_what_was_is_looked_back_at_compared_and_put_back(trimtab: Cli) -> None:
+    place = ("--app", "shop", "--env", "prod")
+    await trimtab("put", "pool", '{"size": 5, "name": "a"}', *place, "-m", "first")
+    await trimtab("put", "pool", '{"size": 9, "name": "a"}', *place, "-m", "second")
+    versions = [line.split("\t") for line in (await trimtab("history", "pool", *place)).lines]
+    assert [(each[0], each[-1]) for each in versions] == [("v2", "second"), ("v1", "first")]
+    assert (await trimtab("diff", "pool", *place)).lines == ["v1 -> v2", "  ~ /size: 5 -> 9"]
+    assert '"size":5' in (await trimtab("effective", *place, "--revision", "1")).output
+    assert '"size":9' in (await trimtab("effective", *place, "--at", "-0s")).output
+    assert (await trimtab("effective", *place, "--at", "-1d")).output == ""
+    assert "pool" in (await trimtab("compare", "shop/prod@1", "shop/prod")).output
+    assert (await trimtab("compare", "shop/prod", "shop/prod")).output == ""
+
+    await trimtab("rollback", "pool", "1", *place)
+    assert '"size":5' in (await trimtab("get", "pool", *place)).output
+    await trimtab("change", "revert", "3", "-m", "no")
+    assert '"size":9' in (await trimtab("get", "pool", *place)).output
+    moved = await trimtab("change", "revert", "2", code=1)
+    assert "pool" in moved.errors
+    await trimtab("restore", *place, "--to-revision", "1", "--dry-run")
+    await trimtab("restore", *place, "--to-revision", "1")
+    assert '"size":5' in (await trimtab("get", "pool", *place)).output
+    await trimtab("restore", *place, code=2)
+
+    await trimtab.api.register("shop", "dev")
+    await trimtab("promote", "pool", "--from", "shop/prod", "--to", "shop/dev")
+    assert '"size":5' in (await trimtab("get", "pool", "--app", "shop", "--env", "dev")).output
+    await trimtab("promote", "pool", "--from", "prod", "--to", "shop/dev", code=2)
+    assert "never was" in (await trimtab("history", "nope", *place, code=1)).errors
+
+
+async def test_secrets_are_not_shown_by_looking_back(trimtab: Cli) -> None:
+    place = ("--app", "shop", "--env", "prod")
+    for value in ("hush-1", "hush-2"):
+        await trimtab("put", "password", value, "--sensitive", *place)
+    for arguments in (
+        ("history", "password", *place),
+        ("diff", "password", *place),
+        ("effective", *place),
+        ("compare", "shop/prod@1", "shop/prod"),
+        ("change", "show", "1"),
+    ):
+        for more in ((), ("--json",)):
+            said = await trimtab(*arguments, *more)
+            assert "hush" not in said.output + said.errors, arguments
+            assert said.output
