@@ -41,19 +41,30 @@ def control_plane(listen: Listen = None) -> None:
         raise SystemExit(130) from None
 
 
-def migrate() -> None:
-    """Bring the database at TRIMTAB_DATABASE_URL to the schema of this version. Safe to run at any time, by many."""
+def migrate(
+    service_role: Annotated[
+        str | None,
+        typer.Option(help="A role of the database under which replicas run: it gets the rights that they need."),
+    ] = None,
+) -> None:
+    """Bring the database at TRIMTAB_DATABASE_URL to the schema of this version. Safe to run at any time, by many.
+
+    With --service-role, replicas can run under a role that owns nothing: it can add to the audit log and to the
+    versions of configs, and neither change nor delete them. It is remembered for later migrations.
+    """
     settings = _settings()
     from control_plane.starting import StartError
     from control_plane.upkeep import migrate_database
 
     try:
-        done = migrate_database(settings.database_url)
+        done = migrate_database(settings.database_url, service_role)
     except StartError as error:
         fail(str(error))
     for name in done.applied:
         show(f"applied {name}")
     show(f"the schema is at version {done.version}")
+    if service_role is not None:
+        show(f"replicas can run as {service_role}")
 
 
 def operator_key(

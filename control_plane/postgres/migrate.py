@@ -16,8 +16,11 @@ from typing import Self
 import asyncpg
 
 from control_plane.postgres.errors import driver_errors
+from control_plane.postgres.queries import sql
 
 OLDEST_SERVER = 15
+GRANT = sql("grant_service_roles")
+"""What gives the roles under which replicas run their rights, for the functions are new and so are some tables."""
 _LOCK = 0x7472696D746162
 """Session advisory lock of whoever migrates ("trimtab" in ASCII): concurrent starts wait for each other."""
 _LOCK_TIMEOUT_S = 120.0
@@ -135,11 +138,12 @@ async def migrate(dsn: str) -> Migrated:
         MigrationError: the server is too old.
         UnavailableError: the database is away.
     """
-    async with _connected(dsn) as connection:
+    async with connected(dsn) as connection:
         await connection.execute("select pg_advisory_lock($1)", _LOCK, timeout=_LOCK_TIMEOUT_S)
         await connection.execute(_TABLES)
         migrated = await _apply_missing(connection, Migration.all())
         await _make_functions(connection, Functions.all())
+        await connection.execute(GRANT)
         return migrated
 
 
@@ -152,7 +156,7 @@ async def require_current(dsn: str) -> None:
         UnavailableError: the database is away.
     """
     known = Migration.all()
-    async with _connected(dsn) as connection:
+    async with connected(dsn) as connection:
         there = await connection.fetchval("select to_regclass('schema_migrations') is not null")
         missing = [each.name for each in (_missing(await _applied(connection), known) if there else known)]
         if not missing and await _functions_there(connection) != Functions.all().checksum:
@@ -163,7 +167,13 @@ async def require_current(dsn: str) -> None:
 
 
 @asynccontextmanager
-async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of whoever owns the schema.
+
+    Raises:
+        MigrationError: the server is too old.
+        UnavailableError: the database is away.
+    """
     with driver_errors():
         connection = await asyncpg.connect(dsn, server_settings={"application_name": "trimtab migrate"})
         try:
@@ -199,6 +209,7 @@ async def _make_functions(connection: asyncpg.Connection, known: Functions) -> N
     async with connection.transaction():
         await connection.execute(_CLEAR)
         await connection.execute(known.sql)
+        await connection.execute("select trimtab_bind_definers()")
         await connection.execute(
             "insert into schema_functions (checksum) values ($1) on conflict (singleton) do update set checksum = $1",
             known.checksum,

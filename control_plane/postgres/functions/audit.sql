@@ -42,7 +42,8 @@ language sql stable parallel safe as $$
 $$;
 
 -- What stands in a record for a sensitive value: HMAC-SHA256 with the installation's key, in hexadecimal.
-create function trimtab_keyed_digest(value text) returns text language sql stable parallel safe as $$
+create function trimtab_keyed_digest(value text) returns text
+language sql stable parallel safe security definer as $$
     select encode(sha256(outer_pad || sha256(inner_pad || convert_to(value, 'UTF8'))), 'hex') from audit_key
 $$;
 
