@@ -20,6 +20,7 @@ from agent.settings.model import Settings
 from agent.snapshot.last_known_good import FileKeeper
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
+from agent.snapshot.usage import Usage
 from agent.sync.reporter import Identity, Reporter
 from agent.sync.status import Status
 from agent.sync.synchronizer import Synchronizer
@@ -52,6 +53,7 @@ class Parts:
     source: HttpSource
     synchronizer: Synchronizer
     renderer: Renderer
+    usage: Usage
 
 
 async def run_agent(settings: Settings) -> None:
@@ -74,7 +76,7 @@ async def run_agent(settings: Settings) -> None:
             if not listen.local:
                 _log.warning("other machines may read here: keep them out", extra={"listen": str(listen)})
             _log.info("serving", extra={"listen": str(listen), "revision": parts.store.current.revision})
-            reporter = Reporter(parts.source, parts.store, parts.status, parts.identity)
+            reporter = Reporter(parts.source, parts.store, parts.status, parts.identity, parts.usage)
             async with running(parts.synchronizer.run, parts.renderer.run, reporter.run):
                 await stop.wait()
             _log.info("stopping")
@@ -111,8 +113,9 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
                 settings.control_plane_urls, settings.token, session, settings.app_id, settings.environment
             )
             synchronizer = Synchronizer(store, feeds, source, keeper, status, clock)
-            renderer = Renderer(store, settings.files, clock)
-            yield Parts(store, status, clock, identity, keeper, source, synchronizer, renderer)
+            usage = Usage(clock)
+            renderer = Renderer(store, settings.files, clock, usage=usage)
+            yield Parts(store, status, clock, identity, keeper, source, synchronizer, renderer, usage)
 
 
 def _feeds(settings: Settings, session: ClientSession, instance: str) -> list[Feed]:
@@ -133,6 +136,7 @@ def _view(settings: Settings, parts: Parts) -> AgentView:
         files=parts.renderer.files,
         policy=Policy(settings.max_staleness, settings.require_fresh),
         state_dir=str(parts.keeper.directory),
+        usage=parts.usage,
     )
 
 

@@ -16,9 +16,9 @@ from control_plane.api.app import build_app
 from control_plane.api.services import Services
 from control_plane.domain.errors import UnavailableError
 from control_plane.domain.principal import token_hash
-from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence
+from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence, MemoryReadCounters
 from control_plane.metrics import Metrics
-from control_plane.ports import Cache, Notices, Presence, Probe
+from control_plane.ports import Cache, Notices, Presence, Probe, ReadCounters
 from control_plane.postgres.audit import PostgresAuditLog
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs
@@ -42,6 +42,7 @@ from control_plane.redis_cache.client import open_redis
 from control_plane.redis_cache.notices import RedisNotices
 from control_plane.redis_cache.presence import RedisPresence
 from control_plane.redis_cache.probe import RedisProbe
+from control_plane.redis_cache.read_counters import RedisReadCounters
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
 from control_plane.services.denials import Denials
@@ -54,6 +55,7 @@ from control_plane.services.rules import Rules
 from control_plane.services.sealing import Sealer
 from control_plane.services.snapshots import Snapshots
 from control_plane.services.transfer import Transfers
+from control_plane.services.usage import Usage
 from control_plane.settings import Settings
 from control_plane.starting import StartError, clear_errors, in_event_loop, ourselves
 from control_plane.workers.follower import Follower
@@ -127,6 +129,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             snapshots=snapshots,
             fleet=fleet,
             searching=PostgresSearch(reads),
+            usage=Usage(lossy.read_counters, fleet, snapshots, clock),
             retirement=Retirement(registry, fleet, feed, lossy.notices, metrics),
             named_snapshots=PostgresNamedSnapshots(pool),
             transfers=Transfers(PostgresTransfer(pool), registry, settings.limits, _sealer(settings)),
@@ -178,16 +181,23 @@ class Lossy:
     cache: Cache
     notices: Notices
     presence: Presence
+    read_counters: ReadCounters
     probes: list[Probe]
 
 
 @asynccontextmanager
 async def _lossy(settings: Settings, metrics: Metrics) -> AsyncIterator[Lossy]:
     if not settings.redis_url:
-        yield Lossy(MemoryCache(), MemoryNotices(), MemoryPresence(), [])
+        yield Lossy(MemoryCache(), MemoryNotices(), MemoryPresence(), MemoryReadCounters(), [])
         return
     async with open_redis(settings.redis_url) as client:
-        yield Lossy(RedisCache(client, metrics), RedisNotices(client), RedisPresence(client), [RedisProbe(client)])
+        yield Lossy(
+            RedisCache(client, metrics),
+            RedisNotices(client),
+            RedisPresence(client),
+            RedisReadCounters(client),
+            [RedisProbe(client)],
+        )
 
 
 @asynccontextmanager

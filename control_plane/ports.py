@@ -567,6 +567,42 @@ class Presence(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class KeyReads:
+    """How often a config was read, and when at last."""
+
+    reads: int
+    last_read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted of an app/environment. `since` is None where nothing ever was, or all of it was lost.
+
+    `bulk` are reads of many configs at once; they are in none of `keys`.
+    """
+
+    since: datetime | None
+    keys: Mapping[str, KeyReads]
+    bulk: int
+    last_bulk_at: datetime | None
+
+
+class ReadCounters(Protocol):
+    """How often applications read which config, over all agents and replicas. May be lost.
+
+    Raises `UnavailableError` while its store is away.
+    """
+
+    async def add(self, app_id: str, environment: str, keys: Mapping[str, int], bulk: int, at: datetime) -> None:
+        """Count on. The first call for an app/environment is when counting began."""
+        ...
+
+    async def of(self, app_id: str, environment: str) -> Counted:
+        """What was counted."""
+        ...
+
+
 class Publisher(Protocol):
     """Sends to the broker and awaits its confirm."""
 

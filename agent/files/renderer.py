@@ -15,6 +15,7 @@ from agent.files.formats import render
 from agent.files.target import PLAIN_MODE, SENSITIVE_MODE, Target
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
+from agent.snapshot.usage import Usage
 from shared.runtime.clock import Clock
 from shared.runtime.whole_file import write_if_changed
 
@@ -35,6 +36,7 @@ class RenderedFile:
     writes: int = 0
     failures: int = 0
     error: str = ""
+    keys: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -54,10 +56,16 @@ class Renderer:
     """
 
     def __init__(
-        self, store: SnapshotStore, targets: Sequence[Target], clock: Clock, retry_every: float = RETRY_EVERY
+        self,
+        store: SnapshotStore,
+        targets: Sequence[Target],
+        clock: Clock,
+        retry_every: float = RETRY_EVERY,
+        usage: Usage | None = None,
     ) -> None:
         self.files = tuple(RenderedFile(each) for each in targets)
         self._store, self._clock, self._retry_every = store, clock, retry_every
+        self._usage = usage or Usage(clock)
         self._swapped = anyio.Event()
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -75,6 +83,7 @@ class Renderer:
         """Bring every file to the current snapshot; returns whether all of them are. Nothing happens before the first."""
         if self.files and self._store.ready:
             await to_thread.run_sync(self._render_all, self._store.current)
+            self._usage.rendered(key for each in self.files for key in each.keys)
         return self._store.ready and not any(each.error for each in self.files)
 
     @contextmanager
@@ -103,7 +112,7 @@ class Renderer:
         if mode is None:
             mode = SENSITIVE_MODE if any(entry.sensitive for entry in chosen.values()) else PLAIN_MODE
         written = write_if_changed(target.path, content, mode)
-        file.size = len(content)
+        file.size, file.keys = len(content), tuple(chosen)
         return written
 
     def _succeeded(self, file: RenderedFile, revision: int, *, written: bool) -> None:

@@ -7,6 +7,7 @@ from agent.local_api.errors import not_ready, unknown_key
 from agent.local_api.guard import Guard
 from agent.local_api.replies import prefers_text, reply
 from agent.snapshot.store import SnapshotStore
+from agent.snapshot.usage import Usage
 from shared.wire.codec import decode
 
 _JSON = "application/json"
@@ -16,8 +17,9 @@ _TEXT = "text/plain; charset=utf-8"
 class Reads:
     """The handlers. Query parameters with an evaluation context are taken: no plain value depends on one."""
 
-    def __init__(self, store: SnapshotStore, answers: Answers, guard: Guard) -> None:
+    def __init__(self, store: SnapshotStore, answers: Answers, guard: Guard, usage: Usage) -> None:
         self._store, self._answers, self._guard = store, answers, guard
+        self._usage, self._counts = usage, usage.keys
 
     async def config(self, request: web.Request) -> web.Response:
         """The resolution of one key."""
@@ -35,6 +37,7 @@ class Reads:
         """All configs, or those of a prefix, of one revision."""
         if not self._store.ready:
             raise not_ready()
+        self._usage.bulk += 1
         body = self._answers.many(request.query.get("prefix", ""), sensitive=self._guard.shows_sensitive(request))
         return reply(request, body, self._store.current.revision, _JSON, "Authorization")
 
@@ -47,6 +50,7 @@ class Reads:
             raise unknown_key(key)
         if answer.sensitive:
             self._guard.require_sensitive(request, key)
+        self._counts[key] += 1
         return answer
 
 

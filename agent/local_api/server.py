@@ -48,7 +48,7 @@ async def serving_local_api(
     freshness = Freshness(view.store, view.status, view.clock, view.policy)
     answers, watch, requests = Answers(view.store, freshness), Watch(view.store), Requests()
     guard = Guard(listen, local_token, allowed_hosts)
-    reads, probes = Reads(view.store, answers, guard), Probes(view, freshness)
+    reads, probes = Reads(view.store, answers, guard, view.usage), Probes(view, freshness)
     scrape = _Scrape(view, freshness, requests, watch)
     app = web.Application(
         middlewares=[requests.middleware, problems_middleware(translate), guard.middleware], client_max_size=MAX_BODY

@@ -1,11 +1,12 @@
 """What the local API shows: the parts of a running agent, handed in once by `main`."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from agent.snapshot.store import SnapshotStore
+from agent.snapshot.usage import Usage
 from agent.sync.reporter import Identity
 from agent.sync.status import Status
 from shared.runtime.clock import Clock
@@ -52,3 +53,4 @@ class AgentView:
     files: Sequence[FileView] = ()
     policy: Policy = Policy()
     state_dir: str = ""
+    usage: Usage = field(default_factory=Usage)

@@ -11,9 +11,10 @@ from anyio.abc import TaskStatus
 from agent.ports import Source, UpstreamRefusedError, UpstreamUnavailableError
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
+from agent.snapshot.usage import Usage
 from agent.sync.status import Status
 from shared.runtime.retry import Backoff
-from shared.wire.report import Report
+from shared.wire.report import ReadCounts, Report
 
 FIRST_INTERVAL = 10.0
 """Seconds between reports until the control plane asks for something else."""
@@ -39,8 +40,11 @@ class Identity:
 class Reporter:
     """Sends reports, coalesced; a failure to send disturbs nothing but the next report's moment."""
 
-    def __init__(self, source: Source, store: SnapshotStore, status: Status, identity: Identity) -> None:
+    def __init__(
+        self, source: Source, store: SnapshotStore, status: Status, identity: Identity, usage: Usage | None = None
+    ) -> None:
         self._source, self._store, self._status, self._identity = source, store, status, identity
+        self._usage = usage or Usage()
         self._interval = FIRST_INTERVAL
         self._backoff = Backoff(base=1.0, cap=60.0)
         self._news = anyio.Event()
@@ -61,9 +65,11 @@ class Reporter:
         with anyio.move_on_after(random.uniform(0.0, SPREAD_SHARE * self._interval)):  # noqa: S311 - jitter
             await self._urgent.wait()
         self._news, self._urgent = anyio.Event(), anyio.Event()
+        reads = self._usage.take()
         try:
-            asked = await self._source.report(self._compose())
+            asked = await self._source.report(self._compose(reads))
         except (UpstreamUnavailableError, UpstreamRefusedError) as error:
+            self._usage.give_back(reads)
             _log.debug("cannot report", extra={"error": str(error)})
             await anyio.sleep(self._backoff.next(getattr(error, "retry_after", 0.0)))
             return 0.0
@@ -71,7 +77,7 @@ class Reporter:
         self._interval = min(max(asked, 0.1), MAX_INTERVAL)
         return self._interval * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
 
-    def _compose(self) -> Report:
+    def _compose(self, reads: ReadCounts) -> Report:
         snapshot, status = self._store.current, self._status
         return Report(
             instance=self._identity.instance,
@@ -83,6 +89,7 @@ class Reporter:
             transport=status.transport or NO_TRANSPORT,
             labels=dict(self._identity.labels),
             rejection=status.rejection,
+            reads=reads,
         )
 
     def _swapped(self, _old: Snapshot, _new: Snapshot) -> None:

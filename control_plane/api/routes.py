@@ -54,6 +54,7 @@ from control_plane.api.bodies.search import FoundView, SearchQuery
 from control_plane.api.bodies.snapshots import SnapshotQuery, SnapshotView
 from control_plane.api.bodies.transfer import ExportQuery, ImportReceipt, NewImport
 from control_plane.api.bodies.undo import Promotion, Restore, Revert, Rollback
+from control_plane.api.bodies.usage import ReadsView, UnusedQuery, UnusedView
 from control_plane.api.handlers import (
     api_keys,
     apps,
@@ -69,6 +70,7 @@ from control_plane.api.handlers import (
     snapshots,
     transfer,
     undo,
+    usage,
 )
 from control_plane.api.route import NO_CONTENT, NOT_MODIFIED, Repeat, Route, in_form, made, ok, page_of, text
 from control_plane.api.staleness import STALE
@@ -113,6 +115,8 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("POST",   "/api/v1/configs",       configs.create_config,   P.CONFIGS_WRITE,  (made(ConfigReceipt, "ETag"),), NewConfig, repeat=IN_DRAFT, errors=(E.NOT_FOUND,)),
     Route("GET",    "/api/v1/configs",       configs.list_configs,    P.CONFIGS_READ,   (page_of(ConfigView),),       query=ConfigQuery),
     Route("POST",   "/api/v1/configs/fetch", configs.fetch_configs,   P.CONFIGS_READ,   (ok(EffectiveConfigs, STALE),),      Fetch, errors=(E.NOT_FOUND,)),
+    Route("GET",    _ENVIRONMENT + "/reads",  usage.list_reads,       P.FLEET_READ,     (ok(ReadsView),),             query=PageQuery),
+    Route("GET",    "/api/v1/unused",        usage.list_unused,       P.FLEET_READ,     (ok(UnusedView),),            query=UnusedQuery, errors=(E.NOT_FOUND,)),
     Route("GET",    "/api/v1/search",        search.search_configs,   P.CONFIGS_READ,   (page_of(FoundView),),        query=SearchQuery),
     Route("GET",    _CONFIG,                 configs.get_config,      P.CONFIGS_READ,   (ok(ConfigView, "ETag"), NOT_MODIFIED), conditional=True),
     Route("PUT",    _CONFIG,                 configs.update_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt, "ETag"),), ConfigUpdate, if_match=True),

@@ -18,6 +18,7 @@ from control_plane.services.retirement import Retirement
 from control_plane.services.rules import Rules
 from control_plane.services.snapshots import Snapshots
 from control_plane.services.transfer import Transfers
+from control_plane.services.usage import Usage
 from shared.runtime.clock import Clock
 
 
@@ -41,6 +42,7 @@ class Services:
     fleet: Fleet
     retirement: Retirement
     searching: Searching
+    usage: Usage
     feed: Feed
     probes: Sequence[Probe]
     metrics: Metrics

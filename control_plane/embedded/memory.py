@@ -1,10 +1,11 @@
-"""Cache, notices and presence within one process: what Redis is for several replicas."""
+"""Cache, notices, presence and counters within one process: what Redis is for several replicas."""
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 
-from control_plane.ports import AgentPresence
+from control_plane.ports import AgentPresence, Counted, KeyReads
 from shared.runtime.bell import Bell
 from shared.runtime.clock import Clock, SystemClock
 
@@ -84,3 +85,24 @@ class MemoryPresence:
             for (app, env, _), (presence, _) in sorted(self._agents.items(), key=lambda item: item[0])
             if app_id in (None, app) and environment in (None, env)
         ]
+
+
+class MemoryReadCounters:
+    """What was counted of each app/environment since the process began."""
+
+    def __init__(self) -> None:
+        self._counted: dict[tuple[str, str], Counted] = {}
+
+    async def add(self, app_id: str, environment: str, keys: Mapping[str, int], bulk: int, at: datetime) -> None:
+        before = await self.of(app_id, environment)
+        at = at.replace(microsecond=0)
+        counts = {key: reads + before.keys[key].reads if key in before.keys else reads for key, reads in keys.items()}
+        self._counted[app_id, environment] = Counted(
+            since=before.since or at,
+            keys={**before.keys, **{key: KeyReads(count, at) for key, count in counts.items()}},
+            bulk=before.bulk + bulk,
+            last_bulk_at=at if bulk else before.last_bulk_at,
+        )
+
+    async def of(self, app_id: str, environment: str) -> Counted:
+        return self._counted.get((app_id, environment), Counted(None, {}, 0, None))

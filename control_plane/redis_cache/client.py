@@ -1,14 +1,15 @@
 """The connection to Redis, and how its failures are told."""
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from control_plane.domain.errors import UnavailableError
 from shared.runtime.clock import Clock, SystemClock
 
 _log = logging.getLogger(__name__)
@@ -47,6 +48,16 @@ async def open_redis(url: str) -> AsyncIterator[redis.asyncio.Redis]:
         yield client
     finally:
         await client.aclose()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Say that Redis is away instead of how its driver says it."""
+    try:
+        yield
+    except FAILURES as error:
+        dependency = "redis"
+        raise UnavailableError(dependency, type(error).__name__) from error
 
 
 class Outage:

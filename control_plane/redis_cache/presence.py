@@ -1,14 +1,12 @@
 """The latest report of each live agent: one key each, gone when the agent has been silent for too long."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from redis.asyncio import Redis
 
-from control_plane.domain.errors import UnavailableError
 from control_plane.ports import AgentPresence
-from control_plane.redis_cache.client import FAILURES, PREFIX
+from control_plane.redis_cache.client import PREFIX, translated
 from shared.wire.codec import decode, encode, fragment
 from shared.wire.report import Report
 
@@ -26,7 +24,7 @@ class RedisPresence:
 
     async def record(self, presence: AgentPresence, ttl: float) -> None:
         report = presence.report
-        with _translated():
+        with translated():
             await self._client.set(
                 f"{_KEYS}{report.app_id}:{report.environment}:{report.instance}",
                 _pack(presence),
@@ -35,7 +33,7 @@ class RedisPresence:
 
     async def list(self, app_id: str | None = None, environment: str | None = None) -> list[AgentPresence]:
         found: dict[tuple[str, str, str], AgentPresence] = {}
-        with _translated():
+        with translated():
             async for keys in self._keys(f"{_KEYS}{app_id or '*'}:{environment or '*'}:*"):
                 for packed in await self._client.mget(keys):
                     if isinstance(packed, bytes):
@@ -53,15 +51,6 @@ class RedisPresence:
                 yield keys
             if cursor == 0:
                 return
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except FAILURES as error:
-        dependency = "redis"
-        raise UnavailableError(dependency, type(error).__name__) from error
 
 
 def _pack(presence: AgentPresence) -> bytes:

@@ -2,12 +2,12 @@
 
 import random
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from control_plane.ports import AgentPresence, Changes, Presence
 from shared.domain.scope import Lineage, Scope
 from shared.runtime.clock import Clock
-from shared.wire.report import Report
+from shared.wire.report import ReadCounts, Report
 
 REPORT_INTERVAL = 10.0
 """Seconds between two reports of an agent, as long as the fleet is small."""
@@ -61,7 +61,9 @@ class Fleet:
         """
         interval = max(REPORT_INTERVAL, self._count(report) / REPORTS_PER_SECOND)
         ttl = interval * (1 + SPREAD) * _MISSED + _GRACE
-        await self._presence.record(AgentPresence(report, address, self._clock.now()), ttl)
+        # What was counted is kept elsewhere; that it counts at all is part of what an agent is.
+        kept = report if report.reads is None else replace(report, reads=ReadCounts())
+        await self._presence.record(AgentPresence(kept, address, self._clock.now()), ttl)
         return interval * self._random.uniform(1 - SPREAD, 1 + SPREAD)
 
     async def agents(self, app_id: str | None = None, environment: str | None = None) -> list[AgentPresence]:

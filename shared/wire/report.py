@@ -3,11 +3,13 @@
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
-from shared.domain.scope import Level, Revisions, is_name
+from shared.domain.scope import Level, Revisions, is_key, is_name
 from shared.wire.codec import Json, encode
 
 MAX_LABELS = 32
 MAX_TEXT = 1_000
+MAX_COUNTED_KEYS = 1_000
+MAX_COUNT = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +21,37 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadCounts:
+    """How often applications read which config since the report before.
+
+    `keys` are reads of one config each, `bulk` those of many at once. `waiting` is how many keys more were read than one
+    report may name; they come with the next.
+    """
+
+    keys: dict[str, int] = field(default_factory=dict)
+    bulk: int = 0
+    waiting: int = 0
+
+    @classmethod
+    def from_document(cls, document: Json) -> Self:
+        """Read decoded counts."""
+        keys = document["keys"]
+        if len(keys) > MAX_COUNTED_KEYS or not all(map(is_key, keys)):
+            msg = f"reads counts at most {MAX_COUNTED_KEYS} keys"
+            raise ValueError(msg)
+        return cls(
+            {key: _count(reads) for key, reads in keys.items()},
+            _count(document.get("bulk", 0)),
+            _count(document.get("waiting", 0)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """One agent's state. `state` is the agent's word for it (`hydrating`, `stale`, `live`)."""
+    """One agent's state. `state` is the agent's word for it (`hydrating`, `stale`, `live`).
+
+    `reads` is None from an agent that does not count them.
+    """
 
     instance: str
     app_id: str
@@ -31,6 +62,7 @@ class Report:
     transport: str
     labels: dict[str, str] = field(default_factory=dict)
     rejection: Rejection | None = None
+    reads: ReadCounts | None = None
 
     def encode(self) -> bytes:
         """The report's bytes."""
@@ -65,6 +97,7 @@ class Report:
                 transport=_text(document["transport"], "transport"),
                 labels={_text(k, "label"): _text(v, f"label {k}") for k, v in labels.items()},
                 rejection=rejection and Rejection(int(rejection["revision"]), str(rejection["reason"])[:MAX_TEXT]),
+                reads=None if (reads := document.get("reads")) is None else ReadCounts.from_document(reads),
             )
         except (LookupError, TypeError, AttributeError) as error:
             msg = f"not a report: {type(error).__name__}: {error}"
@@ -73,6 +106,13 @@ class Report:
             msg = "app_id and environment are names"
             raise ValueError(msg)
         return report
+
+
+def _count(value: Json) -> int:
+    if not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
+        msg = f"a count is a whole number from 0 to {MAX_COUNT}"
+        raise ValueError(msg)
+    return value
 
 
 def _text(value: Json, what: str) -> str:

@@ -70,6 +70,7 @@ class FakeSource:
         """Used up before the model is asked."""
         self.fetches: list[Revisions | None] = []
         self.reports: list[Report] = []
+        self.refused = 0
         self.next_report_in = 0.2
         self.gate = anyio.Event()
         self.gate.set()
@@ -87,6 +88,7 @@ class FakeSource:
 
     async def report(self, report: Report) -> float:
         if self.away is not None:
+            self.refused += 1
             raise self.away
         self.reports.append(report)
         return self.next_report_in

@@ -16,6 +16,7 @@ from agent.local_api.view import AgentView, Policy
 from agent.local_api.watch import MAX_PENDING
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
+from agent.snapshot.usage import Usage
 from agent.sync.reporter import Identity
 from agent.sync.status import State, Status
 from shared.runtime.clock import SystemClock
@@ -36,6 +37,7 @@ class Agent:
     store: SnapshotStore = field(default_factory=lambda: SnapshotStore(Snapshot.empty("billing", "prod")))
     status: Status = field(default_factory=Status)
     clock: SystemClock = field(default_factory=SystemClock)
+    usage: Usage = field(default_factory=Usage)
     agrees: bool = True
     url: str = ""
     session: aiohttp.ClientSession = field(init=False)
@@ -68,6 +70,7 @@ async def agent(
         sync=it.sync,
         policy=it.policy,
         state_dir="/state",
+        usage=it.usage,
     )
     wanted = listen or Listen("127.0.0.1", 0)
     async with serving_local_api(
@@ -109,6 +112,19 @@ async def test_a_value_is_bare_json_or_a_bare_text() -> None:
         assert (await it.get("/v1/values/hosts", {"Accept": "text/plain"}))[1] == b'["a","b"]'
         _, document, _ = await it.get("/v1/values/greeting", {"Accept": "text/html, */*;q=0.8"})
         assert document == "grüß dich"
+
+
+async def test_reads_are_counted_by_key_and_those_of_many_as_such() -> None:
+    async with agent() as it:
+        it.live(snapshot_of(1, VALUES, sensitive=("db.host",)))
+        for path in ("values/db.pool", "configs/db.pool", "values/nothing", "configs", "configs?prefix=db."):
+            assert (await it.get(f"/v1/{path}"))[0] == 200
+        _, _, answer = await it.get("/v1/values/greeting")
+        assert (await it.get("/v1/values/greeting", {"If-None-Match": answer.headers["ETag"]}))[0] == 304
+        for path, status in (("values/unknown", 404), ("values/db.host", 403)):
+            assert (await it.get(f"/v1/{path}"))[0] == status
+        counted = it.usage.take()
+        assert (counted.keys, counted.bulk) == ({"db.pool": 2, "nothing": 1, "greeting": 2}, 2)
 
 
 async def test_all_configs_or_those_of_a_prefix_are_of_one_revision() -> None:

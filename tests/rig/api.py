@@ -22,7 +22,7 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.limits import Limits
 from control_plane.domain.principal import Role, new_token, token_hash
 from control_plane.domain.proxies import NO_PROXIES, TrustedProxies
-from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence
+from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence, MemoryReadCounters
 from control_plane.metrics import Metrics
 from control_plane.ports import Probe
 from control_plane.postgres.audit import PostgresAuditLog
@@ -51,6 +51,7 @@ from control_plane.services.rules import Rules
 from control_plane.services.sealing import Sealer
 from control_plane.services.snapshots import Snapshots
 from control_plane.services.transfer import Transfers
+from control_plane.services.usage import Usage
 from shared.runtime.clock import SystemClock
 from shared.runtime.http import Listen, serving
 from shared.wire.codec import decode, encode
@@ -154,6 +155,7 @@ async def serving_api(
         await credentials.ensure_operator(token_hash(operator), Attribution("test"))
         rules = Rules(PostgresRules(pool))
         registry, fleet = PostgresRegistry(pool), Fleet(MemoryPresence(clock), changes, clock)
+        snapshots = Snapshots(configs, feed, MemoryCache(clock), metrics, clock)
         services = Services(
             publishing=Publishing(
                 changes, rules=rules, feed=feed, notices=MemoryNotices(), metrics=metrics, limits=limits or Limits()
@@ -167,9 +169,10 @@ async def serving_api(
             audit=audit,
             denials=Denials(audit, clock),
             proxies=proxies,
-            snapshots=Snapshots(configs, feed, MemoryCache(clock), metrics, clock),
+            snapshots=snapshots,
             fleet=fleet,
             searching=PostgresSearch(Reads(pool)),
+            usage=Usage(MemoryReadCounters(), fleet, snapshots, clock),
             retirement=Retirement(registry, fleet, feed, MemoryNotices(), metrics),
             named_snapshots=PostgresNamedSnapshots(pool),
             transfers=Transfers(PostgresTransfer(pool), registry, limits or Limits(), sealer),

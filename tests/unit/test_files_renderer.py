@@ -11,6 +11,7 @@ from agent.files.renderer import Renderer
 from agent.files.target import Format, Target, format_of
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
+from agent.snapshot.usage import Usage
 from shared.runtime.clock import SystemClock
 from shared.runtime.lifecycle import running
 from shared.wire.codec import Json
@@ -51,6 +52,14 @@ async def test_what_is_there_at_the_start_is_rendered_before_the_renderer_is_rea
     store.swap(snapshot_of(1, {"db.pool": 20}))
     async with running(Renderer(store, [Target(path, Format.JSON)], SystemClock()).run):
         assert orjson.loads(path.read_bytes()) == {"db.pool": 20}
+
+
+async def test_what_stands_in_files_counts_as_read(tmp_path: Path) -> None:
+    store, usage = SnapshotStore(Snapshot.empty("billing", "prod")), Usage()
+    store.swap(snapshot_of(1, {"db.pool": 20, "db.host": "x", "ui.title": "t"}))
+    target = Target(tmp_path / "db.json", Format.JSON, "db.")
+    assert await Renderer(store, [target], SystemClock(), usage=usage).render()
+    assert usage.take().keys == {"db.pool": 1, "db.host": 1}
 
 
 async def test_a_prefix_chooses_keys_and_sensitive_values_close_the_file(tmp_path: Path) -> None:

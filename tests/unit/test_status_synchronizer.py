@@ -6,6 +6,7 @@ import pytest
 from agent.ports import UpstreamRefusedError, UpstreamUnavailableError
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
+from agent.snapshot.usage import Usage
 from agent.sync import failover
 from agent.sync.reporter import Identity, Reporter
 from agent.sync.status import State, Status
@@ -262,6 +263,20 @@ async def test_reports_follow_changes_at_once_and_failures_disturb_nothing(livin
         living.source.away = UpstreamUnavailableError("away")
         await anyio.sleep(0.3)
         assert living.store.current.revision == 1
+
+
+async def test_reads_are_told_once_and_kept_while_nobody_takes_them(living: World) -> None:
+    usage = Usage()
+    reporter = Reporter(living.source, living.store, living.status, Identity("i-1", "1"), usage)
+    usage.keys["a"] += 2
+    living.source.away = UpstreamUnavailableError("away")
+    async with running(reporter.run):
+        await living.until(lambda: living.source.refused > 0)
+        assert living.source.reports == []
+        living.source.away = None
+        await living.until(lambda: len(living.source.reports) > 1)
+    told = [each.reads.keys for each in living.source.reports if each.reads is not None]
+    assert (told[0], sum(each.get("a", 0) for each in told)) == ({"a": 2}, 2)
 
 
 async def test_a_forced_fetch_that_is_given_up_is_made_good(living: World) -> None:

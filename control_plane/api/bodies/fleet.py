@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from control_plane.api.bodies.changes import ScopeView
-from control_plane.api.bodies.fields import Name, Revision, without_nul
+from control_plane.api.bodies.fields import Key, Name, Revision, without_nul
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.ports import AgentPresence
 from control_plane.services.fleet import Convergence
 from shared.domain.scope import Revisions
-from shared.wire.report import MAX_LABELS, MAX_TEXT, Rejection, Report
+from shared.wire.report import MAX_COUNT, MAX_COUNTED_KEYS, MAX_LABELS, MAX_TEXT, ReadCounts, Rejection, Report
 
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(without_nul)]
+
+
+Count: TypeAlias = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 
 
 class _Tolerant(BaseModel):
@@ -42,6 +45,21 @@ class RejectionReport(_Tolerant):
         return Rejection(self.revision, self.reason[:MAX_TEXT])
 
 
+class ReadsReport(_Tolerant):
+    """How often applications read which config since the report before."""
+
+    keys: Annotated[dict[Key, Count], Field(max_length=MAX_COUNTED_KEYS)] = {}
+    """Reads of one config each."""
+    bulk: Count = 0
+    """Reads of many configs at once."""
+    waiting: Count = 0
+    """Keys that are left for the next report."""
+
+    def counts(self) -> ReadCounts:
+        """The counts as they are added up."""
+        return ReadCounts(dict(self.keys), self.bulk, self.waiting)
+
+
 class AgentReport(_Tolerant):
     """An agent's state, as it tells it."""
 
@@ -59,6 +77,8 @@ class AgentReport(_Tolerant):
     labels: Annotated[dict[_Text, _Text], Field(max_length=MAX_LABELS)] = {}
     rejection: RejectionReport | None = None
     """The change that it refuses, if there is one."""
+    reads: ReadsReport | None = None
+    """What was read there; null from an agent that does not count."""
 
     def report(self) -> Report:
         """The report as it is kept."""
@@ -72,6 +92,7 @@ class AgentReport(_Tolerant):
             transport=self.transport,
             labels=dict(self.labels),
             rejection=self.rejection.rejection() if self.rejection else None,
+            reads=self.reads.counts() if self.reads else None,
         )
 
 
@@ -118,6 +139,7 @@ class AgentView:
     transport: str
     labels: dict[str, str]
     rejection: RejectionView | None
+    counts_reads: bool
     address: str
     seen_at: datetime
 
@@ -136,6 +158,7 @@ class AgentView:
             transport=report.transport,
             labels=report.labels,
             rejection=RejectionView.of(report.rejection) if report.rejection else None,
+            counts_reads=report.reads is not None,
             address=presence.address,
             seen_at=presence.seen_at,
         )

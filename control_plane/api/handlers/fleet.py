@@ -17,7 +17,9 @@ async def report_agent(services: Services, call: Call[AgentReport, None]) -> web
     """
     report = call.body.report()
     services.access.authorise(call.principal, Permission.FLEET_REPORT, report.app_id, report.environment)
-    return reply(NextReport(await services.fleet.record(report, call.address)))
+    interval = await services.fleet.record(report, call.address)
+    await services.usage.record(report)
+    return reply(NextReport(interval))
 
 
 async def list_agents(services: Services, call: Call[None, AgentQuery]) -> web.StreamResponse:
