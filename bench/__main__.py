@@ -14,7 +14,7 @@ from pathlib import Path
 
 import anyio
 
-from bench import commits, footprint, propagation, reads
+from bench import audit, commits, fetches, footprint, lookback, previews, propagation, reads
 from bench.result import Plan, Result, table
 from shared.wire.codec import encode
 
@@ -24,6 +24,10 @@ BENCHES: dict[str, Bench] = {
     "propagation": propagation.measure,
     "commits": commits.measure,
     "reads": reads.measure,
+    "fetches": fetches.measure,
+    "lookback": lookback.measure,
+    "previews": previews.measure,
+    "audit": audit.measure,
     "footprint": footprint.measure,
 }
 

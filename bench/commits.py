@@ -1,31 +1,24 @@
 """How many changes a second are committed: audited, versioned, with an outbox row, durable.
 
-Over HTTP by one control plane, and by the store alone beside the least that PostgreSQL can do: an UPDATE of one row.
+Over HTTP by one control plane, and by the store alone beside the least that PostgreSQL can do, an UPDATE of one row, and
+beside the same work as separate statements.
 """
 
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
-import asyncpg
+import psutil
 
+from bench.forms import Forms, Write
 from bench.result import Plan, Result, percentiles
 from bench.rig import Bed, Transport, bed
-from control_plane.domain.attribution import Attribution
-from control_plane.domain.change import Draft, Op, Operation
-from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.pool import open_pool
-from shared.domain.scope import Scope
-from tests.rig.installation import APP, ENVIRONMENT
 
 SECONDS = 6.0
 CLIENTS = (1, 20)
-TURNS = 3
-"""In which the store and the UPDATE alternate, so that both meet the machine in the same moods."""
-
-Write = Callable[[int, int], Awaitable[object]]
-"""Write a value (the second number) as one of the clients (the first)."""
+TURNS = 4
+"""In which the forms alternate, so that all meet the machine in the same moods."""
 
 
 async def measure(directory: Path, plan: Plan) -> list[Result]:
@@ -34,8 +27,8 @@ async def measure(directory: Path, plan: Plan) -> list[Result]:
     async with bed(directory, Transport.SSE, configs=100) as made:
         over_http = [await _over_http(made, clients, seconds) for clients in CLIENTS]
         async with open_pool(made.site.servers.database_url) as pool:
-            await _add_bare_table(pool)
-            return over_http + [await _in_the_store(pool, clients, seconds / TURNS) for clients in CLIENTS]
+            forms = await Forms.over(pool, max(CLIENTS))
+            return over_http + [await _in_the_store(made, forms, clients, seconds / TURNS) for clients in CLIENTS]
 
 
 async def _over_http(made: Bed, clients: int, seconds: float) -> Result:
@@ -55,37 +48,54 @@ async def _over_http(made: Bed, clients: int, seconds: float) -> Result:
     )
 
 
-async def _in_the_store(pool: asyncpg.Pool, clients: int, seconds: float) -> Result:
-    changes, scope = PostgresChanges(pool), Scope(APP, ENVIRONMENT)
-
-    async def commit(client: int, value: int) -> None:
-        operation = Operation(Op.PUT, scope, f"bench.client-{client}", str(value).encode())
-        await changes.commit(Draft((operation,), by=Attribution("operator")))
-
-    async def update(client: int, value: int) -> None:
-        await pool.execute("update bench_bare set value = $2 where id = $1", client, value)
-
-    durations: list[float] = []
-    commits = updates = 0.0
+async def _in_the_store(made: Bed, forms: Forms, clients: int, seconds: float) -> Result:
+    commits, updates, trips = _Tally(forms.commit), _Tally(forms.update), _Tally(forms.five_round_trips)
     for _ in range(TURNS):
-        updates += (await _run(update, clients, seconds))[1] / TURNS
-        took, rate = await _run(commit, clients, seconds)
-        durations, commits = durations + took, commits + rate / TURNS
+        for each in (updates, commits, trips):
+            await each.run(made, clients, seconds)
     return Result(
         "commits in the store",
         f"{clients} clients",
         {
-            "commits/s": round(commits),
-            **percentiles(durations),
-            "bare UPDATE/s": round(updates),
-            "ratio": round(commits / updates, 2),
+            "commits/s": round(commits.rate),
+            **percentiles(commits.durations),
+            "bare UPDATE/s": round(updates.rate),
+            "five round trips/s": round(trips.rate),
+            "x bare UPDATE": round(commits.rate / updates.rate, 2),
+            "x five round trips": round(commits.rate / trips.rate, 2),
+            "CPU µs/commit": round(commits.cpu),
+            "CPU µs/UPDATE": round(updates.cpu),
+            "CPU µs/five round trips": round(trips.cpu),
         },
     )
 
 
-async def _add_bare_table(pool: asyncpg.Pool) -> None:
-    await pool.execute("create table bench_bare (id integer primary key, value integer) with (fillfactor = 50)")
-    await pool.execute("insert into bench_bare select id, 0 from generate_series(0, $1) as id", max(CLIENTS))
+class _Tally:
+    """What one form has done over all its turns. CPU is the client's and PostgreSQL's together."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self.durations: list[float] = []
+        self._seconds = self._cpu = 0.0
+
+    async def run(self, made: Bed, clients: int, seconds: float) -> None:
+        """Take a turn; connections and plans are there before the clock starts."""
+        await _run(self._write, clients, seconds / 10)
+        cpu = made.database_cpu() + sum(psutil.Process().cpu_times()[:2])
+        durations, rate = await _run(self._write, clients, seconds)
+        self._cpu += made.database_cpu() + sum(psutil.Process().cpu_times()[:2]) - cpu
+        self._seconds += len(durations) / rate
+        self.durations += durations
+
+    @property
+    def rate(self) -> float:
+        """Writes a second."""
+        return len(self.durations) / self._seconds
+
+    @property
+    def cpu(self) -> float:
+        """Microseconds of CPU for each write."""
+        return self._cpu / len(self.durations) * 1e6
 
 
 async def _run(write: Write, clients: int, seconds: float) -> tuple[list[float], float]:

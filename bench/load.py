@@ -16,10 +16,11 @@ _PATIENCE = 10.0
 
 @dataclass(slots=True)
 class Tally:
-    """What a run saw: the duration of each answer in seconds, and answers that were not 200."""
+    """What a run saw: the duration of each answer in seconds, its size, and answers that were not 200."""
 
     durations: list[float] = field(default_factory=list)
     refused: int = 0
+    size: int = 0
 
 
 class _Connection(asyncio.Protocol):
@@ -48,7 +49,8 @@ class _Connection(asyncio.Protocol):
             end = self.head.find(b"\r\n\r\n")
             if end < 0:
                 return
-            self.missing = _content_length(self.head[:end]) - (len(self.head) - end - 4)
+            self.tally.size = _content_length(self.head[:end])
+            self.missing = self.tally.size - (len(self.head) - end - 4)
             self.tally.refused += not self.head.startswith(b"HTTP/1.1 200")
             self.head = b""
         if self.missing <= 0:
@@ -75,9 +77,10 @@ def _content_length(head: bytes) -> int:
     return int(lower[start : end if end >= 0 else None])
 
 
-async def get(host: str, port: int, path: str, *, connections: int, seconds: float) -> Tally:
+async def get(host: str, port: int, path: str, *, connections: int, seconds: float, token: str = "") -> Tally:
     """GET one path over this many connections for this long."""
-    request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: */*\r\n\r\n".encode()
+    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+    request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}Accept: */*\r\n\r\n".encode()
     tally = Tally()
     until = time.perf_counter() + seconds
     loop = asyncio.get_running_loop()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import psutil
+
 from control_plane.embedded.data_directory import DataDirectory
 from control_plane.embedded.postgres_server import embedded_postgres
 from tests.rig.installation import APP, ENVIRONMENT, Installation, Servers, installation
@@ -28,10 +30,15 @@ class Transport(StrEnum):
 
 @dataclass
 class Bed:
-    """One control plane with configs in it."""
+    """One control plane with configs in it. `database` is the process of PostgreSQL."""
 
     site: Installation
     control_plane: Process
+    database: psutil.Process
+
+    def database_cpu(self) -> float:
+        """Seconds of CPU that PostgreSQL has used: what serves connections, what writes behind them, and what ended."""
+        return sum(self.database.cpu_times()[:4]) + sum(sum(each.cpu_times()[:2]) for each in self.database.children())
 
     @asynccontextmanager
     async def agent(self) -> AsyncIterator[tuple[Process, float]]:
@@ -50,8 +57,8 @@ class Bed:
 async def bed(directory: Path, transport: Transport, *, configs: int) -> AsyncIterator[Bed]:
     """Start everything and put `configs` configs of a usual size into the app/environment."""
     home = directory / transport.folder
-    async with _servers(home, transport) as servers, installation(home, servers) as site:
-        made = Bed(site, await site.control_plane())
+    async with _servers(home, transport) as (servers, database), installation(home, servers) as site:
+        made = Bed(site, await site.control_plane(), database)
         await site.register(made.control_plane)
         await _fill(made, configs)
         yield made
@@ -74,16 +81,17 @@ async def _fill(made: Bed, configs: int) -> None:
 
 
 @asynccontextmanager
-async def _servers(home: Path, transport: Transport) -> AsyncIterator[Servers]:
+async def _servers(home: Path, transport: Transport) -> AsyncIterator[tuple[Servers, psutil.Process]]:
     Path(home).mkdir(mode=0o755)  # noqa: ASYNC240 - nothing is measured yet
     data = DataDirectory(home / "data")
     with data.locked(), embedded_postgres(data) as postgres:
+        database = psutil.Process(postgres.process.pid)
         if transport is Transport.SSE:
-            yield Servers(postgres.dsn)
+            yield Servers(postgres.dsn), database
             return
         started = [await obtain("redis", home), await obtain("rabbitmq", home)]
         try:
-            yield Servers(postgres.dsn, started[0].url, started[1].url)
+            yield Servers(postgres.dsn, started[0].url, started[1].url), database
         finally:
             for server in started:
                 await server.close()

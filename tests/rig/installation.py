@@ -54,7 +54,9 @@ class Installation:
     agent_token: str = ""
     processes: list[Process] = field(default_factory=list)
 
-    async def control_plane(self, name: str = "one", *, ready: bool = True, **settings: str) -> Process:
+    async def control_plane(
+        self, name: str = "one", *, ready: bool = True, module: str = "control_plane", **settings: str
+    ) -> Process:
         """Start a control plane on a free port; `settings` are further ones by name."""
         port = free_port()
         environ = self.servers.environ() | {
@@ -64,7 +66,7 @@ class Installation:
             "TRIMTAB_LOG_LEVEL": "INFO",
         }
         log = self.directory / f"control-plane-{name}.log"
-        process = Process("control_plane", ["control-plane"], f"http://127.0.0.1:{port}", environ | settings, log)
+        process = Process(module, ["control-plane"], f"http://127.0.0.1:{port}", environ | settings, log)
         return await self._start(process, ready=ready)
 
     async def agent(
