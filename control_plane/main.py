@@ -133,7 +133,14 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             retirement=Retirement(registry, fleet, feed, lossy.notices, metrics),
             named_snapshots=PostgresNamedSnapshots(pool),
             transfers=Transfers(PostgresTransfer(pool), registry, settings.limits, _sealer(settings)),
-            hindsight=Hindsight.over(PostgresHistory(pool, reads), changes, configs, registry, settings.limits),
+            hindsight=Hindsight.over(
+                PostgresHistory(pool, reads),
+                PostgresHistory(pool),
+                changes=changes,
+                configs=configs,
+                registry=registry,
+                limits=settings.limits,
+            ),
             feed=feed,
             probes=[
                 PostgresProbe(pool),

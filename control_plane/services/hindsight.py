@@ -24,14 +24,23 @@ class Hindsight:
     promoting: Promoting
 
     @classmethod
-    def over(cls, history: History, changes: Changes, configs: Configs, registry: Registry, limits: Limits) -> Self:
-        """Build them over the ports."""
-        looking_back = LookingBack(history, registry)
+    def over(
+        cls,
+        history: History,
+        deciding: History,
+        *,
+        changes: Changes,
+        configs: Configs,
+        registry: Registry,
+        limits: Limits,
+    ) -> Self:
+        """Build them over the ports. What a change is computed of is read from `deciding`: the primary, always."""
+        looking_back, judging = LookingBack(history, registry), LookingBack(deciding, registry)
         return cls(
             history=history,
             looking_back=looking_back,
             comparing=Comparing(history, looking_back),
-            undo=Undo(changes, configs, history),
-            restoring=Restoring(looking_back, limits),
-            promoting=Promoting(looking_back),
+            undo=Undo(changes, configs, deciding),
+            restoring=Restoring(judging, limits),
+            promoting=Promoting(judging),
         )
