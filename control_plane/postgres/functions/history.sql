@@ -22,7 +22,7 @@ begin
 end
 $$;
 
--- The last version of a config made at or before a revision; 0 where there is none. `known` is one made after it.
+-- The last version of a config made at or before a revision; 0 where there is none. `known` was made after it, if ever.
 create function trimtab_version_at(config uuid, known bigint, at_revision bigint) returns bigint
 language plpgsql stable as $$
 declare
@@ -46,6 +46,7 @@ end
 $$;
 
 -- These configs as they stood at a revision, with the change that left each so. One without a version then has no row.
+-- Most have few versions that are newer: the newest are looked through first, and only what lies before them is halved.
 create function trimtab_entries_at(ids uuid[], at_revision bigint) returns table (
     id uuid, app_id text, environment text, key text, version bigint, revision bigint, op text,
     kind text, value jsonb, sensitive boolean, author text, message text, committed_at timestamptz
@@ -58,7 +59,13 @@ create function trimtab_entries_at(ids uuid[], at_revision bigint) returns table
         select v.version, v.revision, v.op, v.kind, v.value, v.sensitive
         from config_versions as v
         where v.config_id = c.id and v.version = case
-            when c.revision <= at_revision then c.version else trimtab_version_at(c.id, c.version, at_revision) end
+            when c.revision <= at_revision then c.version
+            else coalesce((
+                select near.version from config_versions as near
+                where near.config_id = c.id and near.version between c.version - 16 and c.version - 1
+                    and near.revision <= at_revision
+                order by near.version desc limit 1
+            ), trimtab_version_at(c.id, c.version - 16, at_revision)) end
         limit 1
     ) as then_
     join changes on changes.revision = then_.revision
