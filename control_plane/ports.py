@@ -238,7 +238,7 @@ class Registry(Protocol):
         """
         ...
 
-    async def restore(self, scope: Scope, by: Attribution) -> App:
+    async def unarchive(self, scope: Scope, by: Attribution) -> App:
         """Bring an archived application or environment back.
 
         Raises:

@@ -4,7 +4,18 @@ from typing import NoReturn
 
 import typer
 
-from control_plane.cli import api_keys, change, configs, dev_command, history, named_snapshots, servers, transfer, undo
+from control_plane.cli import (
+    api_keys,
+    catalog,
+    change,
+    configs,
+    dev_command,
+    history,
+    named_snapshots,
+    servers,
+    transfer,
+    undo,
+)
 
 PANEL = "Changes, people, rules and records (clients of the API)"
 
@@ -24,6 +35,7 @@ servers.register(app)
 configs.register(app)
 history.register(app, "Look back and compare (clients of the API)")
 undo.register(app, "Undo and carry over (clients of the API)")
+catalog.register(app, "Find and tidy up (clients of the API)")
 transfer.register(app, PANEL)
 app.add_typer(named_snapshots.group, name="snapshots", rich_help_panel=PANEL)
 app.add_typer(change.group, name="change", rich_help_panel=PANEL)

@@ -40,7 +40,7 @@ _TEXT = {
     "audit-hash": "The audit record has another hash: the export that it was taken from is not of this chain.",
     "audit-gap": "Audit records before this one are missing: verify the chain before anything is archived.",
     "exists": "A config that must not exist yet is there already.",
-    "archived": "The application or the environment is archived: nothing is written to it until it is restored.",
+    "archived": "The application or the environment is archived: nothing is written to it until it is unarchived.",
     "not-archived": "It is not archived. What is deleted is archived first, so that nobody still relies on it.",
     "too-large": "It holds more than 100 MB of values, too much for one change: delete some of its configs first.",
     "state": "The stored change is no longer as it was read: somebody edited, committed or closed it meanwhile.",
@@ -48,7 +48,7 @@ _TEXT = {
 }
 
 _WAYS_OUT = {
-    "archived": "Restore what is archived: POST {app}/unarchive or {own}/unarchive.",
+    "archived": "Unarchive it first: POST {app}/unarchive or {own}/unarchive.",
     "not-archived": "POST {own}/archive first, or delete it with force=true.",
 }
 

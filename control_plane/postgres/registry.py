@@ -40,7 +40,7 @@ async def not_registered(pool: asyncpg.Pool, app_id: str, environment: str) -> N
 
 def _taken(name: str, *, away: bool, **facts: Json) -> ConflictError:
     if away:
-        return ConflictError(f"{name} is archived, or belongs to what is: restore or delete that first.", **facts)
+        return ConflictError(f"{name} is archived, or belongs to what is: unarchive or delete that first.", **facts)
     return ConflictError(f"{name} is registered already.", **facts)
 
 
@@ -81,7 +81,7 @@ class PostgresRegistry:
         """Put an application or an environment away."""
         return await self._archive(scope, by, detail, away=True)
 
-    async def restore(self, scope: Scope, by: Attribution) -> App:
+    async def unarchive(self, scope: Scope, by: Attribution) -> App:
         """Bring an archived application or environment back."""
         return await self._archive(scope, by, {}, away=False)
 

@@ -1,4 +1,4 @@
-"""Applications and environments at their end: archived, restored, deleted.
+"""Applications and environments at their end: archived, unarchived, deleted.
 
 Who still relies on something is asked before it is put away: the fleet. That question and the act are not one moment, so
 an agent that starts in between is not seen; what it loses then it hears of like every other change.
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Retirement:
-    """Archives, restores and deletes. What takes away must be confirmed by name."""
+    """Archives, unarchives and deletes. What takes away must be confirmed by name."""
 
     def __init__(self, registry: Registry, fleet: Fleet, feed: Feed, notices: Notices, metrics: Metrics) -> None:
         self._registry, self._fleet, self._feed = registry, fleet, feed
@@ -43,13 +43,13 @@ class Retirement:
         await self._require_quiet(scope)
         return await self._registry.archive(scope, by)
 
-    async def restore(self, scope: Scope, by: Attribution) -> App:
+    async def unarchive(self, scope: Scope, by: Attribution) -> App:
         """Bring back what is archived.
 
         Raises:
             NotFoundError: it is not registered.
         """
-        return await self._registry.restore(scope, by)
+        return await self._registry.unarchive(scope, by)
 
     async def delete(self, scope: Scope, message: str, by: Attribution, *, force: bool) -> Deleted:
         """Delete an application with its environments, or one environment.

@@ -1,4 +1,4 @@
-"""Applications and environments at their end, over HTTP: archived, restored, deleted."""
+"""Applications and environments at their end, over HTTP: archived, unarchived, deleted."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -77,7 +77,7 @@ async def test_what_is_archived_is_hidden_and_served_and_not_written_to(api: Api
     assert "archived" in (await api.post("/apps", {"app_id": "shop"})).document["detail"]
 
 
-async def test_what_is_restored_is_as_before(api: Api) -> None:
+async def test_what_is_unarchived_is_as_before(api: Api) -> None:
     await api.register()
     await _archive(api)
     done = await api.post("/apps/shop/unarchive", None)
@@ -305,7 +305,7 @@ async def test_every_act_is_audited_once(api: Api, store: Store) -> None:
     assert [each[:2] for each in records[2:]] == [
         ("app.described", "app.shop"),
         ("app.archived", "app.shop"),
-        ("app.restored", "app.shop"),
+        ("app.unarchived", "app.shop"),
         ("environment.archived", "env.shop.prod"),
         ("environment.deleted", "env.shop.prod"),
     ]

@@ -1,4 +1,4 @@
-"""Applications and environments at their end: archived, restored, deleted."""
+"""Applications and environments at their end: archived, unarchived, deleted."""
 
 from typing import Any
 
@@ -31,16 +31,16 @@ async def archive_environment(services: Services, call: Call[Archival, None]) ->
 
 
 async def unarchive_app(services: Services, call: Call[None, None]) -> web.StreamResponse:
-    """Restore an archived application.
+    """Unarchive an application.
 
     Environments that were archived for themselves stay archived.
     """
-    return _shown(await services.retirement.restore(Scope(call.app_id), call.attribution))
+    return _shown(await services.retirement.unarchive(Scope(call.app_id), call.attribution))
 
 
 async def unarchive_environment(services: Services, call: Call[None, None]) -> web.StreamResponse:
-    """Restore an archived environment."""
-    return _shown(await services.retirement.restore(Scope(call.app_id, call.environment), call.attribution))
+    """Unarchive an environment."""
+    return _shown(await services.retirement.unarchive(Scope(call.app_id, call.environment), call.attribution))
 
 
 async def delete_app(services: Services, call: Call[None, DeletionQuery]) -> web.StreamResponse:

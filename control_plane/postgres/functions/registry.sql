@@ -21,7 +21,7 @@ create function trimtab_set_archived(app text, env text, moment timestamptz) ret
     update environments set archived_at = moment where app_id = app and environment = env;
 $$;
 
--- Archive (`away`) or restore. False if there is no such thing; what is so already stays so, and is not audited again.
+-- Archive (`away`) or unarchive. False if there is no such thing; what is so already stays so, and is not audited again.
 create function trimtab_archive(who jsonb, app text, env text, away boolean, detail jsonb) returns boolean
 language plpgsql as $$
 declare
@@ -35,7 +35,7 @@ begin
     if (known.archived_at is not null) <> away then
         perform trimtab_set_archived(app, env, case when away then clock_timestamp() end);
         perform trimtab_audit(
-            who, case env when '' then 'app.' else 'environment.' end || case when away then 'archived' else 'restored' end,
+            who, case env when '' then 'app.' else 'environment.' end || case when away then 'archived' else 'unarchived' end,
             trimtab_scope(app, env),
             jsonb_strip_nulls(jsonb_build_object('app_id', app, 'environment', nullif(env, ''))) || detail
         );
