@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from agent.files.dotenv import UnrenderableError, variable_name
 from agent.files.formats import render
 from agent.files.target import Format
+from control_plane.services.yaml_reading import read_yaml
 from shared.domain.scope import KEY_PATTERN
 from shared.wire.codec import Json, canonical
 
@@ -147,6 +148,12 @@ def test_a_reader_of_yaml_1_1_gets_what_went_in(values: dict[str, Json]) -> None
 @given(CONFIGS)
 def test_a_reader_of_yaml_1_2_gets_what_went_in(values: dict[str, Json]) -> None:
     assert same(YAML(typ="safe", pure=True).load(rendered(Format.YAML, values)), normal(values))
+
+
+@settings(max_examples=300)
+@given(CONFIGS)
+def test_our_own_reader_of_yaml_gets_what_went_in(values: dict[str, Json]) -> None:
+    assert same(read_yaml(rendered(Format.YAML, values)), normal(values))
 
 
 def test_yaml_keys_too_long_for_the_simple_form_are_read_as_well() -> None:
