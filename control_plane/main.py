@@ -104,7 +104,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             PostgresConfigs(pool, reads),
             PostgresRegistry(pool, reads),
         )
-        credentials = PostgresCredentials(pool)
+        credentials, named = PostgresCredentials(pool), PostgresNamedSnapshots(pool)
         if settings.bootstrap_token:
             await credentials.ensure_operator(token_hash(settings.bootstrap_token), ourselves())
         audit = Audit(PostgresAuditLog(pool, reads))
@@ -131,7 +131,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             searching=PostgresSearch(reads),
             usage=Usage(lossy.read_counters, fleet, snapshots, clock),
             retirement=Retirement(registry, fleet, feed, lossy.notices, metrics),
-            named_snapshots=PostgresNamedSnapshots(pool),
+            named_snapshots=named,
             transfers=Transfers(PostgresTransfer(pool), registry, settings.limits, _sealer(settings)),
             hindsight=Hindsight.over(
                 PostgresHistory(pool, reads),
@@ -139,6 +139,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
                 changes=changes,
                 configs=configs,
                 registry=registry,
+                named=named,
                 limits=settings.limits,
             ),
             feed=feed,

@@ -13,7 +13,8 @@ from control_plane.api.reading import MAX_IDEMPOTENCY_KEY
 from control_plane.api.route import Answer, Repeat, Route
 from control_plane.api.staleness import STALE
 from control_plane.domain.limits import Limits
-from shared.domain.scope import KEY_PATTERN, NAME_PATTERN
+from control_plane.domain.named_snapshot import SNAPSHOT_NAME_PATTERN
+from shared.domain.scope import NAME_PATTERN
 from shared.wire import problem
 from shared.wire.codec import Json, decode, encode
 from shared.wire.problem import Problem, ProblemType
@@ -38,7 +39,7 @@ _PATH_VARIABLES: dict[str, Json] = {
     "seq": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     "version": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     "file": {"type": "string"},
-    "name": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
+    "name": {"type": "string", "pattern": f"^{SNAPSHOT_NAME_PATTERN}$"},
 }
 _TAGS = {
     "apps": "Applications, their environments, and the tokens of their agents.",

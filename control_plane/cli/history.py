@@ -17,7 +17,12 @@ from control_plane.cli.values import brief, brief_config, moment, place
 from shared.wire.codec import Json
 
 Prefix = Annotated[str, typer.Option(help="Only keys that begin with this.")]
-Side = Annotated[str, typer.Argument(help="APP/ENV, `global` or `app.APP`; `@17` or `@2030-01-31T08:00:00Z` after it.")]
+Side = Annotated[
+    str,
+    typer.Argument(
+        help="APP/ENV, `global` or `app.APP`; `@17`, `@2030-01-31T08:00:00Z` or `@NAME` of a snapshot after it."
+    ),
+]
 
 
 def history(key: Key, *, place: Place, limit: Limit = 20, api: Api) -> None:
@@ -47,6 +52,7 @@ def effective(
         str | None, typer.Option(metavar="WHEN", help="At this moment: 2030-01-31T08:00:00Z, or -10m, -2h, -1d.")
     ] = None,
     revision: Annotated[int | None, typer.Option(min=0, help="At this revision.")] = None,
+    snapshot: Annotated[str | None, typer.Option(help="At this named snapshot.")] = None,
     prefix: Prefix = "",
     api: Api,
 ) -> None:
@@ -54,11 +60,11 @@ def effective(
 
     Example: `trimtab effective --app checkout --env prod --at 2030-01-31T03:12:00Z`
     """
-    if at is not None and revision is not None:
-        fail("give --at or --revision, not both", EXIT_USAGE)
+    if [at, revision, snapshot].count(None) < 2:  # noqa: PLR2004 - all but one
+        fail("give one of --at, --revision and --snapshot", EXIT_USAGE)
     when = None if at is None else read_moment(at)
     path = f"/api/v1/effective/{app}/{environment}"
-    api.show(api.pages(path, revision=revision, at=when, prefix=prefix or None), _show_effective)
+    api.show(api.pages(path, revision=revision, at=when, snapshot=snapshot, prefix=prefix or None), _show_effective)
 
 
 def compare(

@@ -15,7 +15,8 @@ _PATH = "/api/v1/named-snapshots"
 
 Name = Annotated[str, typer.Argument(help="Its name: letters, digits, `_`, `.` and `-`.")]
 group = typer.Typer(
-    help="Named snapshots: revisions that are worth coming back to.\n\nNothing is copied: a name pins a revision.",
+    help="Named snapshots: revisions that are worth coming back to.\n\nNothing is copied: a name pins a revision. Compare with `trimtab compare shop/prod@NAME shop/prod`, go back with "
+    "`trimtab restore --to-snapshot NAME`.",
     no_args_is_help=True,
 )
 

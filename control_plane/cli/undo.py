@@ -41,6 +41,9 @@ def restore(
     environment: OneEnvironment,
     to_revision: ToRevision = None,
     to: To = None,
+    to_snapshot: Annotated[
+        str | None, typer.Option("--to-snapshot", metavar="NAME", help="As it was at this named snapshot.")
+    ] = None,
     prefix: Prefix = "",
     scope_only: Annotated[
         bool, typer.Option("--scope-only", help="Only the entries of its own scope, not all that it gets.")
@@ -52,9 +55,10 @@ def restore(
 
     Example: `trimtab restore --app checkout --env prod --to -1h --dry-run`
     """
-    if (to is None) is (to_revision is None):
-        fail("give either --to or --to-revision", EXIT_USAGE)
-    moment = {"revision": to_revision} if to is None else {"at": read_moment(to)}
+    if [to, to_revision, to_snapshot].count(None) != 2:  # noqa: PLR2004 - all but one
+        fail("give one of --to, --to-revision and --to-snapshot", EXIT_USAGE)
+    at = None if to is None else read_moment(to)
+    moment = {"revision": to_revision, "at": at, "snapshot": to_snapshot}
     what = {"mode": "scope" if scope_only else "effective", "prefix": prefix}
     document = {**moment, **what, **intent.members()}
     api.show(api.post(f"/api/v1/apps/{app}/environments/{environment}/restore", document), show_receipt)

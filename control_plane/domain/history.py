@@ -92,10 +92,11 @@ def putting(scope: Scope, key: str, wanted: PastEntry | None, current: PastEntry
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A revision or an instant; neither: now."""
+    """A revision, an instant or a named snapshot; none of them: now."""
 
     revision: int | None = None
     at: datetime | None = None
+    snapshot: str | None = None
 
 
 class Reason(StrEnum):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from control_plane.domain.limits import Limits
-from control_plane.ports import Changes, Configs, History, Registry
+from control_plane.ports import Changes, Configs, History, NamedSnapshots, Registry
 from control_plane.services.comparing import Comparing
 from control_plane.services.looking_back import LookingBack
 from control_plane.services.promoting import Promoting
@@ -32,10 +32,11 @@ class Hindsight:
         changes: Changes,
         configs: Configs,
         registry: Registry,
+        named: NamedSnapshots,
         limits: Limits,
     ) -> Self:
         """Build them over the ports. What a change is computed of is read from `deciding`: the primary, always."""
-        looking_back, judging = LookingBack(history, registry), LookingBack(deciding, registry)
+        looking_back, judging = LookingBack(history, registry, named), LookingBack(deciding, registry, named)
         return cls(
             history=history,
             looking_back=looking_back,

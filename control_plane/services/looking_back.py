@@ -6,10 +6,11 @@ from typing import Protocol, TypeVar
 
 from control_plane.domain.errors import InvalidError, NotFoundError
 from control_plane.domain.history import PastEntry, When, effective
-from control_plane.ports import History, Registry
+from control_plane.ports import History, NamedSnapshots, Registry
 from shared.domain.scope import Lineage, Scope
 from shared.wire.problem import Violation
 
+_ALL_BUT_ONE = 2
 ROUND = 1_000
 """Keys looked at in one round trip."""
 EXAMINED = 10_000
@@ -36,17 +37,20 @@ class Past:
 class LookingBack:
     """Reads the past. What stood at a revision never changes, so pages of one revision fit together."""
 
-    def __init__(self, history: History, registry: Registry) -> None:
-        self._history, self._registry = history, registry
+    def __init__(self, history: History, registry: Registry, named: NamedSnapshots) -> None:
+        self._history, self._registry, self._named = history, registry, named
 
     async def revision(self, when: When, where: str) -> int:
         """The revision that is meant, `where` being how pointers to members of the request begin (`?` or `/`).
 
         Raises:
             InvalidError: it lies in the future.
+            NotFoundError: there is no snapshot of this name.
         """
-        if when.revision is not None and when.at is not None:
-            raise InvalidError([Violation(f"{where}at", "give a revision or an instant, not both")])
+        if [when.revision, when.at, when.snapshot].count(None) < _ALL_BUT_ONE:
+            raise InvalidError([Violation(f"{where}at", "give one of revision, at and snapshot")])
+        if when.snapshot is not None:
+            return (await self._named.get(when.snapshot)).revision
         moment = await self._history.moment(when.at)
         if moment.ahead:
             raise InvalidError([Violation(f"{where}at", f"lies in the future; revision {moment.now} is the latest")])

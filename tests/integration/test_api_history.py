@@ -145,7 +145,7 @@ async def test_revisions_and_scopes_are_compared_as_well(api: Api) -> None:
     assert (item["left"]["value"], item["right"]) == (1, None)
     (item,) = (await api.get("/compare?left=global&right=env.shop.prod")).document["items"]
     assert (item["left"]["value"], item["right"]["kind"]) == (0, "mask")
-    for wrong in ("shop", "shop/", "shop/prod@x", "env.shop", "shop/prod@99", "shop/prod@2020-01-01T00:00:00"):
+    for wrong in ("shop", "shop/", "shop/prod@-x", "env.shop", "shop/prod@99", "shop/prod@2020-01-01T00:00:00"):
         assert (await api.get(f"/compare?left={wrong}&right=global")).status == 422, wrong
     assert (await api.get("/compare?left=shop/nope&right=global")).status == 404
     assert (await api.get("/compare?left=app.nope&right=global")).status == 404

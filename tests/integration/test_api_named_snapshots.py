@@ -46,7 +46,8 @@ async def test_a_name_is_taken_once_and_a_revision_must_be_there(api: Api) -> No
     assert (await api.post(PATH, {"name": "y", "revision": 4})).status == 404
     assert (await api.post(PATH, {"name": "y", "revision": 1, "at": "2030-01-01T00:00:00Z"})).status == 422
     assert (await api.post(PATH, {"name": "y", "at": "2030-01-01T00:00:00"})).status == 422
-    assert (await api.post(PATH, {"name": "a/b"})).status == 422
+    for name in ("a/b", "17", "2030-01-01", ""):
+        assert (await api.post(PATH, {"name": name})).status == 422
     assert (await api.get(f"{PATH}/a%00b")).status == 404
 
 
@@ -54,3 +55,31 @@ async def test_naming_twice_with_one_key_is_done_once(api: Api) -> None:
     key = {"Idempotency-Key": "one"}
     first = await api.post(PATH, {"name": "x"}, headers=key)
     assert (await api.post(PATH, {"name": "x"}, headers=key)).document == first.document
+
+
+async def test_a_named_snapshot_stands_for_its_revision_wherever_one_is_asked_for(api: Api) -> None:
+    await api.register("shop", "prod")
+    await api.post(PATH, {"name": "before-sale", "revision": 2})
+    compared = (await api.get("/compare?left=shop/prod@before-sale&right=shop/prod")).document
+    assert (compared["left_revision"], compared["right_revision"]) == (2, 3)
+    assert [(each["key"], each["left"]["value"], each["right"]["value"]) for each in compared["items"]] == [("a", 2, 3)]
+    was = (await api.get("/effective/shop/prod?snapshot=before-sale")).document
+    assert (was["revision"], was["items"][0]["origin"]["value"]) == (2, 2)
+    fetched = await api.post("/configs/fetch", {"app_id": "shop", "environment": "prod", "snapshot": "before-sale"})
+    assert fetched.document["configs"]["a"]["value"] == 2
+    path = "/apps/shop/environments/prod/restore"
+    tried = await api.post(path, {"snapshot": "before-sale", "dry_run": True})
+    assert (tried.status, [each["key"] for each in tried.document["operations"]]) == (200, ["a"])
+    assert (await api.post(path, {"snapshot": "before-sale"})).status == 201
+    now = (await api.get("/effective/shop/prod")).document
+    assert now["items"][0]["origin"]["value"] == 2
+    assert (await api.get("/compare?left=shop/prod@before-sale&right=shop/prod")).document["items"] == []
+
+
+async def test_a_snapshot_that_nobody_made_is_not_found(api: Api) -> None:
+    await api.register("shop", "prod")
+    assert (await api.get("/compare?left=shop/prod@nothing&right=shop/prod")).status == 404
+    assert (await api.get("/effective/shop/prod?snapshot=nothing")).status == 404
+    assert (await api.post("/apps/shop/environments/prod/restore", {"snapshot": "nothing"})).status == 404
+    assert (await api.post("/apps/shop/environments/prod/restore", {"snapshot": "x", "revision": 1})).status == 422
+    assert (await api.post("/apps/shop/environments/prod/restore", {})).status == 422

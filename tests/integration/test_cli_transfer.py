@@ -141,5 +141,10 @@ async def test_named_snapshots_are_made_listed_and_forgotten(trimtab: Cli) -> No
     listed = (await trimtab("snapshots", "list")).lines
     assert [line.split("\t")[:2] for line in listed] == [["before-sale", "4"], ["early", "1"]]
     assert (await trimtab("snapshots", "show", "early", "--json")).document["revision"] == 1
+    place = ("--app", "shop", "--env", "prod")
+    assert "+\tdb.password" in (await trimtab("compare", "shop/prod@early", "shop/prod")).output
+    assert "log.level" in (await trimtab("effective", *place, "--snapshot", "early")).output
+    await trimtab("restore", *place, "--to-snapshot", "early", "-m", "back")
+    assert (await trimtab("effective", *place)).output.count("\n") == 1
     await trimtab("snapshots", "delete", "early")
     assert "early" in (await trimtab("snapshots", "show", "early", code=1)).errors

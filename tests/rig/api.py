@@ -150,7 +150,7 @@ async def serving_api(
         audit = Audit(PostgresAuditLog(pool))
         feed, configs = Feed(changes, metrics, clock), PostgresConfigs(pool)
         await feed.load()
-        credentials = PostgresCredentials(pool)
+        credentials, named = PostgresCredentials(pool), PostgresNamedSnapshots(pool)
         operator = new_token(Role.OPERATOR)
         await credentials.ensure_operator(token_hash(operator), Attribution("test"))
         rules = Rules(PostgresRules(pool))
@@ -174,7 +174,7 @@ async def serving_api(
             searching=PostgresSearch(Reads(pool)),
             usage=Usage(MemoryReadCounters(), fleet, snapshots, clock),
             retirement=Retirement(registry, fleet, feed, MemoryNotices(), metrics),
-            named_snapshots=PostgresNamedSnapshots(pool),
+            named_snapshots=named,
             transfers=Transfers(PostgresTransfer(pool), registry, limits or Limits(), sealer),
             hindsight=Hindsight.over(
                 PostgresHistory(pool),
@@ -182,6 +182,7 @@ async def serving_api(
                 changes=changes,
                 configs=configs,
                 registry=registry,
+                named=named,
                 limits=limits or Limits(),
             ),
             feed=feed,

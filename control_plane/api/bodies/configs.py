@@ -9,7 +9,19 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from control_plane.api.bodies.context import Context
-from control_plane.api.bodies.fields import Body, Key, Labels, Name, Owner, Placed, Query, Revision, Text, Value
+from control_plane.api.bodies.fields import (
+    Body,
+    Key,
+    Labels,
+    Name,
+    Owner,
+    Placed,
+    Query,
+    Revision,
+    SnapshotName,
+    Text,
+    Value,
+)
 from control_plane.api.bodies.pages import LabelFilters, PageQuery, Param
 from control_plane.domain.change import Applied, Committed, Config, ConfigVersion, Op
 from control_plane.domain.history import When
@@ -101,13 +113,15 @@ class Fetch(Body):
     """As it was at this revision."""
     at: AwareDatetime | None = None
     """As it was at this instant."""
+    snapshot: SnapshotName | None = None
+    """As it was at the revision of this named snapshot."""
     context: Context | None = None
     """Who asks: the evaluation context for which to resolve."""
 
     @property
     def when(self) -> When:
         """The moment that is meant."""
-        return When(self.revision, self.at)
+        return When(self.revision, self.at, self.snapshot)
 
 
 @dataclass(frozen=True, slots=True)

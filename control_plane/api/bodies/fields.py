@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from control_plane.domain.limits import Limits
+from control_plane.domain.named_snapshot import SNAPSHOT_NAME_PATTERN, is_snapshot_name
 from shared.domain.scope import KEY_PATTERN, NAME_PATTERN, Scope, is_key, is_name
 from shared.wire.codec import canonical
 
@@ -105,6 +106,21 @@ Labels: TypeAlias = Annotated[
 Owner: TypeAlias = Annotated[str, AfterValidator(without_nul), Field(max_length=MAX_LABEL)]
 """Who answers for something: a team, a person, an address."""
 Revision: TypeAlias = Annotated[int, Field(ge=0, le=MAX_REVISION)]
+
+
+def _snapshot_name(text: str) -> str:
+    if not is_snapshot_name(text):
+        msg = "a name begins with a letter and has letters, digits, '_', '.' and '-', 100 characters at most"
+        raise ValueError(msg)
+    return text
+
+
+SnapshotName: TypeAlias = Annotated[
+    str,
+    AfterValidator(_snapshot_name),
+    Field(json_schema_extra={"pattern": f"^{SNAPSHOT_NAME_PATTERN}$", "examples": ["before-sale"]}),
+]
+"""What a named snapshot is called."""
 
 
 class Placed(Body):

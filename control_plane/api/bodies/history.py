@@ -8,10 +8,11 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from control_plane.api.bodies.configs import ConfigVersionView, shown
-from control_plane.api.bodies.fields import MAX_REVISION, Query, Revision
+from control_plane.api.bodies.fields import MAX_REVISION, Query, Revision, SnapshotName
 from control_plane.api.bodies.pages import PageQuery, Param
 from control_plane.domain.difference import Deed, Difference, Line, difference, readable
 from control_plane.domain.history import PastEntry, When, same_entry
+from control_plane.domain.named_snapshot import is_snapshot_name
 from control_plane.services.comparing import Pair, Side
 from shared.domain.entry import Kind
 from shared.domain.scope import Level, Scope, is_name
@@ -36,6 +37,8 @@ class EffectiveQuery(PageQuery):
     """At this revision."""
     at: AwareDatetime | None = None
     """At this instant, as in 2030-01-31T03:12:00Z."""
+    snapshot: SnapshotName | None = None
+    """At the revision of this named snapshot."""
     prefix: Param = ""
     """Whose key begins like this."""
 
@@ -69,6 +72,8 @@ def _when(text: str) -> When:
             msg = "a revision has 64 bits"
             raise ValueError(msg)
         return When(revision=int(text))
+    if is_snapshot_name(text):
+        return When(snapshot=text)
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         msg = "an instant has a time zone, as in 2030-01-31T03:12:00Z"
@@ -83,7 +88,8 @@ class CompareQuery(PageQuery):
     """What to compare.
 
     A side is `billing/prod` (all that it sees), or one scope alone: `global`, `app.billing`, `env.billing.prod`. With
-    `@17` or `@2030-01-31T03:12:00Z` after it, it is looked at as it was at that revision or instant.
+    `@17`, `@2030-01-31T03:12:00Z` or `@before-sale` after it, it is looked at as it was at that revision or instant, or
+    at the named snapshot's revision.
     """
 
     left: _Side

@@ -6,15 +6,15 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from control_plane.api.bodies.fields import Body, Key, Revision, Text
+from control_plane.api.bodies.fields import Body, Revision, SnapshotName, Text
 from control_plane.domain.named_snapshot import NamedSnapshot
 
 
 class NewNamedSnapshot(Body):
     """A revision to name: the given one, the last one at an instant, or the latest."""
 
-    name: Key
-    """Its name: letters, digits, '_', '.' and '-'."""
+    name: SnapshotName
+    """Its name: a letter first, then letters, digits, '_', '.' and '-'."""
     revision: Revision | None = None
     """Which revision."""
     at: Annotated[AwareDatetime | None, Field(examples=["2026-11-01T00:00:00Z"])] = None

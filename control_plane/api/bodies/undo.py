@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from control_plane.api.bodies.changes import MAX_VERSION
-from control_plane.api.bodies.fields import Body, Key, Name, Revision
+from control_plane.api.bodies.fields import Body, Key, Name, Revision, SnapshotName
 from control_plane.api.bodies.intent import Intent
 from control_plane.api.bodies.pages import Param
 from control_plane.domain.history import When
@@ -27,12 +27,14 @@ class Revert(Intent):
 
 
 class Restore(Intent):
-    """The moment to go back to: `revision` or `at`."""
+    """The moment to go back to: `revision`, `at` or `snapshot`."""
 
     revision: Revision | None = None
     """As it was at this revision."""
     at: AwareDatetime | None = None
     """As it was at this instant."""
+    snapshot: SnapshotName | None = None
+    """As it was at the revision of this named snapshot."""
     mode: Literal["effective", "scope"] = "effective"
     """Restore what the environment gets, or only the entries of its own scope."""
     prefix: Param = ""
@@ -48,6 +50,8 @@ class PromotionSource(Body):
     """As they were at this revision."""
     at: AwareDatetime | None = None
     """As they were at this instant."""
+    snapshot: SnapshotName | None = None
+    """As they were at the revision of this named snapshot."""
 
 
 class PromotionTarget(Body):
@@ -70,7 +74,7 @@ class Promotion(Intent):
     @property
     def when(self) -> When:
         """The moment at which the source is looked at."""
-        return When(self.from_.revision, self.from_.at)
+        return When(self.from_.revision, self.from_.at, self.from_.snapshot)
 
 
 def restore_mode(body: Restore) -> RestoreMode:

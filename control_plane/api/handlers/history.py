@@ -53,7 +53,7 @@ async def get_effective(services: Services, call: Call[None, EffectiveQuery]) ->
     query, looking_back = call.query, services.hindsight.looking_back
     (revision,), after = _position(query.cursor, 1)
     if revision is None:
-        revision = await looking_back.revision(When(query.revision, query.at), "?")
+        revision = await looking_back.revision(When(query.revision, query.at, query.snapshot), "?")
     limit = call.page_size(query.limit)
     past = await looking_back.page(
         call.app_id, call.environment, revision, prefix=query.prefix, after=after, limit=limit

@@ -7,7 +7,7 @@ from control_plane.api.bodies.pages import PageQuery, PageView
 from control_plane.api.call import Call, reply
 from control_plane.api.services import Services
 from control_plane.domain.errors import NotFoundError
-from shared.domain.scope import is_key
+from control_plane.domain.named_snapshot import is_snapshot_name
 
 
 async def create_named_snapshot(services: Services, call: Call[NewNamedSnapshot, None]) -> web.StreamResponse:
@@ -40,6 +40,6 @@ async def delete_named_snapshot(services: Services, call: Call[None, None]) -> w
 
 def _name(call: Call[None, None]) -> str:
     kind, name = "named snapshot", call.request.match_info["name"]
-    if not is_key(name):
+    if not is_snapshot_name(name):
         raise NotFoundError(kind, name)
     return name

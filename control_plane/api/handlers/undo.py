@@ -34,18 +34,18 @@ async def revert_change(services: Services, call: Call[Revert, None]) -> web.Str
 
 
 async def restore_environment(services: Services, call: Call[Restore, None]) -> web.StreamResponse:
-    """Take an environment back to what it was at a revision or an instant, by the fewest operations in its own scope.
+    """Take an environment back to what it was at a revision, an instant or a named snapshot, by the fewest operations in its own scope.
 
     `effective` restores what its agents get, whatever was changed above it since; `scope` only its own entries.
     """
     body = call.body
-    if (body.revision is None) is (body.at is None):
-        raise InvalidError([Violation("/revision", "give either a revision or an instant (at)")])
+    if body.revision is None and body.at is None and body.snapshot is None:
+        raise InvalidError([Violation("/revision", "give a revision, an instant (at) or a named snapshot")])
     compute = partial(
         services.hindsight.restoring.restore,
         call.app_id,
         call.environment,
-        When(body.revision, body.at),
+        When(body.revision, body.at, body.snapshot),
         mode=restore_mode(body),
         prefix=body.prefix,
     )
