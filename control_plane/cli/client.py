@@ -2,6 +2,7 @@
 
 import http.client
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -10,6 +11,7 @@ from shared.wire.codec import Json, MalformedJsonError, decode, encode
 PATIENCE = 10.0
 """Seconds to wait for an answer."""
 _FIRST_ERROR = 400
+_BLOCK = 256 * 1024
 _TOLD = 20
 """Conflicts that are listed."""
 
@@ -62,7 +64,22 @@ class Client:
     def _request(self, method: str, path: str, document: Json, idempotency_key: str | None = None) -> Json:
         return _result(*self._send(method, path, document, idempotency_key))
 
+    def stream(self, path: str, query: Mapping[str, str | int | None]) -> Iterator[bytes]:
+        """GET something of any length, block by block. An answer that breaks off is an error."""
+        with self._asked("GET", _with_query(path, query), None) as response:
+            if response.status >= _FIRST_ERROR:
+                _result(response.status, response.read())
+            while block := response.read(_BLOCK):
+                yield block
+
     def _send(self, method: str, path: str, document: Json, idempotency_key: str | None = None) -> tuple[int, bytes]:
+        with self._asked(method, path, document, idempotency_key) as response:
+            return response.status, response.read()
+
+    @contextmanager
+    def _asked(
+        self, method: str, path: str, document: Json, idempotency_key: str | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             msg = f"{self.url!r} is not an http:// or https:// address: set TRIMTAB_URL or give --url"
@@ -80,8 +97,7 @@ class Client:
             headers["Content-Type"] = "application/json"
         try:
             connection.request(method, parts.path.rstrip("/") + path, body, headers)
-            response = connection.getresponse()
-            return response.status, response.read()
+            yield connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             msg = f"{self.url} does not answer ({error}): is the control plane running?"
             raise ClientError(msg) from error

@@ -6,6 +6,7 @@ import typer
 
 from control_plane.cli import (
     api_keys,
+    audit,
     catalog,
     change,
     configs,
@@ -39,6 +40,7 @@ catalog.register(app, "Find and tidy up (clients of the API)")
 transfer.register(app, PANEL)
 app.add_typer(named_snapshots.group, name="snapshots", rich_help_panel=PANEL)
 app.add_typer(change.group, name="change", rich_help_panel=PANEL)
+app.add_typer(audit.group, name="audit", rich_help_panel=PANEL)
 app.add_typer(api_keys.group, name="api-keys", rich_help_panel=PANEL)
 
 
