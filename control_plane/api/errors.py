@@ -9,6 +9,7 @@ from aiohttp.http_exceptions import ContentEncodingError
 from control_plane.domain.errors import (
     ConflictError,
     ForbiddenError,
+    GuardedError,
     InvalidError,
     KeyReusedError,
     NotFoundError,
@@ -16,6 +17,7 @@ from control_plane.domain.errors import (
     TooLargeError,
     UnauthenticatedError,
     UnavailableError,
+    UnfitError,
     VersionMismatchError,
 )
 from shared.wire.codec import Json
@@ -40,6 +42,15 @@ class NotReadyError(Exception):
 
 def _invalid(error: InvalidError) -> Problem:
     return Problem(ProblemType.INVALID, "The request is not valid; see violations.", error.violations)
+
+
+def _unfit(error: UnfitError) -> Problem:
+    facts: dict[str, Json] = {
+        "schema_violations": [each.document() for each in error.unfit],
+        "schema_violations_total": error.total,
+    }
+    detail = "Effective values would not be what their schemas allow; see schema_violations."
+    return Problem(ProblemType.INVALID, detail, error.violations, extensions=facts)
 
 
 def _too_large(error: TooLargeError) -> Problem:
@@ -75,6 +86,8 @@ _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
     ),
     NotFoundError: _plain(ProblemType.NOT_FOUND),
     KeyReusedError: lambda error: Problem(ProblemType.KEY_REUSED, error.detail, extensions=dict(error.facts)),
+    GuardedError: lambda error: Problem(ProblemType.GUARDED, error.detail, extensions=dict(error.facts)),
+    UnfitError: _unfit,
     ConflictError: _conflict,
     VersionMismatchError: _version,
     TooLargeError: _too_large,

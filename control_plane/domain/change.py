@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID, uuid4
 
 from control_plane.domain.attribution import Attribution, Source
+from control_plane.domain.guards import Hit, Mode
 from shared.domain.entry import Kind
 from shared.domain.scope import Scope
 from shared.wire.messages import ChangeMessage
@@ -30,7 +31,8 @@ class Operation:
     """One operation of a draft. `value` is canonical JSON, empty unless `op` is put.
 
     `expected_version` is what the caller read (0: there must be no live entry; None: whatever is there).
-    `sensitive`, `description`, `owner` and `labels` None keep what the entry has.
+    `sensitive`, `description`, `owner` and `labels` None keep what the entry has. `type_change` and `key_reuse` are the
+    guards that the commit itself looks after.
     """
 
     op: Op
@@ -42,6 +44,8 @@ class Operation:
     expected_version: int | None = None
     owner: str | None = None
     labels: Mapping[str, str] | None = None
+    type_change: Mode = Mode.OFF
+    key_reuse: Mode = Mode.OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Draft:
 
     `base_revision`: refuse if a key of the change moved since. `idempotency_key` with `request_hash`: a second
     commit of the same request returns the first one's result. `rules_revision`: refuse if policies or schemas are no
-    longer what the draft was checked against. `edition` is given for a change that is stored already: it is committed
+    longer what the draft was checked against, `checked_revision`: if an entry of one of its keys is newer. `edition` is given for a change that is stored already: it is committed
     only if it is still open, and unedited since. `author` is who wrote it, where that is not who commits it. `whole`: it
     comes of a whole document, so it may have more operations than people give one by one.
     """
@@ -78,6 +82,7 @@ class Draft:
     forced: Forced | None = None
     rules_revision: int | None = None
     whole: bool = False
+    checked_revision: int | None = None
 
     @property
     def written_by(self) -> str:
@@ -110,6 +115,7 @@ class Committed:
     messages: tuple[ChangeMessage, ...]
     dry_run: bool = False
     replayed: bool = False
+    hits: tuple[Hit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,13 @@
 TrimtabError
 ├── NotFoundError             (kind, name)
 ├── InvalidError              (violations)
+│   └── UnfitError            (unfit) effective values that their schemas do not allow
 ├── TooLargeError             (limit, allowed, unit)
 ├── ConflictError             (detail, facts)
 │   ├── KeyReusedError        an Idempotency-Key that was used for another request
-│   └── RulesMovedError       policies or schemas changed since the draft was checked
+│   ├── RulesMovedError       policies or schemas changed since the draft was checked
+│   ├── ValuesMovedError      values changed since the draft was checked against them
+│   └── GuardedError          (hits) guards refuse it unless it is forced
 ├── VersionMismatchError      (expected, current)
 ├── PreconditionRequiredError If-Match is missing
 ├── UnauthenticatedError
@@ -18,8 +21,14 @@ TrimtabError
 
 from collections.abc import Mapping, Sequence
 
+from control_plane.domain.guards import Hit
+from control_plane.domain.unfit import Unfit
 from shared.wire.codec import Json
 from shared.wire.problem import Violation
+
+
+MAX_TOLD = 100
+"""How many things of one kind an error tells; it gives their number as well."""
 
 
 class TrimtabError(Exception):
@@ -40,6 +49,14 @@ class InvalidError(TrimtabError):
     def __init__(self, violations: Sequence[Violation]) -> None:
         super().__init__("; ".join(f"{each.pointer or '/'}: {each.detail}" for each in violations))
         self.violations = tuple(violations)
+
+
+class UnfitError(InvalidError):
+    """Effective values would not be what their schemas allow. At most `MAX_TOLD` of them are told."""
+
+    def __init__(self, unfit: Sequence[Unfit], total: int) -> None:
+        self.unfit, self.total = tuple(unfit[:MAX_TOLD]), total
+        super().__init__([Violation(each.operation, str(each)) for each in self.unfit])
 
 
 class TooLargeError(TrimtabError):
@@ -65,6 +82,20 @@ class KeyReusedError(ConflictError):
 
 class RulesMovedError(ConflictError):
     """Policies or schemas are no longer those that a draft was checked against: check it again."""
+
+
+class ValuesMovedError(ConflictError):
+    """Values that a draft was checked against are no longer those: check it again."""
+
+
+class GuardedError(ConflictError):
+    """Guards refuse the change; with force it would pass. At most `MAX_TOLD` of them are told."""
+
+    def __init__(self, hits: Sequence[Hit]) -> None:
+        names = ", ".join(sorted({each.guard for each in hits}))
+        told = [each.document() for each in hits[:MAX_TOLD]]
+        super().__init__(f"Guards refuse this: {names}.", guards=told, guards_total=len(hits))
+        self.hits = tuple(hits)
 
 
 class VersionMismatchError(TrimtabError):

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from control_plane.domain.change import Committed, Draft, Op, Operation
 from control_plane.domain.errors import InvalidError
-from control_plane.postgres.errors import refusal
+from control_plane.domain.guards import Mode
+from control_plane.postgres.errors import guard_hit, refusal
 from control_plane.postgres.rows import REMOVING, applied, attribution, entry, scope
 from shared.domain.entry import Kind, value_digest
 from shared.wire.codec import Json, decode, encode, fragment
@@ -39,7 +40,8 @@ def write_draft(draft: Draft) -> WrittenDraft:
     """
     if violations := [*_nul_characters(draft), *_repetitions(draft)]:
         raise InvalidError(violations)
-    marks: set[Hashable] = {(each.scope, each.key) for each in draft.operations}
+    # The same key in another scope counts too: what one sees there, and is checked against, is what the other writes.
+    marks: set[Hashable] = {each.key for each in draft.operations}
     marks.add(draft.id)
     if draft.idempotency_key is not None:
         marks.add((draft.by.principal, draft.idempotency_key))
@@ -72,6 +74,7 @@ def _document(draft: Draft) -> bytes:
             "reverts": draft.reverts,
             "forced": draft.forced and {"reason": draft.forced.reason, "guards": list(draft.forced.guards)},
             "rules_revision": draft.rules_revision,
+            "checked_revision": draft.checked_revision,
             "idempotency_key": None if draft.dry_run else draft.idempotency_key,
             "request_hash": draft.request_hash.hex(),
             "operations": [_operation_document(each) for each in draft.operations],
@@ -92,7 +95,13 @@ def _operation_document(operation: Operation) -> Json:
         "owner": operation.owner,
         "labels": None if operation.labels is None else dict(operation.labels),
         "expected_version": operation.expected_version,
+        "type_guard": _watching(operation.type_change),
+        "reuse_guard": _watching(operation.key_reuse),
     }
+
+
+def _watching(mode: Mode) -> str | None:
+    return None if mode is Mode.OFF else mode
 
 
 def _nul_characters(draft: Draft) -> Iterator[Violation]:
@@ -155,6 +164,7 @@ def committed(draft: Draft, outcome: str) -> Committed:
         messages=() if replayed else tuple(_messages(draft, result, committed_at)),
         dry_run=draft.dry_run,
         replayed=replayed,
+        hits=tuple(map(guard_hit, result.get("hits", ()))),
     )
 
 

@@ -8,14 +8,17 @@ import asyncpg
 
 from control_plane.domain.errors import (
     ConflictError,
+    GuardedError,
     InvalidError,
     KeyReusedError,
     NotFoundError,
     RulesMovedError,
     TrimtabError,
     UnavailableError,
+    ValuesMovedError,
     VersionMismatchError,
 )
+from control_plane.domain.guards import Guard, Hit, Mode
 from shared.domain.scope import Scope
 from shared.wire.codec import Json
 from shared.wire.problem import Violation
@@ -110,6 +113,26 @@ def _hint(reason: str, facts: Json) -> dict[str, Json]:
     return {"hint": _WAYS_OUT[reason].format(app=path, own=own)}
 
 
+def guard_hit(found: Json) -> Hit:
+    """A guard that an operation hit, from what `trimtab_hits_of` found."""
+    guard = Guard(found["guard"])
+    if guard is Guard.KEY_REUSE:
+        detail = "The key is that of a config that was deleted with another value."
+    elif "before" in found:
+        detail = f"The value is of the type {found['after']}; what is seen here now is of the type {found['before']}."
+    else:
+        detail = "The value is of another type than what is seen here now."
+    return Hit(
+        guard,
+        Mode(found["mode"]),
+        detail,
+        found["app_id"] or None,
+        found["environment"] or None,
+        found["key"],
+        f"/operations/{found['position']}/value" if guard is Guard.TYPE_CHANGE else f"/operations/{found['position']}/key",
+    )
+
+
 def _invalid(facts: Json) -> TrimtabError:
     return InvalidError([Violation(each["pointer"], each["detail"]) for each in facts["violations"]])
 
@@ -120,6 +143,8 @@ _OURS: dict[str, Callable[[Json], TrimtabError]] = {
     "TT410": lambda facts: KeyReusedError(f"Idempotency-Key {facts['key']!r} was used for another request."),
     "TT412": lambda facts: VersionMismatchError(facts["expected"], facts["current"]),
     "TT422": _invalid,
+    "TT423": lambda facts: GuardedError([each for each in map(guard_hit, facts["hits"]) if each.refuses]),
+    "TT426": lambda _facts: ValuesMovedError("Values that the change was checked against were changed meanwhile."),
     "TT425": lambda _facts: RulesMovedError("Policies or schemas were changed while the change was checked."),
 }
 """What `trimtab_refusal` and `trimtab_apply` return as `state`, each with its `detail`."""

@@ -57,6 +57,12 @@ class ProblemType(Enum):
         "This Idempotency-Key was used for another request",
         "Use a new key for a new request.",
     )
+    GUARDED = (
+        "guarded",
+        409,
+        "Guards refuse this change",
+        'Look at `guards`: each says what to do. To let the change pass nevertheless, send `"force": {"reason": "…"}`.',
+    )
     VERSION_MISMATCH = (
         "version-mismatch",
         412,

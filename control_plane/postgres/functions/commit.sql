@@ -51,7 +51,9 @@ create type trimtab_step as (
     owner text,
     labels jsonb,
     deleted boolean,
-    difference bigint
+    difference bigint,
+    hits jsonb,
+    guarded boolean
 );
 
 -- A draft that is carried out: the number it has in its wave, and what it became.
@@ -105,6 +107,47 @@ language sql immutable parallel safe as $$
         and coalesce(step.old_revision <= base_revision, true)
         and case step.op
             when 'delete' then step.old_live when 'unmask' then step.old_live and step.old_kind = 'mask' else true end
+$$;
+
+-- The guards that a put is up against, as [{"guard": …, "mode": …, …}]; null if there is none. `seen` is what the scope
+-- sees for the key now; `used` is whether the key is one of a config that was deleted, with another value than this.
+create function trimtab_hits(
+    value jsonb, type_guard text, seen jsonb, reuse_guard text, used boolean, secret boolean
+) returns jsonb language sql immutable parallel safe as $$
+    select nullif(
+        case when jsonb_typeof(seen) <> jsonb_typeof(value) and 'null' not in (jsonb_typeof(seen), jsonb_typeof(value))
+            then jsonb_build_array(jsonb_build_object('guard', 'type_change', 'mode', type_guard) || case
+                when secret then '{}'
+                else jsonb_build_object('before', jsonb_typeof(seen), 'after', jsonb_typeof(value)) end)
+            else '[]'
+        end
+        || case when used then jsonb_build_array(jsonb_build_object('guard', 'key_reuse', 'mode', reuse_guard))
+            else '[]' end,
+        '[]')
+$$;
+
+-- The guards that steps have hit, each with its operation's place.
+create function trimtab_hits_of(steps trimtab_step[]) returns jsonb language sql stable parallel safe as $$
+    select coalesce(jsonb_agg(hit || jsonb_build_object(
+        'position', step.position, 'app_id', step.app_id, 'environment', step.environment, 'key', step.key
+    ) order by step.position), '[]')
+    from unnest(steps) as step, jsonb_array_elements(step.hits) as hit
+$$;
+
+-- Why a draft was forced, with the guards that would have refused it; null if none would have.
+create function trimtab_forced(forced jsonb, hits jsonb) returns jsonb language sql immutable parallel safe as $$
+    select case when count(*) > 0 then forced || jsonb_build_object('guards', jsonb_agg(guard order by guard)) end
+    from (
+        select jsonb_array_elements_text(forced -> 'guards')
+        union select hit ->> 'guard' from jsonb_array_elements(hits) as hit where hit ->> 'mode' = 'refuse'
+    ) as each(guard)
+$$;
+
+-- Whether an entry of one of the steps' keys, in whatever scope, is newer than what a draft was checked against.
+create function trimtab_stale(steps trimtab_step[], checked_revision bigint) returns boolean language sql stable as $$
+    select exists (
+        select from unnest(steps) as step join configs on configs.key = step.key
+        where configs.revision > checked_revision)
 $$;
 
 -- Why a draft cannot be carried out, as {"state": …, "detail": …} for `control_plane/postgres/errors.py`.
@@ -163,11 +206,15 @@ begin
         'detail', case step.op
             when 'unmask' then 'is not masked in ' else 'does not exist in '
         end || trimtab_scope(step.app_id, step.environment)
-    ) order by step.position) into strict problem
+    ) order by step.position) into problem
     from unnest(steps) as step
     where (step.op = 'delete' and not step.old_live)
         or (step.op = 'unmask' and not (step.old_live and step.old_kind = 'mask'));
-    return jsonb_build_object('state', 'TT422', 'detail', jsonb_build_object('violations', problem));
+    if problem is not null then
+        return jsonb_build_object('state', 'TT422', 'detail', jsonb_build_object('violations', problem));
+    end if;
+
+    return jsonb_build_object('state', 'TT423', 'detail', jsonb_build_object('hits', trimtab_hits_of(steps)));
 end
 $$;
 
@@ -214,13 +261,15 @@ language sql stable as $$
         coalesce(o.description, c.description, ''), coalesce(o.owner, c.owner, ''),
         coalesce(o.labels, c.labels, '{}'), n.deleted,
         case when n.old_live then trimtab_entry_digest(c.key, c.kind, c.version, c.value_digest) else 0 end
-        # case when n.deleted then 0 else trimtab_entry_digest(o.key, n.kind, n.version, n.value_digest) end
+        # case when n.deleted then 0 else trimtab_entry_digest(o.key, n.kind, n.version, n.value_digest) end,
+        g.hits, coalesce(g.hits @> '[{"mode": "refuse"}]', false)
     from rows from (jsonb_to_recordset(operations) as (
         op text, app_id text, environment text, key text, value jsonb, value_digest bigint,
-        sensitive boolean, description text, owner text, labels jsonb, expected_version bigint
+        sensitive boolean, description text, owner text, labels jsonb, expected_version bigint,
+        type_guard text, reuse_guard text
     )) with ordinality as o(
         op, app_id, environment, key, value, value_digest, sensitive, description, owner, labels, expected_version,
-        position
+        type_guard, reuse_guard, position
     )
     left join lateral (
         select e.app_id, e.archived_at is not null or a.archived_at is not null as archived
@@ -249,28 +298,56 @@ language sql stable as $$
                 as value_digest,
             o.op in ('delete', 'unmask') as deleted
     ) as n
+    -- What a put without an entry of its own would hide: looked for only where that matters.
+    left join lateral (
+        select * from (
+            (select u.kind, u.value, u.sensitive from configs as u
+             where u.app_id = o.app_id and u.environment = '' and u.key = o.key and not u.deleted and o.environment <> ''
+             limit 1)
+            union all
+            (select u.kind, u.value, u.sensitive from configs as u
+             where u.app_id = '' and u.environment = '' and u.key = o.key and not u.deleted and o.app_id <> '' limit 1)
+        ) as above
+        where o.type_guard is not null and o.op = 'put' and not n.old_live
+        limit 1
+    ) as i on true
+    left join lateral (
+        select trimtab_hits(
+            coalesce(o.value, 'null'),
+            o.type_guard,
+            case when o.type_guard is null then null
+                when n.old_live then case when c.kind = 'value' then c.value end
+                when i.kind = 'value' then i.value end,
+            o.reuse_guard,
+            o.reuse_guard is not null and coalesce(c.deleted, false) and c.kind = 'value' and not exists (
+                select from config_versions as v
+                where v.config_id = c.id and v.version = c.version - 1 and v.value = coalesce(o.value, 'null')),
+            coalesce(o.sensitive, false) or coalesce(case when n.old_live then c.sensitive else i.sensitive end, false)
+        ) as hits
+        where o.op = 'put' and (o.type_guard is not null or o.reuse_guard is not null)
+    ) as g on true
 $$;
 
 -- The drafts of a wave, each with its steps, what they are called in the answer and in the audit, and the result that
 -- its Idempotency-Key has already. (Functions in SQL become part of the statement that calls them, and of its plan.)
 create function trimtab_read(wave jsonb) returns table (
     draft integer, id uuid, edition integer, author text, message text, who jsonb, base_revision bigint,
-    labels jsonb, reverts bigint, forced jsonb, rules_revision bigint,
+    labels jsonb, reverts bigint, forced jsonb, rules_revision bigint, checked_revision bigint,
     idempotency_key text, request_hash text, known_hash text, known_result jsonb,
-    steps trimtab_step[], possible boolean, applied jsonb, audited jsonb
+    steps trimtab_step[], possible boolean, hit boolean, applied jsonb, audited jsonb
 ) language sql stable as $$
     select
         d.number::integer, d.id, d.edition, d.author, d.message, d.who, d.base_revision,
-        d.labels, d.reverts, d.forced, d.rules_revision,
+        d.labels, d.reverts, d.forced, d.rules_revision, d.checked_revision,
         d.idempotency_key, d.request_hash, known.request_hash, known.result,
-        done.steps, done.possible, done.applied, done.audited
+        done.steps, done.possible, done.hit, done.applied, done.audited
     from rows from (jsonb_to_recordset(wave) as (
         id uuid, edition integer, author text, message text, who jsonb, base_revision bigint,
-        labels jsonb, reverts bigint, forced jsonb, rules_revision bigint,
+        labels jsonb, reverts bigint, forced jsonb, rules_revision bigint, checked_revision bigint,
         idempotency_key text, request_hash text, operations jsonb
     )) with ordinality as d(
         id, edition, author, message, who, base_revision, labels, reverts, forced, rules_revision,
-        idempotency_key, request_hash, operations, number
+        checked_revision, idempotency_key, request_hash, operations, number
     )
     left join lateral (
         select * from idempotency_keys as k where k.author = d.who ->> 'principal' and k.key = d.idempotency_key limit 1
@@ -278,7 +355,8 @@ create function trimtab_read(wave jsonb) returns table (
     cross join lateral (
         select
             array_agg(step) as steps,
-            bool_and(trimtab_possible(step, d.base_revision)) as possible,
+            bool_and(trimtab_possible(step, d.base_revision) and (d.forced is not null or not step.guarded)) as possible,
+            bool_or(step.hits is not null) as hit,
             jsonb_agg(jsonb_build_array(
                 step.op, step.id, step.app_id, step.environment, step.key, step.version,
                 step.sensitive
@@ -365,6 +443,8 @@ declare
     place change_scopes;
     places jsonb;
     entry audit_logs;
+    hits jsonb;
+    forced jsonb;
 begin
     for draft in select * from trimtab_read(wave) loop
         if draft.known_hash = draft.request_hash then
@@ -374,6 +454,8 @@ begin
                 'state', 'TT410', 'detail', jsonb_build_object('key', draft.idempotency_key));
         elsif draft.rules_revision <> head.rules_revision then
             outcomes[draft.draft] := jsonb_build_object('state', 'TT425', 'detail', '{}'::jsonb);
+        elsif draft.checked_revision is not null and trimtab_stale(draft.steps, draft.checked_revision) then
+            outcomes[draft.draft] := jsonb_build_object('state', 'TT426', 'detail', '{}'::jsonb);
         elsif draft.edition is not null and not trimtab_ripe(draft.id, draft.edition) then
             outcomes[draft.draft] := jsonb_build_object(
                 'state', 'TT409', 'detail', jsonb_build_object('reason', 'state', 'id', draft.id));
@@ -395,8 +477,11 @@ begin
                 places := places || jsonb_build_array(
                     jsonb_build_array(place.app_id, place.environment, place.previous, place.digest));
             end loop;
+            hits := case when draft.hit then trimtab_hits_of(draft.steps) else '[]' end;
+            forced := case when draft.forced is not null then trimtab_forced(draft.forced, hits) end;
             outcomes[draft.draft] := jsonb_build_object(
                 'id', draft.id,
+                'hits', hits,
                 'revision', head.revision,
                 'committed_at', trimtab_instant(head.committed_at),
                 'applied', draft.applied,
@@ -406,7 +491,7 @@ begin
                 head, head.committed_at, draft.who, 'change.committed', 'change:' || draft.id, 'done', head.revision,
                 jsonb_build_object('message', draft.message, 'operations', draft.audited) || jsonb_strip_nulls(
                     jsonb_build_object('author', nullif(draft.author, draft.who ->> 'principal'),
-                        'labels', nullif(draft.labels, '{}'), 'reverts', draft.reverts, 'forced', draft.forced)));
+                        'labels', nullif(draft.labels, '{}'), 'reverts', draft.reverts, 'forced', forced)));
             head.audit_seq := entry.seq;
             head.audit_hash := entry.hash;
             audited := audited || entry;
@@ -414,7 +499,7 @@ begin
             changed[draft.draft] := row(
                 draft.draft, head.revision, head.committed_at, draft.id, draft.author,
                 nullif(draft.who ->> 'principal', draft.author), draft.message, draft.who ->> 'source',
-                draft.who ->> 'address', draft.who ->> 'request_id', draft.labels, draft.reverts, draft.forced
+                draft.who ->> 'address', draft.who ->> 'request_id', draft.labels, draft.reverts, forced
             )::trimtab_change;
             if draft.idempotency_key is not null then
                 insert into idempotency_keys (author, key, request_hash, result, created_at)
