@@ -45,6 +45,7 @@ from control_plane.redis_cache.probe import RedisProbe
 from control_plane.redis_cache.read_counters import RedisReadCounters
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
+from control_plane.services.checks import Checks
 from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
@@ -112,11 +113,18 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
         await feed.load()
         snapshots = Snapshots(configs, feed, lossy.cache, metrics, clock)
         await snapshots.warm(await registry.environments(settings.warm_limit))
-        rules = Rules(PostgresRules(pool))
+        book = PostgresRules(pool)
+        rules = Rules(book)
         fleet = Fleet(lossy.presence, changes, clock)
         services = Services(
             publishing=Publishing(
-                changes, rules=rules, feed=feed, notices=lossy.notices, metrics=metrics, limits=settings.limits
+                changes,
+                rules=rules,
+                checks=Checks(book),
+                feed=feed,
+                notices=lossy.notices,
+                metrics=metrics,
+                limits=settings.limits,
             ),
             rules=rules,
             changes=changes,

@@ -11,11 +11,13 @@ from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.audit import Anchor, AuditFilter, AuditRecord, Link
 from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed, Config, ConfigVersion, Deleted, Draft
+from control_plane.domain.effects import Standing
 from control_plane.domain.history import PastEntry
 from control_plane.domain.named_snapshot import NamedSnapshot
 from control_plane.domain.principal import Principal
 from control_plane.domain.rules import RuleSet
 from control_plane.domain.search import Found, Search
+from control_plane.domain.sizes import Size
 from control_plane.domain.transfer import Exported, State
 from shared.domain.scope import Revisions, Scope
 from shared.wire.codec import Json
@@ -101,11 +103,31 @@ class Changes(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """The live entries of some keys in all scopes, secrets included, and the revision at which they are that."""
+
+    revision: int
+    entries: Standing
+
+
 class RuleBook(Protocol):
-    """What changes are checked against."""
+    """What changes are checked against: the rules, and what stands already. Read from where it is written."""
 
     async def rules(self) -> RuleSet:
         """Schemas, policies and environments, read in one instant."""
+        ...
+
+    async def stand(self, keys: Sequence[str], apps: Sequence[str] | None) -> Stand:
+        """What stands for these keys, globally and in these applications (None: in all)."""
+        ...
+
+    async def stand_like(self, pattern: str, app_id: str | None) -> Stand:
+        """What stands for the keys of a pattern with `*`, globally and in one application (None: in all)."""
+        ...
+
+    async def sizes(self, apps: Sequence[str] | None) -> dict[tuple[str, str], Size]:
+        """How large the effective snapshots of these applications' environments are (None: of all)."""
         ...
 
 

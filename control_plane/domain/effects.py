@@ -69,24 +69,6 @@ class Effects:
     idle: tuple[Idle, ...]
 
 
-def effects(
-    operations: Sequence[Operation], standing: Standing, environments: Sequence[Pair], versions: Versions | None = None
-) -> Effects:
-    """Compute what the operations do, all of them together."""
-    by_key: dict[str, list[tuple[int, Operation]]] = defaultdict(list)
-    for index, operation in enumerate(operations):
-        by_key[operation.key].append((index, operation))
-    known = Reached(environments)
-    differences: list[Difference] = []
-    idle: list[Idle] = []
-    for key, touching in by_key.items():
-        of_key = _OfKey(key, touching, standing.get(key, {}), versions or {})
-        differences += of_key.differences(known)
-        idle += of_key.idle(known)
-    differences.sort(key=lambda each: each[:3])
-    return Effects(tuple(differences), tuple(sorted(idle, key=lambda each: each.index)))
-
-
 class Reached:
     """Which environments see a scope."""
 
@@ -109,6 +91,23 @@ class Reached:
         if Scope() in wanted:
             return self._all
         return sorted({pair for scope in wanted for pair in self.by(scope)})
+
+
+def effects(
+    operations: Sequence[Operation], standing: Standing, known: Reached, versions: Versions | None = None
+) -> Effects:
+    """Compute what the operations do, all of them together."""
+    by_key: dict[str, list[tuple[int, Operation]]] = defaultdict(list)
+    for index, operation in enumerate(operations):
+        by_key[operation.key].append((index, operation))
+    differences: list[Difference] = []
+    idle: list[Idle] = []
+    for key, touching in by_key.items():
+        of_key = _OfKey(key, touching, standing.get(key, {}), versions or {})
+        differences += of_key.differences(known)
+        idle += of_key.idle(known)
+    differences.sort(key=lambda each: each[:3])
+    return Effects(tuple(differences), tuple(sorted(idle, key=lambda each: each.index)))
 
 
 class _OfKey:

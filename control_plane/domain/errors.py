@@ -26,7 +26,6 @@ from control_plane.domain.unfit import Unfit
 from shared.wire.codec import Json
 from shared.wire.problem import Violation
 
-
 MAX_TOLD = 100
 """How many things of one kind an error tells; it gives their number as well."""
 

@@ -131,7 +131,9 @@ def setting_violations(pointer: str, settings: Mapping[str, Json]) -> Iterator[V
             if number == "mode":
                 continue
             if number not in known:
-                yield Violation(f"{here}/{number}", f"there is no such setting; there are {', '.join(('mode', *known))}")
+                yield Violation(
+                    f"{here}/{number}", f"there is no such setting; there are {', '.join(('mode', *known))}"
+                )
             elif isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
                 yield Violation(f"{here}/{number}", "a number from 0")
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from control_plane.domain.policy import Policy
 from control_plane.domain.schema import Schema
 
 
@@ -15,3 +16,4 @@ class RuleSet:
     revision: int = 0
     schemas: tuple[Schema, ...] = ()
     environments: tuple[tuple[str, str], ...] = ()
+    policies: tuple[Policy, ...] = ()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
+from typing import Self
 from uuid import UUID
 
 import jsonschema_rs
@@ -64,17 +65,22 @@ class Schema:
 class Checker:
     """A compiled schema."""
 
-    def __init__(self, app_id: str | None, pattern: str, document: bytes) -> None:
+    def __init__(self, app_id: str | None, pattern: str, document: bytes, schema: UUID | None = None) -> None:
         """Compile a schema.
 
         Raises:
             InvalidError: it is no JSON Schema, or asks for more than is allowed; violations point into it.
         """
-        self.app_id, self.pattern = app_id, pattern
+        self.app_id, self.pattern, self.schema = app_id, pattern, schema
         self._keys = re.compile("[A-Za-z0-9_.-]*".join(map(re.escape, pattern.split("*"))))
-        schema = decode(document)
-        self._shape = _require_shape(document, schema)
-        self._validator = _compiled(schema, self._shape)
+        parsed = decode(document)
+        self._shape = _require_shape(document, parsed)
+        self._validator = _compiled(parsed, self._shape)
+
+    @classmethod
+    def of(cls, schema: Schema) -> Self:
+        """The checker of a schema that is kept."""
+        return cls(schema.app_id, schema.pattern, schema.document, schema.id)
 
     @cached_property
     def is_exact(self) -> bool:

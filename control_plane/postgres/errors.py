@@ -129,7 +129,9 @@ def guard_hit(found: Json) -> Hit:
         found["app_id"] or None,
         found["environment"] or None,
         found["key"],
-        f"/operations/{found['position']}/value" if guard is Guard.TYPE_CHANGE else f"/operations/{found['position']}/key",
+        f"/operations/{found['position']}/value"
+        if guard is Guard.TYPE_CHANGE
+        else f"/operations/{found['position']}/key",
     )
 
 

@@ -1,5 +1,6 @@
 """Everything that changes are checked against, read at once (port `RuleBook`)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -7,11 +8,19 @@ import asyncpg
 
 from control_plane.domain.rules import RuleSet
 from control_plane.domain.schema import Schema
+from control_plane.domain.sizes import Size
+from control_plane.ports import Stand
 from control_plane.postgres.pool import fetch
 from control_plane.postgres.queries import sql
+from control_plane.postgres.rows import entry, scope, stored_value
+from shared.domain.entry import Entry
+from shared.domain.scope import Scope
 from shared.wire.codec import Json, canonical, decode
 
 _RULES = sql("rules")
+_STAND = sql("stand")
+_STAND_LIKE = sql("stand_like")
+_SIZES = sql("sizes")
 
 
 class PostgresRules:
@@ -28,6 +37,34 @@ class PostgresRules:
             schemas=tuple(map(schema, decode(row["schemas"]))),
             environments=tuple((app_id, environment) for app_id, environment in decode(row["environments"])),
         )
+
+    async def stand(self, keys: Sequence[str], apps: Sequence[str] | None) -> Stand:
+        """What stands for these keys, globally and in these applications (None: in all)."""
+        return _stand(await fetch(self._pool, _STAND, keys, apps))
+
+    async def stand_like(self, pattern: str, app_id: str | None) -> Stand:
+        """What stands for the keys of a pattern with `*`, globally and in one application (None: in all)."""
+        like = pattern.replace("_", r"\_").replace("*", "%")
+        return _stand(await fetch(self._pool, _STAND_LIKE, like, app_id))
+
+    async def sizes(self, apps: Sequence[str] | None) -> dict[tuple[str, str], Size]:
+        """How large the effective snapshots of these applications' environments are (None: of all)."""
+        rows = await fetch(self._pool, _SIZES, apps)
+        return {(row["app_id"], row["environment"]): Size(row["keys"], row["bytes"]) for row in rows}
+
+
+def _stand(rows: Sequence[asyncpg.Record]) -> Stand:
+    entries: dict[str, dict[Scope, Entry]] = {}
+    for row in rows:
+        if row["key"] is not None:  # the one row of an installation in which nothing stands for the keys
+            entries.setdefault(row["key"], {}).update([_standing(row)])
+    return Stand(rows[0]["head"], entries)
+
+
+def _standing(row: asyncpg.Record) -> tuple[Scope, Entry]:
+    value, version, revision = stored_value(row["value"]), row["version"], row["revision"]
+    found = entry(row["key"], row["kind"], value, version, revision, sensitive=row["sensitive"])
+    return scope(row["app_id"], row["environment"]), found
 
 
 def schema(document: Json) -> Schema:

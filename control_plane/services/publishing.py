@@ -5,20 +5,30 @@ operations by index (`/operations/3/value`).
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
-from control_plane.domain.change import Committed, Draft, Op, Operation
-from control_plane.domain.errors import InvalidError, RulesMovedError, TooLargeError
+from control_plane.domain.change import Committed, Draft, Forced, Op, Operation
+from control_plane.domain.errors import (
+    GuardedError,
+    InvalidError,
+    RulesMovedError,
+    TooLargeError,
+    UnfitError,
+    ValuesMovedError,
+)
 from control_plane.domain.limits import Limits
 from control_plane.metrics import Metrics
 from control_plane.ports import Changes, Notices
+from control_plane.services.checks import Checks, watched
 from control_plane.services.feed import Feed
-from control_plane.services.rules import Rules
+from control_plane.services.rules import Rules, Ruling
 from shared.domain.scope import KEY_PATTERN, Scope, is_key
 from shared.wire.codec import Json, decode
 from shared.wire.problem import Violation
 
 _MAX_REVISION = 2**63 - 1
+_NO_RULES = -1
 _ATTEMPTS = 5
 """How often a draft is checked again because the rules, or what they are about, moved meanwhile."""
 
@@ -27,10 +37,19 @@ class Publishing:
     """Commits drafts. Messages are offered to the feed and the bell is rung only after a commit."""
 
     def __init__(
-        self, changes: Changes, *, rules: Rules, feed: Feed, notices: Notices, metrics: Metrics, limits: Limits
+        self,
+        changes: Changes,
+        *,
+        rules: Rules,
+        checks: Checks,
+        feed: Feed,
+        notices: Notices,
+        metrics: Metrics,
+        limits: Limits,
     ) -> None:
         self._changes = changes
         self._rules = rules
+        self._checks = checks
         self._feed = feed
         self._notices = notices
         self._metrics = metrics
@@ -42,11 +61,10 @@ class Publishing:
         Raises:
             TooLargeError: a value is larger than the limit.
             InvalidError: a rule is violated; every violation is told.
+            GuardedError: guards refuse it, and it is not forced.
             TrimtabError: whatever `Changes.commit` raises.
         """
-        _require_small_values(draft.operations, self._limits)
-        if violations := [*_draft_violations(draft, self._limits), *_violations(draft.operations, self._limits)]:
-            raise InvalidError(violations)
+        require_valid(draft, self._limits)
         committed = await self._commit(draft)
         if not (committed.replayed or committed.dry_run):
             self._metrics.commits.inc()
@@ -55,14 +73,60 @@ class Publishing:
         return committed
 
     async def _commit(self, draft: Draft) -> Committed:
-        """Commit against the rules as they are, whoever changes them meanwhile."""
+        """Commit against the rules as they are, whoever changes them, or what they are about, meanwhile."""
         ruling = await self._rules.current()
         for _ in range(_ATTEMPTS - 1):
             try:
-                return await self._changes.commit(replace(draft, rules_revision=ruling.revision))
+                return await self._commit_under(ruling, draft)
             except RulesMovedError:
                 ruling = await self._rules.refresh()
-        return await self._changes.commit(replace(draft, rules_revision=ruling.revision))
+            except ValuesMovedError:
+                continue
+        return await self._commit_under(ruling, draft)
+
+    async def _commit_under(self, ruling: Ruling, draft: Draft) -> Committed:
+        try:
+            vetted = await self._checks.vet(draft, ruling)
+        except (UnfitError, GuardedError) as refusal:
+            return await self._refused(ruling, draft, refusal)
+        return await self._changes.commit(vetted)
+
+    async def _refused(self, ruling: Ruling, draft: Draft, refusal: UnfitError | GuardedError) -> Committed:
+        """Answer a draft that is refused before it came to the commit: maybe it is there already, or the rules moved.
+
+        The commit knows what the draft's Idempotency-Key led to before; rules that never were let it do nothing else.
+        Of guards, it tells those that it looks after itself, so that one answer names them all.
+        """
+        if draft.idempotency_key is not None and not draft.dry_run:
+            with suppress(RulesMovedError):
+                return await self._changes.commit(replace(draft, rules_revision=_NO_RULES))
+        if isinstance(refusal, GuardedError):
+            tried = await self._changes.commit(rehearsal(draft, ruling))
+            raise GuardedError([*refusal.hits, *(each for each in tried.hits if each.refuses)]) from refusal
+        raise refusal
+
+
+def rehearsal(draft: Draft, ruling: Ruling) -> Draft:
+    """The draft as it is tried: whatever its guards, which are told afterwards."""
+    return replace(
+        draft,
+        operations=watched(draft.operations, ruling),
+        dry_run=True,
+        forced=draft.forced or Forced("rehearsal"),
+        rules_revision=ruling.revision,
+    )
+
+
+def require_valid(draft: Draft, limits: Limits) -> None:
+    """Hold a draft against what can be said without knowing anything else.
+
+    Raises:
+        TooLargeError: a value is larger than the limit.
+        InvalidError: a rule is violated; every violation is told.
+    """
+    _require_small_values(draft.operations, limits)
+    if violations := [*_draft_violations(draft, limits), *_violations(draft.operations, limits)]:
+        raise InvalidError(violations)
 
 
 def text_violation(pointer: str, text: str | None, limits: Limits) -> Iterator[Violation]:
@@ -91,6 +155,10 @@ def _draft_violations(draft: Draft, limits: Limits) -> Iterator[Violation]:
     if count > most:
         yield Violation("/operations", f"the limit {name} is {most:,} in one change, these are {count:,}")
     yield from text_violation("/message", draft.message, limits)
+    if draft.forced is not None:
+        if not draft.forced.reason.strip():
+            yield Violation("/force/reason", "say why it is forced")
+        yield from text_violation("/force/reason", draft.forced.reason, limits)
     if draft.base_revision is not None and not 0 <= draft.base_revision <= _MAX_REVISION:
         yield Violation("/base_revision", "a revision is a whole number from 0")
 

@@ -4,11 +4,15 @@ They are kept in memory, so that a change that breaks none of them costs no read
 rules that it was checked against; the commit refuses it if they moved, and then they are read anew.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import anyio
 
+from control_plane.domain.effects import Reached
+from control_plane.domain.guards import DEFAULTS, Guard, Setting, settle
+from control_plane.domain.policy import Requirements, requirements
 from control_plane.domain.rules import RuleSet
 from control_plane.domain.schema import Checker
 from control_plane.ports import RuleBook
@@ -21,6 +25,7 @@ class Ruling:
 
     rules: RuleSet
     checkers: tuple[Checker, ...]
+    _guards: dict[frozenset[Scope], dict[Guard, Setting]] = field(default_factory=dict)
 
     @property
     def revision(self) -> int:
@@ -28,19 +33,22 @@ class Ruling:
         return self.rules.revision
 
     @cached_property
-    def environments_of(self) -> dict[str, tuple[str, ...]]:
-        """The environments of each application."""
-        found: dict[str, list[str]] = {}
-        for app_id, environment in self.rules.environments:
-            found.setdefault(app_id, []).append(environment)
-        return {app_id: tuple(each) for app_id, each in found.items()}
+    def reached(self) -> Reached:
+        """Which environments see a scope."""
+        return Reached(self.rules.environments)
 
-    def reached(self, scope: Scope) -> list[tuple[str, str]]:
-        """The app/environment pairs that see this scope."""
-        if scope.app_id is None:
-            return list(self.rules.environments)
-        known = self.environments_of.get(scope.app_id, ())
-        return [(scope.app_id, each) for each in known if scope.environment in {None, each}]
+    def guards(self, *scopes: Scope) -> Mapping[Guard, Setting]:
+        """How strict the guards are for a change of these scopes."""
+        if not self.rules.policies:
+            return DEFAULTS
+        wanted = frozenset(scopes)
+        if wanted not in self._guards:
+            self._guards[wanted] = settle([each.guards for each in self.asked(wanted).policies])
+        return self._guards[wanted]
+
+    def asked(self, scopes: Iterable[Scope]) -> Requirements:
+        """What the policies ask of a change of these scopes."""
+        return requirements(self.rules.policies, scopes, self.rules.environments)
 
     def about(self, scope: Scope, key: str) -> list[Checker]:
         """The schemas that have a say in what stands in this scope for this key."""
@@ -74,8 +82,7 @@ class Rules:
 
     def _ready(self, rules: RuleSet) -> Ruling:
         self._compiled = {
-            (each.id, each.version): self._compiled.get((each.id, each.version))
-            or Checker(each.app_id, each.pattern, each.document)
+            (each.id, each.version): self._compiled.get((each.id, each.version)) or Checker.of(each)
             for each in rules.schemas
         }
         return Ruling(rules, tuple(self._compiled.values()))

@@ -41,6 +41,7 @@ from control_plane.postgres.search import PostgresSearch
 from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
+from control_plane.services.checks import Checks
 from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
@@ -153,12 +154,19 @@ async def serving_api(
         credentials, named = PostgresCredentials(pool), PostgresNamedSnapshots(pool)
         operator = new_token(Role.OPERATOR)
         await credentials.ensure_operator(token_hash(operator), Attribution("test"))
-        rules = Rules(PostgresRules(pool))
+        book = PostgresRules(pool)
+        rules = Rules(book)
         registry, fleet = PostgresRegistry(pool), Fleet(MemoryPresence(clock), changes, clock)
         snapshots = Snapshots(configs, feed, MemoryCache(clock), metrics, clock)
         services = Services(
             publishing=Publishing(
-                changes, rules=rules, feed=feed, notices=MemoryNotices(), metrics=metrics, limits=limits or Limits()
+                changes,
+                rules=rules,
+                checks=Checks(book),
+                feed=feed,
+                notices=MemoryNotices(),
+                metrics=metrics,
+                limits=limits or Limits(),
             ),
             rules=rules,
             changes=changes,

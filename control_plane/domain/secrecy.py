@@ -1,0 +1,72 @@
+"""Values that look like secrets and are not stored as such, pure. What is found is named, never repeated."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from control_plane.domain.change import Op, Operation
+from control_plane.domain.effects import Standing
+
+_WORDS = re.compile(
+    r"passw(or)?d|passphrase|secret|credential|(?<![a-z])token(?!s?[._-]?(ttl|limit|length|count|size|expir|lifetime))"
+    r"|api[._-]?key|access[._-]?key|private[._-]?key|client[._-]?secret|(?<![a-z])pwd(?![a-z])",
+    re.IGNORECASE,
+)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_FORMS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
+    ("a private key", re.compile(rb"-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-----")),
+    ("an AWS access key", re.compile(rb"\b(AKIA|ASIA)[A-Z0-9]{16}\b")),
+    ("a GitHub token", re.compile(rb"\b(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})")),
+    ("a GitLab token", re.compile(rb"\bglpat-[A-Za-z0-9_-]{20,}")),
+    ("a Slack token", re.compile(rb"\bxox[abeoprs]-[A-Za-z0-9-]{10,}")),
+    ("a Stripe key", re.compile(rb"\b[sr]k_(live|test)_[A-Za-z0-9]{16,}")),
+    ("a Google API key", re.compile(rb"\bAIza[A-Za-z0-9_-]{35}")),
+    ("an npm token", re.compile(rb"\bnpm_[A-Za-z0-9]{36}")),
+    ("a Trimtab token", re.compile(rb"\btrimtab_[a-z]+_[A-Za-z0-9_-]{40,}")),
+    ("a JSON Web Token", re.compile(rb"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+")),
+    ("a URL with a password", re.compile(rb"\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@\"]{1,100}:[^/\s@\"]{1,200}@", re.IGNORECASE)),
+)
+_NAMED = re.compile(rb'"([^"\\]{1,100})":"[^"]')
+"""A member with a text in it that is not empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:  # noqa: A001 - the product's word for it
+    """Something that an operator should look at. `pointer` is that of the operation."""
+
+    pointer: str
+    detail: str
+
+
+def bare_secrets(operations: Sequence[Operation], standing: Standing) -> Iterator[Warning]:
+    """The operations that would store what looks like a secret for everybody to see."""
+    for index, operation in enumerate(operations):
+        if operation.op is not Op.PUT or _is_sensitive(operation, standing):
+            continue
+        if (found := _looks_like(operation)) is not None:
+            detail = f"{operation.key} looks like a secret ({found}) and is not `sensitive`: everybody can see it."
+            yield Warning(f"/operations/{index}/sensitive", detail)
+
+
+def _is_sensitive(operation: Operation, standing: Standing) -> bool:
+    if operation.sensitive is not None:
+        return operation.sensitive
+    there = standing.get(operation.key, {}).get(operation.scope)
+    return there is not None and there.sensitive
+
+
+def _looks_like(operation: Operation) -> str | None:
+    for name, form in _FORMS:
+        if form.search(operation.value):
+            return f"the value contains {name}"
+    texts = operation.value.startswith(b'"') and operation.value != b'""'
+    if texts and _is_telling(operation.key):
+        return "by its key"
+    for member in _NAMED.finditer(operation.value):
+        if _is_telling(member[1].decode()):
+            return "a member of the value, by its name"
+    return None
+
+
+def _is_telling(name: str) -> bool:
+    return _WORDS.search(_CAMEL.sub("_", name)) is not None
