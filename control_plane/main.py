@@ -33,6 +33,7 @@ from control_plane.postgres.reads import open_reads
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
 from control_plane.postgres.rules import PostgresRules
+from control_plane.postgres.schemas import PostgresSchemas
 from control_plane.postgres.search import PostgresSearch
 from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.rabbitmq.probe import RabbitProbe
@@ -50,9 +51,11 @@ from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.hindsight import Hindsight
+from control_plane.services.preview import Previews
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.rules import Rules
+from control_plane.services.schemas import SchemaKeeping
 from control_plane.services.sealing import Sealer
 from control_plane.services.snapshots import Snapshots
 from control_plane.services.transfer import Transfers
@@ -116,17 +119,21 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
         book = PostgresRules(pool)
         rules = Rules(book)
         fleet = Fleet(lossy.presence, changes, clock)
-        services = Services(
-            publishing=Publishing(
-                changes,
-                rules=rules,
-                checks=Checks(book),
-                feed=feed,
-                notices=lossy.notices,
-                metrics=metrics,
-                limits=settings.limits,
-            ),
+        checks = Checks(book)
+        publishing = Publishing(
+            changes,
             rules=rules,
+            checks=checks,
+            feed=feed,
+            notices=lossy.notices,
+            metrics=metrics,
+            limits=settings.limits,
+        )
+        services = Services(
+            publishing=publishing,
+            previews=Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing),
+            rules=rules,
+            schemas=SchemaKeeping(PostgresSchemas(pool), book, rules),
             changes=changes,
             configs=configs,
             registry=registry,

@@ -16,6 +16,7 @@ from control_plane.domain.history import PastEntry
 from control_plane.domain.named_snapshot import NamedSnapshot
 from control_plane.domain.principal import Principal
 from control_plane.domain.rules import RuleSet
+from control_plane.domain.schema import Checked, Schema
 from control_plane.domain.search import Found, Search
 from control_plane.domain.sizes import Size
 from control_plane.domain.transfer import Exported, State
@@ -128,6 +129,42 @@ class RuleBook(Protocol):
 
     async def sizes(self, apps: Sequence[str] | None) -> dict[tuple[str, str], Size]:
         """How large the effective snapshots of these applications' environments are (None: of all)."""
+        ...
+
+
+class Schemas(Protocol):
+    """The schemas of configs. Writing one alters the rules that changes are checked against."""
+
+    async def get(self, schema_id: UUID) -> Schema:
+        """One schema.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        ...
+
+    async def list(self, app_id: str | None, *, limit: int, cursor: str | None) -> Page[Schema]:
+        """Schemas by application and pattern; `app_id` "" means those of all applications, None any."""
+        ...
+
+    async def put(self, checked: Checked, by: Attribution) -> Schema:
+        """Make a schema or alter it, if what it was checked against is as it was then.
+
+        Raises:
+            ValuesMovedError: it is not.
+            NotFoundError: its application is not registered.
+            ConflictError: there is another one of this application and pattern.
+            VersionMismatchError: it is not of the version that was read.
+        """
+        ...
+
+    async def drop(self, schema_id: UUID, version: int | None, by: Attribution) -> None:
+        """Take a schema away.
+
+        Raises:
+            NotFoundError: there is none.
+            VersionMismatchError: it is not of this version.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from control_plane.api.bodies.changes import ChangeReceipt
 from control_plane.api.bodies.intent import Intent
+from control_plane.api.bodies.preview import PreviewView
 from control_plane.api.call import Call, reply
 from control_plane.api.services import Services
 from control_plane.domain.change import Committed, Draft, Operation
@@ -35,15 +36,17 @@ def draft_of(
         labels=intent.labels,
         reverts=reverts,
         whole=whole,
+        forced=None if intent.force is None else intent.force.forced,
     )
 
 
 async def carry_out(services: Services, draft: Draft, left_out: Sequence[LeftOut] = ()) -> web.Response:
     """Do with a draft what its request asked for, and answer, also of what it leaves out."""
+    if draft.dry_run:
+        preview = await services.previews.of(draft)
+        return reply(ChangeReceipt.of(preview.committed, left_out, PreviewView.of(preview, draft.operations)))
     committed = await services.publishing.commit(draft)
     receipt = ChangeReceipt.of(committed, left_out)
-    if committed.dry_run:
-        return reply(receipt)
     return reply(receipt, 201, {"Location": f"/api/v1/changes/{committed.revision}", **replayed(committed)})
 
 

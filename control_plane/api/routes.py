@@ -50,6 +50,8 @@ from control_plane.api.bodies.history import (
 from control_plane.api.bodies.named_snapshots import NamedSnapshotView, NewNamedSnapshot
 from control_plane.api.bodies.operations import HealthView, ReadinessView
 from control_plane.api.bodies.pages import PageQuery
+from control_plane.api.bodies.preview import PreviewView
+from control_plane.api.bodies.schemas import NewSchema, SchemaQuery, SchemaTrialView, SchemaView
 from control_plane.api.bodies.search import FoundView, SearchQuery
 from control_plane.api.bodies.snapshots import SnapshotQuery, SnapshotView
 from control_plane.api.bodies.transfer import ExportQuery, ImportReceipt, NewImport
@@ -66,6 +68,7 @@ from control_plane.api.handlers import (
     named_snapshots,
     operations,
     retirement,
+    schemas,
     search,
     snapshots,
     transfer,
@@ -85,11 +88,12 @@ _SNAPSHOT = "/api/v1/snapshots/{app}/{environment}"
 _CONFIG = "/api/v1/configs/{id}"
 _NAMED = "/api/v1/named-snapshots/{name}"
 _RESTORE = "/api/v1/apps/{app}/environments/{environment}/restore"
+_SCHEMA = "/api/v1/schemas/{id}"
 _CHANGE = "/api/v1/changes/{revision}"
 
 P, E = Permission, ProblemType
 _CHANGED = (made(ChangeReceipt), ok(ChangeReceipt))
-_CHANGE_ERRORS = (E.NOT_FOUND, E.VERSION_MISMATCH)
+_CHANGE_ERRORS = (E.NOT_FOUND, E.VERSION_MISMATCH, E.GUARDED)
 IN_DRAFT, ANSWERED, SECRET = Repeat.IN_DRAFT, Repeat.ANSWERED, Repeat.SECRET
 
 # fmt: off
@@ -112,15 +116,15 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("GET",    _TOKENS,                 apps.list_agent_tokens,  P.TOKENS_READ,    (page_of(AgentTokenView),),   query=PageQuery),
     Route("DELETE", _TOKENS + "/{id}",       apps.revoke_agent_token, P.TOKENS_WRITE,   (NO_CONTENT,)),
 
-    Route("POST",   "/api/v1/configs",       configs.create_config,   P.CONFIGS_WRITE,  (made(ConfigReceipt, "ETag"),), NewConfig, repeat=IN_DRAFT, errors=(E.NOT_FOUND,)),
+    Route("POST",   "/api/v1/configs",       configs.create_config,   P.CONFIGS_WRITE,  (made(ConfigReceipt, "ETag"), ok(ConfigReceipt)), NewConfig, repeat=IN_DRAFT, errors=(E.NOT_FOUND, E.GUARDED)),
     Route("GET",    "/api/v1/configs",       configs.list_configs,    P.CONFIGS_READ,   (page_of(ConfigView),),       query=ConfigQuery),
     Route("POST",   "/api/v1/configs/fetch", configs.fetch_configs,   P.CONFIGS_READ,   (ok(EffectiveConfigs, STALE),),      Fetch, errors=(E.NOT_FOUND,)),
     Route("GET",    _ENVIRONMENT + "/reads",  usage.list_reads,       P.FLEET_READ,     (ok(ReadsView),),             query=PageQuery),
     Route("GET",    "/api/v1/unused",        usage.list_unused,       P.FLEET_READ,     (ok(UnusedView),),            query=UnusedQuery, errors=(E.NOT_FOUND,)),
     Route("GET",    "/api/v1/search",        search.search_configs,   P.CONFIGS_READ,   (page_of(FoundView),),        query=SearchQuery),
     Route("GET",    _CONFIG,                 configs.get_config,      P.CONFIGS_READ,   (ok(ConfigView, "ETag"), NOT_MODIFIED), conditional=True),
-    Route("PUT",    _CONFIG,                 configs.update_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt, "ETag"),), ConfigUpdate, if_match=True),
-    Route("DELETE", _CONFIG,                 configs.delete_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt),),         query=DeleteQuery, if_match=True),
+    Route("PUT",    _CONFIG,                 configs.update_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt, "ETag"),), ConfigUpdate, if_match=True, errors=(E.GUARDED,)),
+    Route("DELETE", _CONFIG,                 configs.delete_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt),),         query=DeleteQuery, if_match=True, errors=(E.GUARDED,)),
     Route("GET",    _CONFIG + "/versions",   configs.list_config_versions, P.CONFIGS_READ, (page_of(ConfigVersionView),), query=PageQuery),
 
     Route("GET",    _CONFIG + "/versions/{version}", history.get_config_version, P.CONFIGS_READ, (ok(ConfigVersionView),)),
@@ -128,6 +132,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("POST",   _CONFIG + "/rollback",   undo.rollback_config,    P.CONFIGS_WRITE,  _CHANGED,                     Rollback, repeat=ANSWERED, errors=_CHANGE_ERRORS),
 
     Route("POST",   "/api/v1/changes",       changes.create_change,   P.CONFIGS_WRITE,  (made(ChangeReceipt), ok(ChangeReceipt)), NewChange, repeat=IN_DRAFT, errors=_CHANGE_ERRORS),
+    Route("POST",   "/api/v1/changes/preview", changes.preview_change, P.CHANGES_PROPOSE, (ok(PreviewView),),          NewChange, errors=(*_CHANGE_ERRORS, E.CONFLICT)),
     Route("GET",    "/api/v1/changes",       changes.list_changes,    P.CHANGES_READ,   (page_of(ChangeView),),       query=ChangeQuery),
     Route("GET",    _CHANGE,                 changes.get_change,      P.CHANGES_READ,   (ok(ChangeView),)),
     Route("POST",   _CHANGE + "/revert",     undo.revert_change,      P.CONFIGS_WRITE,  _CHANGED,                     Revert, repeat=ANSWERED, errors=_CHANGE_ERRORS),
@@ -137,6 +142,12 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("GET",    "/api/v1/compare",       history.compare,         P.CONFIGS_READ,   (ok(ComparisonView),),        query=CompareQuery, errors=(E.NOT_FOUND,)),
 
     Route("GET",    _CHANGE + "/convergence", changes.get_convergence, P.FLEET_READ,    (ok(ConvergenceView),)),
+
+    Route("POST",   "/api/v1/schemas",       schemas.create_schema,   P.SCHEMAS_WRITE,  (made(SchemaView, "ETag"), ok(SchemaTrialView)), NewSchema, repeat=ANSWERED, errors=(E.NOT_FOUND,)),
+    Route("GET",    "/api/v1/schemas",       schemas.list_schemas,    P.SCHEMAS_READ,   (page_of(SchemaView),),       query=SchemaQuery),
+    Route("GET",    _SCHEMA,                 schemas.get_schema,      P.SCHEMAS_READ,   (ok(SchemaView, "ETag"), NOT_MODIFIED), conditional=True),
+    Route("PUT",    _SCHEMA,                 schemas.update_schema,   P.SCHEMAS_WRITE,  (ok(SchemaView | SchemaTrialView, "ETag"),), NewSchema, if_match=True),
+    Route("DELETE", _SCHEMA,                 schemas.delete_schema,   P.SCHEMAS_WRITE,  (NO_CONTENT,),                if_match=True),
 
     Route("GET",    _SNAPSHOT,               snapshots.get_snapshot,  P.SNAPSHOTS_READ, (ok(SnapshotView, "ETag", STALE), NOT_MODIFIED), query=SnapshotQuery, conditional=True),
     Route("GET",    _SNAPSHOT + "/watch",    snapshots.watch_snapshot, P.SNAPSHOTS_READ, (text("A stream of events.", EVENT_STREAM),), streams=True),

@@ -13,9 +13,11 @@ from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.hindsight import Hindsight
+from control_plane.services.preview import Previews
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.rules import Rules
+from control_plane.services.schemas import SchemaKeeping
 from control_plane.services.snapshots import Snapshots
 from control_plane.services.transfer import Transfers
 from control_plane.services.usage import Usage
@@ -28,6 +30,8 @@ class Services:
 
     publishing: Publishing
     rules: Rules
+    schemas: SchemaKeeping
+    previews: Previews
     changes: Changes
     configs: Configs
     registry: Registry

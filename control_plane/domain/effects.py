@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from control_plane.domain.change import Op, Operation
 from shared.domain.entry import Entry, Kind
-from shared.domain.scope import Scope
+from shared.domain.scope import Level, Scope
 
 Pair: TypeAlias = tuple[str, str]
 """An app/environment."""
@@ -22,6 +22,9 @@ Standing: TypeAlias = Mapping[str, Mapping[Scope, Entry]]
 
 Versions: TypeAlias = Mapping[tuple[Scope, str], int]
 """The versions that the operations' entries get."""
+
+
+_RANK = {level: rank for rank, level in enumerate(Level)}
 
 
 class Seen(NamedTuple):
@@ -125,42 +128,52 @@ class _OfKey:
                 self.after.pop(scope, None)
             else:
                 self.after[scope] = new
-        self._decided: dict[Scope, tuple[set[Scope], bool]] = {}
+        self._alone = {operation.scope: _Alone(self.after, before, operation.scope) for _, operation in touching}
 
     def differences(self, known: Reached) -> Iterator[Difference]:
-        """What changes for whom; remembers on the way which scopes decide."""
-        self._decided = {operation.scope: (set(), False) for _, operation in self.touching}
-        for pair in known.by_any(self._decided):
-            before, after = _decides(self.before, pair), _decides(self.after, pair)
-            seen_before, seen_after = _seen(before), _seen(after)
-            differs = _content(seen_before) != _content(seen_after)
-            self._remember(pair, before, after, differs=differs)
-            if differs:
+        """What changes for whom; finds out on the way which operations matter."""
+        for pair in known.by_any(self._alone):
+            after = decides(self.after, pair)
+            seen_before, seen_after = seen(decides(self.before, pair)), seen(after)
+            for scope in (Scope(), Scope(pair[0]), Scope(*pair)):
+                if (alone := self._alone.get(scope)) is not None:
+                    alone.look(pair, after)
+            if _content(seen_before) != _content(seen_after):
                 yield Difference(*pair, self.key, seen_before, seen_after)
 
     def idle(self, known: Reached) -> Iterator[Idle]:
         """The operations that do nothing; asked after the differences."""
         for index, operation in self.touching:
-            winners, effective = self._decided[operation.scope]
-            if effective:
+            alone = self._alone[operation.scope]
+            if alone.matters:
                 continue
             if not known.by(operation.scope):
                 yield Idle(index, Why.UNREACHED)
-            elif operation.scope in winners:
+            elif alone.decides:
                 yield Idle(index, Why.UNCHANGED)
             else:
-                yield Idle(index, Why.OVERRIDDEN, tuple(sorted(winners, key=str)))
+                yield Idle(index, Why.OVERRIDDEN, tuple(sorted(alone.winners, key=str)))
 
-    def _remember(self, pair: Pair, before: Seen | None, after: Seen | None, *, differs: bool) -> None:
-        app_id, environment = pair
-        for scope in (Scope(app_id, environment), Scope(app_id), Scope()):
-            if scope not in self._decided:
-                continue
-            winners, effective = self._decided[scope]
-            deciding = {each.scope for each in (before, after) if each is not None}
-            mine = scope in deciding
-            winners |= {scope} if mine or not deciding else deciding
-            self._decided[scope] = (winners, effective or (mine and differs))
+
+class _Alone:
+    """What one operation does by itself: whether anybody would see anything else if it were left out."""
+
+    def __init__(self, after: Mapping[Scope, Entry], before: Mapping[Scope, Entry], scope: Scope) -> None:
+        self.scope, self.matters, self.decides = scope, False, False
+        self.winners: set[Scope] = set()
+        self._without = {at: each for at, each in after.items() if at != scope}
+        if (old := before.get(scope)) is not None:
+            self._without[scope] = old
+
+    def look(self, pair: Pair, after: Seen | None) -> None:
+        """Look at it from an app/environment that it reaches."""
+        if self.matters:
+            return
+        if after is not None and _RANK[after.scope.level] > _RANK[self.scope.level]:
+            self.winners.add(after.scope)
+            return
+        self.decides = True
+        self.matters = _content(seen(decides(self._without, pair))) != _content(seen(after))
 
 
 def _left(operation: Operation, old: Entry | None, version: int) -> Entry | None:
@@ -175,7 +188,7 @@ def _left(operation: Operation, old: Entry | None, version: int) -> Entry | None
             return None
 
 
-def _decides(entries: Mapping[Scope, Entry], pair: Pair) -> Seen | None:
+def decides(entries: Mapping[Scope, Entry], pair: Pair) -> Seen | None:
     """The most specific entry, a mask too."""
     for scope in (Scope(*pair), Scope(pair[0]), Scope()):
         if (entry := entries.get(scope)) is not None:
@@ -183,9 +196,10 @@ def _decides(entries: Mapping[Scope, Entry], pair: Pair) -> Seen | None:
     return None
 
 
-def _seen(decides: Seen | None) -> Seen | None:
-    return None if decides is None or decides.entry.kind is Kind.MASK else decides
+def seen(found: Seen | None) -> Seen | None:
+    """What is seen of the entry that decides: nothing of a mask."""
+    return None if found is None or found.entry.kind is Kind.MASK else found
 
 
-def _content(seen: Seen | None) -> tuple[bytes, bool] | None:
-    return None if seen is None else (seen.entry.value, seen.entry.sensitive)
+def _content(found: Seen | None) -> tuple[bytes, bool] | None:
+    return None if found is None else (found.entry.value, found.entry.sensitive)

@@ -62,6 +62,17 @@ class Schema:
     updated_by: str
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A schema that what stands has been held against. `version` is that of the one it takes the place of, or 0."""
+
+    id: UUID
+    new: NewSchema
+    version: int
+    rules_revision: int
+    checked_revision: int
+
+
 class Checker:
     """A compiled schema."""
 

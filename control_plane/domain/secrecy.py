@@ -24,7 +24,10 @@ _FORMS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ("an npm token", re.compile(rb"\bnpm_[A-Za-z0-9]{36}")),
     ("a Trimtab token", re.compile(rb"\btrimtab_[a-z]+_[A-Za-z0-9_-]{40,}")),
     ("a JSON Web Token", re.compile(rb"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+")),
-    ("a URL with a password", re.compile(rb"\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@\"]{1,100}:[^/\s@\"]{1,200}@", re.IGNORECASE)),
+    (
+        "a URL with a password",
+        re.compile(rb"\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@\"]{1,100}:[^/\s@\"]{1,200}@", re.IGNORECASE),
+    ),
 )
 _NAMED = re.compile(rb'"([^"\\]{1,100})":"[^"]')
 """A member with a text in it that is not empty."""

@@ -44,13 +44,17 @@ class PostgresRules:
 
     async def stand_like(self, pattern: str, app_id: str | None) -> Stand:
         """What stands for the keys of a pattern with `*`, globally and in one application (None: in all)."""
-        like = pattern.replace("_", r"\_").replace("*", "%")
-        return _stand(await fetch(self._pool, _STAND_LIKE, like, app_id))
+        return _stand(await fetch(self._pool, _STAND_LIKE, like(pattern), app_id))
 
     async def sizes(self, apps: Sequence[str] | None) -> dict[tuple[str, str], Size]:
         """How large the effective snapshots of these applications' environments are (None: of all)."""
         rows = await fetch(self._pool, _SIZES, apps)
         return {(row["app_id"], row["environment"]): Size(row["keys"], row["bytes"]) for row in rows}
+
+
+def like(pattern: str) -> str:
+    """A pattern of keys as the database knows it."""
+    return pattern.replace("_", r"\_").replace("*", "%")
 
 
 def _stand(rows: Sequence[asyncpg.Record]) -> Stand:

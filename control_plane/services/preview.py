@@ -6,13 +6,12 @@ from dataclasses import replace
 from control_plane.domain.change import Committed, Draft
 from control_plane.domain.effects import Difference
 from control_plane.domain.errors import MAX_TOLD, RulesMovedError, UnavailableError
-from control_plane.domain.limits import Limits
 from control_plane.domain.preview import BlastRadius, Preview, Some, some
 from control_plane.domain.secrecy import bare_secrets
 from control_plane.ports import Changes
 from control_plane.services.checks import Checks, Examination
 from control_plane.services.fleet import Fleet
-from control_plane.services.publishing import rehearsal, require_valid
+from control_plane.services.publishing import Publishing, rehearsal
 from control_plane.services.rules import Rules, Ruling
 
 _ATTEMPTS = 5
@@ -22,9 +21,9 @@ _ATTEMPTS = 5
 class Previews:
     """Previews drafts."""
 
-    def __init__(self, changes: Changes, *, rules: Rules, checks: Checks, fleet: Fleet, limits: Limits) -> None:
+    def __init__(self, changes: Changes, *, rules: Rules, checks: Checks, fleet: Fleet, publishing: Publishing) -> None:
         self._changes, self._rules, self._checks = changes, rules, checks
-        self._fleet, self._limits = fleet, limits
+        self._fleet, self._publishing = fleet, publishing
 
     async def of(self, draft: Draft) -> Preview:
         """What this draft would do now.
@@ -32,7 +31,7 @@ class Previews:
         Raises:
             TrimtabError: it could not be carried out whatever its values: a conflict, an unknown name, a wrong form.
         """
-        require_valid(draft, self._limits)
+        self._publishing.require_form(draft)
         ruling, committed, found = await self._tried(draft)
         hits = [*found.hits, *committed.hits]
         differences = found.effects.differences
@@ -42,26 +41,28 @@ class Previews:
             unfit=Some(found.unfit_total, found.unfit),
             hits=some(hits, MAX_TOLD),
             warnings=tuple(bare_secrets(draft.operations, found.standing)),
-            requirements=ruling.asked({each.scope for each in draft.operations}),
+            requirements=ruling.required({each.scope for each in draft.operations}),
             blast_radius=await self._blast_radius(differences),
             would_commit=not found.unfit and (draft.forced is not None or not any(each.refuses for each in hits)),
         )
 
     async def _tried(self, draft: Draft) -> tuple[Ruling, Committed, Examination]:
+        """The rehearsal and what stands, at one and the same revision, unless everything moves all the time."""
         ruling = await self._rules.current()
-        for attempt in range(1, _ATTEMPTS + 1):
+        attempts = _ATTEMPTS
+        while True:
+            attempts -= 1
             try:
                 committed = await self._changes.commit(rehearsal(draft, ruling))
             except RulesMovedError:
-                if attempt == _ATTEMPTS:
+                if not attempts:
                     raise
                 ruling = await self._rules.refresh()
                 continue
             versions = {(each.scope, each.key): each.version for each in committed.applied}
             found = await self._checks.examine(draft.operations, ruling, versions)
-            if found.revision == committed.revision - 1:
-                break
-        return ruling, committed, found
+            if found.revision == committed.revision - 1 or not attempts:
+                return ruling, committed, found
 
     async def _blast_radius(self, differences: Sequence[Difference]) -> BlastRadius:
         pairs = sorted({(each.app_id, each.environment) for each in differences})

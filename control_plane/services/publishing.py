@@ -55,6 +55,17 @@ class Publishing:
         self._metrics = metrics
         self._limits = limits
 
+    def require_form(self, draft: Draft) -> None:
+        """Hold a draft against what needs no look at anything else.
+
+        Raises:
+            TooLargeError: a value is larger than the limit.
+            InvalidError: a rule is violated; every violation is told.
+        """
+        _require_small_values(draft.operations, self._limits)
+        if violations := [*_draft_violations(draft, self._limits), *_violations(draft.operations, self._limits)]:
+            raise InvalidError(violations)
+
     async def commit(self, draft: Draft) -> Committed:
         """Commit the draft as one change, or nothing of it.
 
@@ -64,7 +75,7 @@ class Publishing:
             GuardedError: guards refuse it, and it is not forced.
             TrimtabError: whatever `Changes.commit` raises.
         """
-        require_valid(draft, self._limits)
+        self.require_form(draft)
         committed = await self._commit(draft)
         if not (committed.replayed or committed.dry_run):
             self._metrics.commits.inc()
@@ -115,18 +126,6 @@ def rehearsal(draft: Draft, ruling: Ruling) -> Draft:
         forced=draft.forced or Forced("rehearsal"),
         rules_revision=ruling.revision,
     )
-
-
-def require_valid(draft: Draft, limits: Limits) -> None:
-    """Hold a draft against what can be said without knowing anything else.
-
-    Raises:
-        TooLargeError: a value is larger than the limit.
-        InvalidError: a rule is violated; every violation is told.
-    """
-    _require_small_values(draft.operations, limits)
-    if violations := [*_draft_violations(draft, limits), *_violations(draft.operations, limits)]:
-        raise InvalidError(violations)
 
 
 def text_violation(pointer: str, text: str | None, limits: Limits) -> Iterator[Violation]:

@@ -43,10 +43,10 @@ class Ruling:
             return DEFAULTS
         wanted = frozenset(scopes)
         if wanted not in self._guards:
-            self._guards[wanted] = settle([each.guards for each in self.asked(wanted).policies])
+            self._guards[wanted] = settle([each.guards for each in self.required(wanted).policies])
         return self._guards[wanted]
 
-    def asked(self, scopes: Iterable[Scope]) -> Requirements:
+    def required(self, scopes: Iterable[Scope]) -> Requirements:
         """What the policies ask of a change of these scopes."""
         return requirements(self.rules.policies, scopes, self.rules.environments)
 

@@ -93,7 +93,7 @@ async def test_a_deleted_config_is_gone_but_its_versions_remain(api: Api) -> Non
 async def test_a_key_can_be_created_again_after_it_was_deleted(api: Api) -> None:
     first = await _create(api)
     await api.delete(f"/configs/{first}", headers={"If-Match": "*"})
-    assert await _create(api, value=21) == first
+    assert await _create(api, value=21, force={"reason": "nobody read it"}) == first
     assert (await api.get(f"/configs/{first}")).document["version"] == 3
 
 

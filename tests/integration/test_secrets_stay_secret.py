@@ -106,9 +106,11 @@ async def _write(stage: Stage) -> None:
     status, _ = await stage.ask("POST", "/api/v1/configs", secret(FIRST), **{"Idempotency-Key": "one"})
     assert status == 201
     path = f"/api/v1/configs/{made['id']}"
-    assert (await stage.ask("PUT", path, {"value": {"nested": SECOND}, "message": "m"}, **{"If-Match": '"1"'}))[
-        0
-    ] == 200
+    assert (
+        await stage.ask(
+            "PUT", path, {"value": {"nested": SECOND}, "message": "m", "force": {"reason": "r"}}, **{"If-Match": '"1"'}
+        )
+    )[0] == 200
     tried = {"message": "try", "dry_run": True, "operations": [operation(SECOND)]}
     assert (await stage.ask("POST", "/api/v1/changes", tried))[0] == 200
     for key, value in (("gone", DELETED), ("uncovered", UNCOVERED)):

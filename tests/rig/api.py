@@ -37,6 +37,7 @@ from control_plane.postgres.reads import Reads
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
 from control_plane.postgres.rules import PostgresRules
+from control_plane.postgres.schemas import PostgresSchemas
 from control_plane.postgres.search import PostgresSearch
 from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.services.access import Access
@@ -46,9 +47,11 @@ from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.hindsight import Hindsight
+from control_plane.services.preview import Previews
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.rules import Rules
+from control_plane.services.schemas import SchemaKeeping
 from control_plane.services.sealing import Sealer
 from control_plane.services.snapshots import Snapshots
 from control_plane.services.transfer import Transfers
@@ -158,17 +161,21 @@ async def serving_api(
         rules = Rules(book)
         registry, fleet = PostgresRegistry(pool), Fleet(MemoryPresence(clock), changes, clock)
         snapshots = Snapshots(configs, feed, MemoryCache(clock), metrics, clock)
-        services = Services(
-            publishing=Publishing(
-                changes,
-                rules=rules,
-                checks=Checks(book),
-                feed=feed,
-                notices=MemoryNotices(),
-                metrics=metrics,
-                limits=limits or Limits(),
-            ),
+        checks = Checks(book)
+        publishing = Publishing(
+            changes,
             rules=rules,
+            checks=checks,
+            feed=feed,
+            notices=MemoryNotices(),
+            metrics=metrics,
+            limits=limits or Limits(),
+        )
+        services = Services(
+            publishing=publishing,
+            previews=Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing),
+            rules=rules,
+            schemas=SchemaKeeping(PostgresSchemas(pool), book, rules),
             changes=changes,
             configs=configs,
             registry=registry,

@@ -11,10 +11,12 @@ from pydantic import Field
 from control_plane.api.bodies.fields import Key, Labels, Name, Owner, Placed, Revision, Text, Value
 from control_plane.api.bodies.intent import Intent
 from control_plane.api.bodies.pages import PageQuery
+from control_plane.api.bodies.preview import PreviewView
+from control_plane.api.bodies.scopes import ScopeView
 from control_plane.domain.attribution import Source
 from control_plane.domain.change import Applied, ChangeRecord, Committed, Op, Operation
 from control_plane.domain.history import LeftOut, Reason
-from shared.domain.scope import Level, Scope
+from shared.domain.scope import Level
 
 MAX_VERSION = 2**31 - 1
 
@@ -108,20 +110,6 @@ class ChangeQuery(PageQuery):
 
 
 @dataclass(frozen=True, slots=True)
-class ScopeView:
-    """A scope: where in the hierarchy something stands."""
-
-    scope: Level
-    app_id: str | None
-    environment: str | None
-
-    @classmethod
-    def of(cls, scope: Scope) -> Self:
-        """Show a scope."""
-        return cls(scope.level, scope.app_id, scope.environment)
-
-
-@dataclass(frozen=True, slots=True)
 class AppliedView:
     """What one operation did: the config's id and its version since then."""
 
@@ -167,9 +155,10 @@ class ChangeReceipt:
     dry_run: bool
     operations: tuple[AppliedView, ...]
     left_out: tuple[LeftOutView, ...]
+    preview: PreviewView | None
 
     @classmethod
-    def of(cls, committed: Committed, left_out: Sequence[LeftOut] = ()) -> Self:
+    def of(cls, committed: Committed, left_out: Sequence[LeftOut] = (), preview: PreviewView | None = None) -> Self:
         """Show a commit's result."""
         return cls(
             id=committed.id,
@@ -178,12 +167,21 @@ class ChangeReceipt:
             dry_run=committed.dry_run,
             operations=tuple(map(AppliedView.of, committed.applied)),
             left_out=tuple(map(LeftOutView.of, left_out)),
+            preview=preview,
         )
 
 
 @dataclass(frozen=True, slots=True)
+class ForcedView:
+    """Why guards were overridden, and which."""
+
+    reason: str
+    guards: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeView:
-    """A change as it was committed. `reverts` is the revision that it undoes."""
+    """A change as it was committed. `reverts` is the revision that it undoes; `forced`: it passed guards by force."""
 
     id: UUID
     revision: int
@@ -196,6 +194,7 @@ class ChangeView:
     operations: tuple[AppliedView, ...]
     labels: Mapping[str, str]
     reverts: int | None
+    forced: ForcedView | None
 
     @classmethod
     def of(cls, record: ChangeRecord) -> Self:
@@ -212,4 +211,5 @@ class ChangeView:
             operations=tuple(map(AppliedView.of, record.applied)),
             labels=record.labels,
             reverts=record.reverts,
+            forced=None if record.forced is None else ForcedView(record.forced.reason, record.forced.guards),
         )

@@ -22,8 +22,10 @@ from control_plane.api.bodies.fields import (
     Text,
     Value,
 )
+from control_plane.api.bodies.intent import Force
 from control_plane.api.bodies.pages import LabelFilters, PageQuery, Param
-from control_plane.domain.change import Applied, Committed, Config, ConfigVersion, Op
+from control_plane.api.bodies.preview import PreviewView
+from control_plane.domain.change import Committed, Config, ConfigVersion, Op
 from control_plane.domain.history import When
 from shared.domain.entry import Entry, Kind
 from shared.domain.resolution import Effective, Reason, Resolution
@@ -53,6 +55,10 @@ class NewConfig(Placed):
     """Short texts by name, to find it again."""
     message: Text = ""
     """Why, for the record of changes."""
+    dry_run: bool = False
+    """Check everything and tell what would be, without doing it."""
+    force: Force | None = None
+    """Let the change pass although guards refuse it."""
 
 
 class ConfigUpdate(Body):
@@ -70,6 +76,10 @@ class ConfigUpdate(Body):
     """Short texts by name; they take the place of those that it has."""
     message: Text = ""
     """Why, for the record of changes."""
+    dry_run: bool = False
+    """Check everything and tell what would be, without doing it."""
+    force: Force | None = None
+    """Let the change pass although guards refuse it."""
 
 
 class ConfigQuery(PageQuery):
@@ -100,6 +110,10 @@ class DeleteQuery(Query):
 
     message: Text = ""
     """Why, for the record of changes."""
+    dry_run: bool = False
+    """Check everything and tell what would be, without doing it."""
+    force: Annotated[Text, Field(min_length=1)] | None = None
+    """Why to let the deletion pass although guards refuse it."""
 
 
 class Fetch(Body):
@@ -170,7 +184,7 @@ class ConfigView:
 
 @dataclass(frozen=True, slots=True)
 class ConfigReceipt:
-    """What became of a config, and the revision of the change that did it."""
+    """What became of a config, and the revision of the change that did it; with `dry_run` what it would have been."""
 
     id: UUID
     app_id: str | None
@@ -181,10 +195,13 @@ class ConfigReceipt:
     version: int
     revision: int
     committed_at: datetime
+    dry_run: bool
+    preview: PreviewView | None
 
     @classmethod
-    def of(cls, committed: Committed, applied: Applied) -> Self:
+    def of(cls, committed: Committed, preview: PreviewView | None = None) -> Self:
         """Show what a change did to one config."""
+        (applied,) = committed.applied
         return cls(
             id=applied.id,
             app_id=applied.scope.app_id,
@@ -195,6 +212,8 @@ class ConfigReceipt:
             version=applied.version,
             revision=committed.revision,
             committed_at=committed.committed_at,
+            dry_run=committed.dry_run,
+            preview=preview,
         )
 
 

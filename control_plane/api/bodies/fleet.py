@@ -6,9 +6,9 @@ from typing import Annotated, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from control_plane.api.bodies.changes import ScopeView
 from control_plane.api.bodies.fields import Key, Name, Revision, without_nul
 from control_plane.api.bodies.pages import PageQuery
+from control_plane.api.bodies.scopes import ScopeView
 from control_plane.ports import AgentPresence
 from control_plane.services.fleet import Convergence
 from shared.domain.scope import Revisions

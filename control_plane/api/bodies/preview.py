@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
-from control_plane.api.bodies.configs import shown
 from control_plane.api.bodies.scopes import ScopeView
 from control_plane.domain.change import Operation
 from control_plane.domain.effects import Difference, Idle, Seen, Why
@@ -13,6 +12,7 @@ from control_plane.domain.policy import Policy
 from control_plane.domain.preview import BlastRadius, Preview, Some, some
 from control_plane.domain.unfit import Unfit
 from shared.domain.scope import Level
+from shared.wire.codec import fragment
 
 MAX_DIFFERENCES = 1_000
 
@@ -32,7 +32,8 @@ class SeenView:
         if seen is None:
             return None
         entry = seen.entry
-        return cls(shown(entry.value, sensitive=entry.sensitive), entry.sensitive, seen.scope.level, entry.version)
+        value = fragment(entry.value) if entry.value and not entry.sensitive else None
+        return cls(value, entry.sensitive, seen.scope.level, entry.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,7 @@ class IdleView:
         """Show an operation without effect."""
         scope, winners = operation.scope, some(idle.overridden_by).items
         pointer = f"/operations/{idle.index}"
-        return cls(
-            pointer, scope.app_id, scope.environment, operation.key, idle.why, tuple(map(ScopeView.of, winners))
-        )
+        return cls(pointer, scope.app_id, scope.environment, operation.key, idle.why, tuple(map(ScopeView.of, winners)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +215,11 @@ class LiveAgentsView:
     truncated: bool
     items: tuple[AgentName, ...]
 
+    @classmethod
+    def of(cls, agents: Some[tuple[str, str, str]]) -> Self:
+        """Show agents."""
+        return cls(agents.total, agents.truncated, tuple(AgentName(*each) for each in agents.items))
+
 
 @dataclass(frozen=True, slots=True)
 class BlastRadiusView:
@@ -228,12 +232,11 @@ class BlastRadiusView:
     @classmethod
     def of(cls, radius: BlastRadius) -> Self:
         """Show a blast radius."""
-        apps, pairs, agents = radius.applications, radius.environments, radius.agents
+        apps, pairs = radius.applications, radius.environments
         return cls(
             ApplicationsView(apps.total, apps.truncated, apps.items),
             EnvironmentsView(pairs.total, pairs.truncated, tuple(EnvironmentName(*each) for each in pairs.items)),
-            agents
-            and LiveAgentsView(agents.total, agents.truncated, tuple(AgentName(*each) for each in agents.items)),
+            None if radius.agents is None else LiveAgentsView.of(radius.agents),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -18,14 +19,24 @@ from control_plane.api.bodies.configs import (
     Fetch,
     NewConfig,
 )
+from control_plane.api.bodies.intent import Force
 from control_plane.api.bodies.pages import PageQuery, PageView, labels_asked
+from control_plane.api.bodies.preview import PreviewView
 from control_plane.api.call import Call, reply
 from control_plane.api.carry_out import replayed
 from control_plane.api.preconditions import etag, require_match, unchanged
 from control_plane.api.services import Services
 from control_plane.api.staleness import staleness
 from control_plane.domain.change import Committed, Config, Draft, Op, Operation
-from control_plane.domain.errors import ConflictError, InvalidError, KeyReusedError, NotFoundError, TooLargeError
+from control_plane.domain.errors import (
+    ConflictError,
+    GuardedError,
+    InvalidError,
+    KeyReusedError,
+    NotFoundError,
+    TooLargeError,
+    UnfitError,
+)
 from control_plane.domain.history import When
 from control_plane.ports import ConfigFilter
 from shared.domain.context import ANYBODY
@@ -48,8 +59,10 @@ async def create_config(services: Services, call: Call[NewConfig, None]) -> web.
     operation = Operation(
         Op.PUT, body.scope, body.key, body.value, body.sensitive, body.description, 0, body.owner, body.labels
     )
-    committed = await _commit(services, call, operation, body.message)
-    receipt = ConfigReceipt.of(committed, committed.applied[0])
+    committed, preview = await _carry_out(services, call, operation, body)
+    receipt = ConfigReceipt.of(committed, preview)
+    if receipt.dry_run:
+        return reply(receipt)
     headers = {"Location": f"/api/v1/configs/{receipt.id}", "ETag": etag(receipt.version)}
     return reply(receipt, 201, headers | replayed(committed))
 
@@ -103,9 +116,9 @@ async def update_config(services: Services, call: Call[ConfigUpdate, None]) -> w
         body.owner,
         body.labels,
     )
-    committed = await _commit(services, call, operation, body.message)
-    receipt = ConfigReceipt.of(committed, committed.applied[0])
-    return reply(receipt, headers={"ETag": etag(receipt.version)})
+    committed, preview = await _carry_out(services, call, operation, body)
+    receipt = ConfigReceipt.of(committed, preview)
+    return reply(receipt, headers={"ETag": etag(config.version if receipt.dry_run else receipt.version)})
 
 
 async def delete_config(services: Services, call: Call[None, DeleteQuery]) -> web.StreamResponse:
@@ -117,8 +130,7 @@ async def delete_config(services: Services, call: Call[None, DeleteQuery]) -> we
     version = require_match(call.request, config.version)
     op = Op.UNMASK if config.kind is Kind.MASK else Op.DELETE
     operation = Operation(op, config.scope, config.key, expected_version=version)
-    committed = await _commit(services, call, operation, call.query.message)
-    return reply(ConfigReceipt.of(committed, committed.applied[0]))
+    return reply(ConfigReceipt.of(*await _carry_out(services, call, operation, call.query)))
 
 
 async def list_config_versions(services: Services, call: Call[None, PageQuery]) -> web.StreamResponse:
@@ -173,16 +185,24 @@ async def _live(services: Services, call: Call[Any, Any]) -> Config:
     return config
 
 
-async def _commit(services: Services, call: Call[Any, Any], operation: Operation, message: str) -> Committed:
+async def _carry_out(
+    services: Services, call: Call[Any, Any], operation: Operation, why: NewConfig | ConfigUpdate | DeleteQuery
+) -> tuple[Committed, PreviewView | None]:
+    force = Force(reason=why.force) if isinstance(why.force, str) else why.force
     draft = Draft(
         operations=(operation,),
         by=call.attribution,
-        message=message,
+        message=why.message,
         idempotency_key=call.idempotency_key,
         request_hash=call.request_hash,
+        dry_run=why.dry_run,
+        forced=None if force is None else force.forced,
     )
     with _about_one_config():
-        return await services.publishing.commit(draft)
+        if draft.dry_run:
+            preview = await services.previews.of(draft)
+            return preview.committed, PreviewView.of(preview, draft.operations)
+        return await services.publishing.commit(draft), None
 
 
 @contextmanager
@@ -190,11 +210,17 @@ def _about_one_config() -> Iterator[None]:
     """Let problems speak of a body that has no list of operations."""
     try:
         yield
+    except UnfitError as error:
+        unfit = [replace(each, operation=each.operation.removeprefix(_ONLY_OPERATION)) for each in error.unfit]
+        raise UnfitError(unfit, error.total) from error
     except InvalidError as error:
         violations = [Violation(each.pointer.removeprefix(_ONLY_OPERATION), each.detail) for each in error.violations]
         raise InvalidError(violations) from error
     except KeyReusedError:
         raise
+    except GuardedError as error:
+        hits = [replace(each, pointer=each.pointer.removeprefix(_ONLY_OPERATION)) for each in error.hits]
+        raise GuardedError(hits) from error
     except ConflictError as error:
         raise ConflictError(error.detail, **_single(error.facts)) from error
     except TooLargeError as error:
