@@ -30,6 +30,7 @@ class WrittenDraft:
 
     document: bytes
     marks: frozenset[Hashable]
+    operations: int
 
 
 def write_draft(draft: Draft) -> WrittenDraft:
@@ -45,7 +46,7 @@ def write_draft(draft: Draft) -> WrittenDraft:
     marks.add(draft.id)
     if draft.idempotency_key is not None:
         marks.add((draft.by.principal, draft.idempotency_key))
-    return WrittenDraft(_document(draft), frozenset(marks))
+    return WrittenDraft(_document(draft), frozenset(marks), len(draft.operations))
 
 
 def waves(drafts: Sequence[WrittenDraft]) -> bytes:

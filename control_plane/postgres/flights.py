@@ -23,6 +23,7 @@ MAX_BYTES = 256 * 1024
 """Of the drafts of one flight, unless a single one is larger."""
 
 _COMMIT = sql("commit")
+_COMMIT_ONE = sql("commit_one")
 
 
 @dataclass(eq=False, slots=True)
@@ -98,9 +99,11 @@ class Flights:
                 each.called.set()
 
     async def _send(self, aboard: Sequence[_Passenger]) -> None:
-        argument = waves([each.draft for each in aboard]).decode()
+        statement, argument = _COMMIT, waves([each.draft for each in aboard])
+        if len(aboard) == 1 and aboard[0].draft.operations == 1:
+            statement, argument = _COMMIT_ONE, aboard[0].draft.document
         try:
-            rows = await fetch(self._pool, _COMMIT, argument, in_flight=OUTCOME_UNKNOWN)
+            rows = await fetch(self._pool, statement, argument.decode(), in_flight=OUTCOME_UNKNOWN)
         except UnavailableError as error:
             for each in aboard:
                 each.error = UnavailableError(error.dependency, error.detail, error.retry_after)
