@@ -57,7 +57,14 @@ _VALID: dict[str, Any] = {
     "create_agent_token": {"description": "x"},
     "create_api_key": {"name": "alice", "role": "viewer", "description": "", "expires_at": None},
     "create_config": {**_place, "key": "b", "value": {"x": [1]}, "sensitive": True, "description": "", "message": ""},
-    "update_config": {"value": 1, "sensitive": False, "description": "", "message": ""},
+    "update_config": {
+        "value": 1,
+        "sensitive": False,
+        "owner": "x",
+        "labels": {"a": "b"},
+        "description": "",
+        "message": "",
+    },
     "fetch_configs": {**_place, "keys": ["a"], "context": {"targetingKey": "x"}},
     "create_change": {
         "message": "",
@@ -78,6 +85,7 @@ _VALID: dict[str, Any] = {
         "transport": "sse",
         "labels": {"a": "b"},
         "rejection": {"revision": 1, "reason": "x"},
+        "reads": {"keys": {"a": 3}, "bulk": 1, "waiting": 0},
     },
 }
 
@@ -188,8 +196,8 @@ async def test_no_body_breaks_the_api_and_what_is_refused_changes_nothing(migrat
             answer = await api.call(route.method, path, raw=raw, headers=headers, token=tokens[role])
             assert answer.status < 500
             accepted += answer.status < 400
-            if route.name.startswith("archive_") and answer.status < 400:
-                await api.post(path.removeprefix("//api/v1").replace("/archive", "/restore"), None)
+            if route.name in {"archive_app", "archive_environment"} and answer.status < 400:
+                await api.post(path.removeprefix("//api/v1").replace("/archive", "/unarchive"), None)
             if answer.status >= 400:
                 _require_a_problem(answer)
                 assert await _state(api) == before
