@@ -32,7 +32,8 @@ class Operation:
 
     `expected_version` is what the caller read (0: there must be no live entry; None: whatever is there).
     `sensitive`, `description`, `owner` and `labels` None keep what the entry has. `type_change` and `key_reuse` are the
-    guards that the commit itself looks after.
+    guards that the commit itself looks after. `puts_back`: its value stood there before, so a deleted key that it uses
+    again means nothing new.
     """
 
     op: Op
@@ -46,6 +47,7 @@ class Operation:
     labels: Mapping[str, str] | None = None
     type_change: Mode = Mode.OFF
     key_reuse: Mode = Mode.OFF
+    puts_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

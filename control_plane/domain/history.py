@@ -85,7 +85,7 @@ def putting(scope: Scope, key: str, wanted: PastEntry | None, current: PastEntry
     if wanted is not None and wanted.live:
         if wanted.kind is Kind.MASK:
             return Operation(Op.MASK, scope, key)
-        return Operation(Op.PUT, scope, key, wanted.value, wanted.sensitive)
+        return Operation(Op.PUT, scope, key, wanted.value, wanted.sensitive, puts_back=True)
     masked = current is not None and current.kind is Kind.MASK
     return Operation(Op.UNMASK if masked else Op.DELETE, scope, key)
 
@@ -119,13 +119,9 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """The operations of a change that was computed of what stood where at `base_revision`.
-
-    `puts_back`: everything that it writes stood there before, so no reader meets anything new.
-    """
+    """The operations of a change that was computed of what stood where at `base_revision`."""
 
     operations: tuple[Operation, ...]
     base_revision: int
     reverts: int | None = None
     left_out: tuple[LeftOut, ...] = ()
-    puts_back: bool = False

@@ -111,7 +111,8 @@ def watched(operations: Sequence[Operation], ruling: Ruling) -> tuple[Operation,
     found = []
     for each in operations:
         guards = ruling.guards(each.scope)
-        types, reuse = guards[Guard.TYPE_CHANGE].mode, guards[Guard.KEY_REUSE].mode
+        types = guards[Guard.TYPE_CHANGE].mode
+        reuse = Mode.OFF if each.puts_back else guards[Guard.KEY_REUSE].mode
         found.append(replace(each, type_change=types, key_reuse=reuse))
     return tuple(found)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from control_plane.domain.errors import InvalidError, NotFoundError
@@ -51,7 +52,7 @@ class LookingBack:
             raise InvalidError([Violation(f"{where}at", "give one of revision, at and snapshot")])
         if when.snapshot is not None:
             return (await self._named.get(when.snapshot)).revision
-        moment = await self._history.moment(when.at)
+        moment = await self._history.moment(_in_utc(when.at, where))
         if moment.ahead:
             raise InvalidError([Violation(f"{where}at", f"lies in the future; revision {moment.now} is the latest")])
         if when.revision is not None and when.revision > moment.now:
@@ -140,3 +141,11 @@ class LookingBack:
             NotFoundError: it is not registered.
         """
         await self._registry.get_app(app_id)
+
+
+def _in_utc(at: datetime | None, where: str) -> datetime | None:
+    """The same instant in UTC; at both ends of the calendar there may be none."""
+    try:
+        return None if at is None else at.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidError([Violation(f"{where}at", "lies outside of the calendar")]) from error

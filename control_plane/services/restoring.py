@@ -52,7 +52,7 @@ class Restoring:
             why = f"{app_id}/{environment} is as it was at revision {revision}"
             raise nothing_to_do(why)
         self._require_few(operations)
-        return Computed(operations, base, puts_back=True)
+        return Computed(operations, base)
 
     def _require_few(self, operations: tuple[Operation, ...]) -> None:
         if (count := len(operations)) > (limit := self._limits.import_operations):
@@ -89,7 +89,7 @@ def _answer(
         return Operation(Op.UNMASK if own[key].kind is Kind.MASK else Op.DELETE, scope, key)
     if wanted is None:
         return Operation(Op.MASK, scope, key)
-    return Operation(Op.PUT, scope, key, wanted.value, wanted.sensitive)
+    return Operation(Op.PUT, scope, key, wanted.value, wanted.sensitive, puts_back=True)
 
 
 def _by_key(entries: Iterator[PastEntry] | list[PastEntry]) -> dict[str, PastEntry]:

@@ -58,7 +58,7 @@ class Undo:
         if operation is None:
             detail = f"There is nothing to do: {wanted.key} ({wanted.scope}) is as it was in version {version}."
             raise ConflictError(detail, reason="nothing", version=current.version)
-        return Computed((operation,), base, puts_back=True)
+        return Computed((operation,), base)
 
     async def revert(self, revision: int, *, skip_moved: bool = False) -> Computed:
         """What puts back all that stood before a change.
@@ -82,7 +82,7 @@ class Undo:
         if not operations:
             why = f"nothing is left to revert of change {revision}"
             raise nothing_to_do(why, left_out)
-        return Computed(operations, base, revision, tuple(left_out), puts_back=True)
+        return Computed(operations, base, revision, tuple(left_out))
 
 
 def nothing_to_do(why: str, left_out: Sequence[LeftOut] = ()) -> ConflictError:

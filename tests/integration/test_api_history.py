@@ -84,6 +84,9 @@ async def test_a_moment_in_the_future_and_a_place_that_is_not_there_are_told(api
     for query in ("?revision=1", "?at=2999-01-01T00:00:00Z", "?at=2020-01-01T00:00:00", "?revision=-1"):
         answer = await api.get(f"/effective/shop/prod{query}")
         assert (answer.status, answer.pointers[0]) == (422, query[: query.index("=")])
+    for at in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00%2B14:00"):
+        assert (await api.get(f"/effective/shop/prod?at={at}")).status == 422
+        assert (await api.get(f"/compare?left=shop/prod@{at}&right=global")).status == 422
     assert (await api.get("/effective/shop/nope")).status == 404
     assert (await api.get("/effective/nope/prod")).status == 404
     both = await api.get("/effective/shop/prod?revision=0&at=2020-01-01T00:00:00Z")
@@ -150,3 +153,15 @@ async def test_revisions_and_scopes_are_compared_as_well(api: Api) -> None:
     assert (await api.get("/compare?left=shop/nope&right=global")).status == 404
     assert (await api.get("/compare?left=app.nope&right=global")).status == 404
     assert (await api.get("/compare?right=global")).status == 422
+
+
+async def test_what_is_archived_has_a_past_as_well(api: Api) -> None:
+    await _change(api, _put("a", 1))
+    await _change(api, _put("a", 2))
+    archived = await api.post("/apps/shop/archive", {"confirm": "shop", "force": True})
+    assert archived.status == 200, archived.body
+    assert await _seen(api, "?revision=1") == {"a": 1}
+    assert (await api.get("/compare?left=shop/prod@1&right=shop/prod")).document["items"][0]["key"] == "a"
+    refused = await api.post("/changes/2/revert", {})
+    assert refused.status == 409
+    assert "unarchive" in refused.document["hint"]

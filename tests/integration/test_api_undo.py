@@ -5,6 +5,10 @@ from typing import Any
 
 import pytest
 
+from control_plane.domain.attribution import Attribution
+from control_plane.domain.change import Draft
+from control_plane.domain.errors import ConflictError
+from control_plane.domain.limits import Limits
 from tests.rig.api import Answer, Api, serving_api
 
 SHOP = {"app_id": "shop", "environment": "prod"}
@@ -185,3 +189,49 @@ async def test_promotion_carries_values_over_and_names_what_is_equal(api: Api) -
     assert (refused.status, [each["key"] for each in refused.document["left_out"]]) == (409, ["g", "a", "s"])
     missing = await api.post("/promotions", body | {"keys": ["a", "nope"]})
     assert (missing.status, missing.pointers) == (422, ["/keys/1"])
+
+
+async def test_a_key_that_moves_while_an_undo_is_computed_is_a_conflict(api: Api) -> None:
+    await _change(api, _put("a", 1))
+    await _change(api, _put("a", 2))
+    computed = await api.services.hindsight.undo.revert(2)
+    await _change(api, _put("a", 3))
+    draft = Draft(computed.operations, Attribution("olga"), base_revision=computed.base_revision)
+    with pytest.raises(ConflictError) as refused:
+        await api.services.publishing.commit(draft)
+    assert refused.value.facts["conflicts"][0]["current"]["value"] == 3
+
+
+async def test_more_operations_than_a_change_may_have_are_refused_with_a_way_out(migrated_url: str) -> None:
+    async with serving_api(migrated_url, Limits(operations=5, import_operations=3)) as api:
+        await api.register("shop", "prod")
+        await _change(api, *(_put(f"{group}.{each}", 1) for group in "ab" for each in range(2)))
+        restore = "/apps/shop/environments/prod/restore"
+        refused = await api.post(restore, {"revision": 0})
+        assert (refused.status, refused.pointers) == (422, ["/prefix"])
+        assert "TRIMTAB_MAX_IMPORT_OPERATIONS" in refused.document["violations"][0]["detail"]
+        assert (await api.post(restore, {"revision": 0, "prefix": "a."})).status == 201
+        assert await _effective(api) == {"b.0": 1, "b.1": 1}
+
+
+async def test_what_an_undo_puts_back_is_no_key_reused_but_what_is_promoted_may_be(api: Api) -> None:
+    made = await _change(api, _put("a", 1), _put("b", 1), _put("b", 2, "shop", "staging"))
+    await _change(api, _put("a", 2), _bare("delete", "b"))
+    await _change(api, _bare("delete", "a"))
+    assert (await api.post(f"/configs/{made['operations'][0]['id']}/rollback", {"version": 1})).status == 201
+    body = {"from": {"app_id": "shop", "environment": "staging"}, "to": SHOP, "keys": ["b"]}
+    refused = await api.post("/promotions", body)
+    assert (refused.status, [each["guard"] for each in refused.document["guards"]]) == (409, ["key_reuse"])
+    assert (await api.post("/promotions", body | {"force": {"reason": "the same meaning"}})).status == 201
+
+
+async def test_an_undo_passes_the_guards_as_any_change(api: Api) -> None:
+    await _change(api, _put("a", 1))
+    forced = {"operations": [_put("a", "one")], "force": {"reason": "new readers"}}
+    assert (await api.post("/changes", forced)).status == 201
+    refused = await api.post("/changes/2/revert", {})
+    assert [each["guard"] for each in refused.document["guards"]] == ["type_change"]
+    tried = await api.post("/changes/2/revert", {"dry_run": True})
+    assert (tried.status, tried.document["preview"] is not None) == (200, True)
+    assert (await api.post("/changes/2/revert", {"force": {"reason": "old readers"}})).status == 201
+    assert await _effective(api) == {"a": 1}

@@ -76,6 +76,11 @@ _VALID: dict[str, Any] = {
             {"op": "put", "value": "x", "sensitive": True, **_operation, "key": "d"},
         ],
     },
+    "archive_audit_records": {"through": 1, "hash": "0" * 64},
+    "rollback_config": {"version": 1, "message": "", "dry_run": False},
+    "revert_change": {"keys": "skip_moved", "message": ""},
+    "restore_environment": {"revision": 1, "at": None, "mode": "scope", "prefix": ""},
+    "create_promotion": {"from": {**_place, "revision": 1}, "to": _place, "keys": ["k"]},
     "report_agent": {
         **_place,
         "instance": "i",
@@ -136,6 +141,7 @@ def _requests(draw: st.DrawFn) -> tuple[Any, bytes, dict[str, str], dict[str, st
         "app": draw(st.just("shop") | _segments),
         "environment": draw(st.just("prod") | _segments),
         "id": draw(st.just("known") | _segments),
+        "revision": draw(st.just("1") | _segments),
     }
     raw = body if isinstance(body, bytes) else _json_bytes(body)
     return route, raw, draw(_headers), names, draw(st.sampled_from(_ROLES))

@@ -14,6 +14,7 @@ from control_plane.domain.errors import ConflictError, InvalidError
 from control_plane.domain.history import Computed, PastEntry, When
 from control_plane.domain.limits import Limits
 from control_plane.postgres.history import PostgresHistory
+from control_plane.postgres.named_snapshots import PostgresNamedSnapshots
 from control_plane.services.hindsight import Hindsight
 from control_plane.services.restoring import RestoreMode
 from shared.domain.entry import value_digest
@@ -64,7 +65,13 @@ async def store(migrated_url: str) -> AsyncIterator[Store]:
 def _hindsight(store: Store) -> Hindsight:
     history = PostgresHistory(store.pool)
     return Hindsight.over(
-        history, history, changes=store.changes, configs=store.configs, registry=store.registry, limits=Limits()
+        history,
+        history,
+        changes=store.changes,
+        configs=store.configs,
+        registry=store.registry,
+        named=PostgresNamedSnapshots(store.pool),
+        limits=Limits(),
     )
 
 
