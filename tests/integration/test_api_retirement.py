@@ -329,3 +329,37 @@ async def test_only_who_may_write_applications_ends_them(api: Api) -> None:
     publisher = await api.key("pat", Role.PUBLISHER)
     assert (await api.post("/apps/shop/archive", {"confirm": "shop"}, token=publisher)).status == 403
     assert (await api.delete(f"/apps/shop?{SHOP}&force=true", token=publisher)).status == 403
+
+
+async def test_schemas_of_an_application_go_with_it(api: Api, store: Store) -> None:
+    await api.register()
+    schema = {"app_id": "shop", "pattern": "a", "schema": {"type": "string"}}
+    made = await api.post("/schemas", schema)
+    assert made.status == 201, made.body
+    await api.delete(f"/apps/shop?{SHOP}&force=true")
+    assert (await api.get("/schemas")).document["items"] == []
+    action, _, detail = (await _audit(store))[-1]
+    assert (action, detail["schemas"][0]["pattern"]) == ("app.deleted", "a")
+    await api.register()
+    assert (await api.post("/configs", {"app_id": "shop", "key": "a", "value": 1})).status == 201
+
+
+async def test_whatever_is_made_there_meanwhile_nothing_is_left_half(api: Api, store: Store) -> None:
+    """Environments, tokens and configs are made while their application is deleted, again and again."""
+    statuses: set[int] = set()
+
+    async def make(path: str, body: Any) -> None:
+        statuses.add((await api.post(path, body)).status)
+
+    for number in range(10):
+        await api.register()
+        async with anyio.create_task_group() as group:
+            group.start_soon(make, "/apps/shop/environments", {"environment": "dev"})
+            group.start_soon(make, "/apps/shop/environments/prod/agent-tokens", {})
+            group.start_soon(make, "/configs", {"app_id": "shop", "environment": "prod", "key": "a", "value": number})
+            group.start_soon(api.delete, f"/apps/shop?{SHOP}&force=true")
+        while (answer := await api.delete(f"/apps/shop?{SHOP}&force=true")).status != 404:
+            assert answer.status in {200, 503}, answer.body
+    assert statuses <= {201, 404, 409, 503}
+    assert await store.pool.fetchval("select count(*) from configs where not deleted") == 0
+    assert await store.pool.fetchval("select trimtab_audit_broken_at()") is None

@@ -54,7 +54,7 @@ create function trimtab_clearing(app text, env text) returns jsonb language sql 
 $$;
 
 -- Delete an application with its environments, or one environment: its entries by one change, then its registration and
--- its tokens, all of it in this one transaction. What was ever there stays readable: tombstones, versions, changes.
+-- its tokens (and an application's schemas), all of it in this one transaction. What was ever there stays readable: tombstones, versions, changes.
 -- Returns {revision, entries, environments, tokens}, or why not: {state, detail} as `trimtab_refusal` does.
 create function trimtab_delete(who jsonb, app text, env text, message text, detail jsonb) returns jsonb
 language plpgsql set plan_cache_mode = force_generic_plan as $$
@@ -68,6 +68,7 @@ declare
     pairs text[];
     tokens bigint;
     size bigint;
+    rules jsonb;
 begin
     head := trimtab_lock();
     select archived_at into application from apps where app_id = app;
@@ -118,6 +119,14 @@ begin
         delete from environments where app_id = app and (env = '' or environment = env) returning environment
     )
     select coalesce(array_agg(environment order by environment), '{}') into pairs from ended;
+    with ended as (
+        delete from schemas where app_id = app and env = '' returning schemas.*
+    )
+    select jsonb_agg(trimtab_schema(ended::schemas) order by id) into rules from ended;
+    if rules is not null then
+        update installation set rules_revision = rules_revision + 1;
+        detail := detail || jsonb_build_object('schemas', rules);
+    end if;
     delete from apps where app_id = app and env = '';
 
     gone := gone || jsonb_build_object('environments', pairs, 'tokens', tokens);
