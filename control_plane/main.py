@@ -147,7 +147,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             usage=Usage(lossy.read_counters, fleet, snapshots, clock),
             retirement=Retirement(registry, fleet, feed, lossy.notices, metrics),
             named_snapshots=named,
-            transfers=Transfers(PostgresTransfer(pool), registry, settings.limits, _sealer(settings)),
+            transfers=Transfers(PostgresTransfer(pool, reads), registry, settings.limits, _sealer(settings)),
             hindsight=Hindsight.over(
                 PostgresHistory(pool, reads),
                 PostgresHistory(pool),

@@ -12,8 +12,9 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import NotFoundError
 from control_plane.domain.transfer import Exported, Place, Standing, State
 from control_plane.postgres.errors import driver_errors
-from control_plane.postgres.pool import ACQUIRE_TIMEOUT_S, fetch
+from control_plane.postgres.pool import fetch
 from control_plane.postgres.queries import sql
+from control_plane.postgres.reads import Reads
 from control_plane.postgres.rows import attributed, scope, stored_value
 from shared.domain.entry import Kind
 from shared.domain.scope import Scope
@@ -37,8 +38,8 @@ _DEADLINE_S = 600.0
 class PostgresTransfer:
     """Reads whole scopes."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: asyncpg.Pool, reads: Reads | None = None) -> None:
+        self._pool, self._reads = pool, reads or Reads(pool)
         self._running = anyio.CapacityLimiter(_AT_ONCE)
 
     @asynccontextmanager
@@ -51,21 +52,9 @@ class PostgresTransfer:
         if not await fetch(self._pool, _AUDIT, app_id, attributed(by), object_, detail):
             kind = "application"
             raise NotFoundError(kind, app_id or "")
-        async with self._running, self._transaction() as connection:
+        async with self._running, _transaction(self._reads) as connection:
             [head] = await connection.fetch(_BEGIN)
             yield Exported(_uuid(head["id"]), head["revision"], self._rows(connection, app_id, secrets=secrets))
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[_Connection]:
-        """A connection on which every statement sees the same instant."""
-        with driver_errors():
-            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
-        try:
-            with driver_errors(), anyio.fail_after(_DEADLINE_S):
-                async with connection.transaction(isolation="repeatable_read", readonly=True):
-                    yield connection
-        finally:
-            await self._pool.release(connection)
 
     async def _rows(
         self, connection: _Connection, app_id: str | None, *, secrets: bool
@@ -81,7 +70,7 @@ class PostgresTransfer:
     async def state(self, scopes: Collection[Scope]) -> State:
         """What stands in these scopes, tombstones and sensitive values too. Never for anybody's eyes."""
         apps, environments = [each.app_id or "" for each in scopes], [each.environment or "" for each in scopes]
-        async with self._transaction() as connection:
+        async with _transaction(Reads(self._pool)) as connection:
             [head] = await connection.fetch(_HEAD, apps, environments)
             rows = await connection.fetch(_STATE, apps, environments)
         entries = (_standing(row, deleted=row["deleted"]) for row in rows)
@@ -91,6 +80,15 @@ class PostgresTransfer:
             registered=frozenset(scope(*each) for each in head["registered"]),
             entries={(each.scope, each.key): each for each in entries},
         )
+
+
+@asynccontextmanager
+async def _transaction(reads: Reads) -> AsyncIterator[_Connection]:
+    """A connection on which every statement sees the same instant."""
+    async with reads.connection() as connection:
+        with driver_errors(), anyio.fail_after(_DEADLINE_S):
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                yield connection
 
 
 def _standing(row: asyncpg.Record, *, deleted: bool) -> Standing:

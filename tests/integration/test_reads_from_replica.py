@@ -36,6 +36,17 @@ from tests.store import OLGA
 pytestmark = pytest.mark.timeout(60)
 
 PROD = Scope("billing", "prod")
+HEAVY = (
+    "/apps",
+    "/configs",
+    "/changes",
+    "/audit",
+    "/export?format=json",
+    "/search?q=key",
+    "/effective/billing/prod",
+    "/compare?left=billing/prod&right=global",
+)
+"""Reads that a replica answers."""
 
 
 @dataclass
@@ -255,6 +266,20 @@ async def test_a_control_plane_reads_from_its_replica_and_is_ready_without_it(pa
         with anyio.fail_after(20):
             while not (await dependency())["ok"]:
                 await anyio.sleep(0.05)
+
+        async def answered_by_replica() -> float:
+            async with site.session.get(f"{control_plane.url}/metrics") as answer:
+                lines = (await answer.text()).splitlines()
+            name = 'trimtab_database_heavy_reads_total{server="replica"}'
+            return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)
+
+        await pair.write(1)
+        config = (await site.get(control_plane, "/configs"))["items"][0]["id"]
+        for path in (*HEAVY, f"/configs/{config}/versions"):
+            with anyio.fail_after(10):  # each is answered by the replica, unless it was late for a moment
+                before = await answered_by_replica()
+                while await answered_by_replica() == before:
+                    await site.get(control_plane, path)
         await pair.on_replica("select pg_wal_replay_pause()")
         await site.post(control_plane, "/apps", {"app_id": "seen"})
         assert [each["app_id"] for each in (await site.get(control_plane, "/apps"))["items"]] == ["billing", "seen"]

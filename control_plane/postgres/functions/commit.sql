@@ -75,7 +75,7 @@ create type trimtab_change as (
 
 -- An entry or a value as a conflict shows it: nothing sensitive, and nothing that is too long to be read there.
 create function trimtab_shown(value jsonb, sensitive boolean) returns jsonb
-language sql immutable parallel safe as $$
+language sql stable parallel safe as $$
     select case
         when value is null or sensitive or length(value::text) > 1024 then '{}'
         else jsonb_build_object('value', value)
@@ -113,7 +113,7 @@ $$;
 -- sees for the key now; `used` is whether the key is one of a config that was deleted, with another value than this.
 create function trimtab_hits(
     value jsonb, type_guard text, seen jsonb, reuse_guard text, used boolean, secret boolean
-) returns jsonb language sql immutable parallel safe as $$
+) returns jsonb language sql stable parallel safe as $$
     select nullif(
         case when jsonb_typeof(seen) <> jsonb_typeof(value) and 'null' not in (jsonb_typeof(seen), jsonb_typeof(value))
             then jsonb_build_array(jsonb_build_object('guard', 'type_change', 'mode', type_guard) || case
@@ -232,7 +232,7 @@ $$;
 -- What people say about an entry, as an audit record holds it: as far as it differs from the other side.
 create function trimtab_audited_words(
     description text, owner text, labels jsonb, other_description text, other_owner text, other_labels jsonb
-) returns jsonb language sql immutable parallel safe as $$
+) returns jsonb language sql stable parallel safe as $$
     select case when (description, owner, labels) = (other_description, other_owner, other_labels) then '{}'
         else jsonb_strip_nulls(jsonb_build_object(
             'description', case when description <> other_description then description end,
