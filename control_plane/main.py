@@ -27,8 +27,10 @@ from control_plane.postgres.history import PostgresHistory
 from control_plane.postgres.leadership import PostgresLeadership
 from control_plane.postgres.migrate import migrate, require_current
 from control_plane.postgres.named_snapshots import PostgresNamedSnapshots
+from control_plane.postgres.policies import PostgresPolicies
 from control_plane.postgres.pool import open_pool
 from control_plane.postgres.probe import PostgresProbe, ReplicaProbe
+from control_plane.postgres.proposals import PostgresProposals
 from control_plane.postgres.reads import open_reads
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
@@ -52,6 +54,7 @@ from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.hindsight import Hindsight
 from control_plane.services.preview import Previews
+from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.rules import Rules
@@ -66,6 +69,7 @@ from control_plane.workers.follower import Follower
 from control_plane.workers.heartbeats import Heartbeats
 from control_plane.workers.housekeeping import Housekeeping
 from control_plane.workers.relay import Relay
+from control_plane.workers.scheduler import Scheduler
 from shared.runtime.clock import SystemClock
 from shared.runtime.http import Listen, serving
 from shared.runtime.lifecycle import Worker, running, wait_for_stop_signal
@@ -131,6 +135,8 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
         )
         services = Services(
             publishing=publishing,
+            proposals=Proposals(PostgresProposals(pool), publishing, rules, settings.limits, clock),
+            policies=PostgresPolicies(pool),
             previews=Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing),
             rules=rules,
             schemas=SchemaKeeping(PostgresSchemas(pool), book, rules),
@@ -186,6 +192,7 @@ def _workers(settings: Settings, services: Services, lossy: "Lossy", publisher: 
         Follower(services.feed, lossy.notices).run,
         Heartbeats(services.feed, interval).run,
         services.denials.run,
+        Scheduler(PostgresLeadership(dsn, "scheduler"), services.proposals.due(ourselves())).run,
         Housekeeping(PostgresLeadership(dsn, "housekeeping", publishes=publisher is not None)).run,
     ]
     if publisher is not None:

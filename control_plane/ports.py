@@ -13,8 +13,11 @@ from control_plane.domain.audit import Anchor, AuditFilter, AuditRecord, Link
 from control_plane.domain.change import AgentToken, App, ChangeRecord, Committed, Config, ConfigVersion, Deleted, Draft
 from control_plane.domain.effects import Standing
 from control_plane.domain.history import PastEntry
+from control_plane.domain.lifecycle import State as ChangeState
 from control_plane.domain.named_snapshot import NamedSnapshot
+from control_plane.domain.policy import NewPolicy, Policy
 from control_plane.domain.principal import Principal
+from control_plane.domain.proposal import Move, Proposal, ProposalFilter, Proposed, Review
 from control_plane.domain.rules import RuleSet
 from control_plane.domain.schema import Checked, Schema
 from control_plane.domain.search import Found, Search
@@ -91,8 +94,16 @@ class Changes(Protocol):
         """The messages of the committed changes after `revision`, in revision order, of at most `limit` changes."""
         ...
 
-    async def list_changes(self, *, app_id: str | None, limit: int, cursor: str | None) -> Page[ChangeRecord]:
-        """Committed changes, newest first; of one application's scopes if `app_id` is given."""
+    async def list_changes(
+        self,
+        *,
+        app_id: str | None,
+        limit: int,
+        cursor: str | None,
+        author: str | None = None,
+        labels: Mapping[str, str | None] | None = None,
+    ) -> Page[ChangeRecord]:
+        """Committed changes, newest first; of one application's scopes, of an author, with labels (None: any value)."""
         ...
 
     async def get_change(self, revision: int) -> ChangeRecord:
@@ -114,6 +125,10 @@ class Stand:
 
 class RuleBook(Protocol):
     """What changes are checked against: the rules, and what stands already. Read from where it is written."""
+
+    async def revision(self) -> int:
+        """The revision that the rules are at."""
+        ...
 
     async def rules(self) -> RuleSet:
         """Schemas, policies and environments, read in one instant."""
@@ -164,6 +179,118 @@ class Schemas(Protocol):
         Raises:
             NotFoundError: there is none.
             VersionMismatchError: it is not of this version.
+        """
+        ...
+
+
+class Policies(Protocol):
+    """What changes need before they are committed. Each act moves the rules on, and is attributed and audited."""
+
+    async def create(self, asked: NewPolicy, by: Attribution) -> Policy:
+        """Put a policy in force.
+
+        Raises:
+            ConflictError: another one has this name.
+            InvalidError: there are too many.
+        """
+        ...
+
+    async def get(self, policy_id: UUID) -> Policy:
+        """One policy.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        ...
+
+    async def list(self, *, limit: int, cursor: str | None) -> Page[Policy]:
+        """Policies by name."""
+        ...
+
+    async def replace(self, policy_id: UUID, version: int, asked: NewPolicy, by: Attribution) -> Policy:
+        """Let a policy say something else.
+
+        Raises:
+            NotFoundError: there is none.
+            VersionMismatchError: somebody changed it since.
+            ConflictError: another one has this name.
+        """
+        ...
+
+    async def delete(self, policy_id: UUID, version: int, by: Attribution) -> None:
+        """Take a policy away.
+
+        Raises:
+            NotFoundError: there is none.
+            VersionMismatchError: somebody changed it since.
+        """
+        ...
+
+
+class Proposals(Protocol):
+    """Changes that are stored before they are committed. What happens to one is attributed and audited."""
+
+    async def known(self, draft: Draft) -> Proposed | None:
+        """What an earlier request with this draft's Idempotency-Key stored.
+
+        Raises:
+            KeyReusedError: the key belongs to another request.
+        """
+        ...
+
+    async def propose(self, draft: Draft, state: ChangeState, expires_at: datetime | None) -> Proposed:
+        """Store a draft.
+
+        Raises:
+            KeyReusedError: the Idempotency-Key belongs to another request.
+            RulesMovedError: it was checked against other rules than those in force.
+        """
+        ...
+
+    async def get(self, change_id: UUID, *, secrets: bool = False) -> Proposal:
+        """One change by its id, a committed one too; with its secrets only on its way into the commit.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        ...
+
+    async def list(self, where: ProposalFilter, *, limit: int, cursor: str | None) -> Page[Proposal]:
+        """Stored changes, newest first, without the values that they hold."""
+        ...
+
+    async def move(self, move: Move) -> None:
+        """Let something happen to a stored change.
+
+        Raises:
+            StaleProposalError: something else happened to it since it was read.
+            RulesMovedError: the rules by which this was decided are no longer in force.
+        """
+        ...
+
+    async def due(self, limit: int) -> Sequence[Proposal]:
+        """Scheduled changes whose time has come, in the order of their times, with their secrets."""
+        ...
+
+    async def overdue(self, limit: int) -> Sequence[Proposal]:
+        """Changes that waited too long for their approvals."""
+        ...
+
+    async def until_due(self) -> float | None:
+        """Seconds until something is due or overdue next; None while nothing is going to be."""
+        ...
+
+    async def reviews(self, *, is_open: bool | None, limit: int, cursor: str | None) -> Page[Review]:
+        """Reviews of commits past their policies, newest first; open or closed ones only, where that is given."""
+        ...
+
+    async def close_review(self, review_id: UUID, comment: str, by: Attribution) -> Review:
+        """Close a review.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: it is closed already.
+            ForbiddenError: it is about what this principal did.
         """
         ...
 
@@ -556,6 +683,10 @@ class Outbox(Protocol):
 
     async def status(self) -> OutboxStatus:
         """How far behind it is."""
+        ...
+
+    async def hold(self) -> None:
+        """Make sure that we still lead."""
         ...
 
     async def prune(self, older_than_seconds: float) -> int:

@@ -52,7 +52,7 @@ class Call(Generic[B, Q]):
     @property
     def revision(self) -> int:
         """The revision in the path."""
-        return self.number("revision", "change")
+        return self.number("change", "change")
 
     def number(self, variable: str, kind: str) -> int:
         """A number in the path, by which a thing of this kind is known."""
@@ -69,9 +69,16 @@ class Call(Generic[B, Q]):
             raise NotFoundError(kind, text)
         return int(text)
 
-    def id(self, kind: str) -> UUID:
+    @property
+    def change(self) -> int | UUID:
+        """The change in the path: a committed one by its revision, any one by its id."""
+        if "-" in self.request.match_info["change"]:
+            return self.id("change", "change")
+        return self.revision
+
+    def id(self, kind: str, variable: str = "id") -> UUID:
         """The id in the path, of a thing of this kind."""
-        text = self.request.match_info["id"]
+        text = self.request.match_info[variable]
         try:
             found = UUID(text)
         except ValueError as error:

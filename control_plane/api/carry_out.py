@@ -11,8 +11,10 @@ from control_plane.api.bodies.intent import Intent
 from control_plane.api.bodies.preview import PreviewView
 from control_plane.api.call import Call, reply
 from control_plane.api.services import Services
-from control_plane.domain.change import Committed, Draft, Operation
+from control_plane.domain.change import Aim, Committed, Draft, Operation
 from control_plane.domain.history import Computed, LeftOut
+from control_plane.domain.proposal import Proposed
+from control_plane.services.access import Permission, require_permission
 
 
 def draft_of(
@@ -24,7 +26,15 @@ def draft_of(
     reverts: int | None = None,
     whole: bool = False,
 ) -> Draft:
-    """The operations as a draft of whoever calls."""
+    """The operations as a draft of whoever calls.
+
+    Raises:
+        ForbiddenError: the caller may not do what the intent says.
+    """
+    committing = intent.aim is Aim.COMMIT and not intent.dry_run
+    require_permission(call.principal, Permission.CONFIGS_WRITE if committing else Permission.CHANGES_PROPOSE)
+    if intent.break_glass is not None:
+        require_permission(call.principal, Permission.CHANGES_BREAK_GLASS)
     return Draft(
         operations=tuple(operations),
         by=call.attribution,
@@ -37,6 +47,9 @@ def draft_of(
         reverts=reverts,
         whole=whole,
         forced=None if intent.force is None else intent.force.forced,
+        aim=intent.aim,
+        scheduled_at=intent.scheduled_at,
+        break_glass=None if intent.break_glass is None else intent.break_glass.broken,
     )
 
 
@@ -45,6 +58,10 @@ async def carry_out(services: Services, draft: Draft, left_out: Sequence[LeftOut
     if draft.dry_run:
         preview = await services.previews.of(draft)
         return reply(ChangeReceipt.of(preview.committed, left_out, PreviewView.of(preview, draft.operations)))
+    if draft.aim is not Aim.COMMIT:
+        proposed = await services.proposals.propose(draft)
+        location = {"Location": f"/api/v1/changes/{proposed.id}"}
+        return reply(ChangeReceipt.stored(proposed, draft, left_out), 201, location | replayed(proposed))
     committed = await services.publishing.commit(draft)
     receipt = ChangeReceipt.of(committed, left_out)
     return reply(receipt, 201, {"Location": f"/api/v1/changes/{committed.revision}", **replayed(committed)})
@@ -63,6 +80,6 @@ async def carry_out_computed(
     return await carry_out(services, replace(draft, idempotency_key=None), computed.left_out)
 
 
-def replayed(committed: Committed) -> dict[str, str]:
+def replayed(committed: Committed | Proposed) -> dict[str, str]:
     """The header that tells a repeated answer from a first one."""
     return {"Idempotency-Replayed": "true"} if committed.replayed else {}

@@ -7,6 +7,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import ContentEncodingError
 
 from control_plane.domain.errors import (
+    ApprovalRequiredError,
     ConflictError,
     ForbiddenError,
     GuardedError,
@@ -19,6 +20,7 @@ from control_plane.domain.errors import (
     UnavailableError,
     UnfitError,
     VersionMismatchError,
+    WindowClosedError,
 )
 from shared.wire.codec import Json
 from shared.wire.problem import Problem, ProblemType, Violation
@@ -58,8 +60,8 @@ def _too_large(error: TooLargeError) -> Problem:
     return Problem(ProblemType.TOO_LARGE, str(error), (Violation(error.pointer, str(error)),), extensions=facts)
 
 
-def _conflict(error: ConflictError) -> Problem:
-    return Problem(ProblemType.CONFLICT, error.detail, extensions=dict(error.facts))
+def _conflict(kind: ProblemType) -> Callable[[ConflictError], Problem]:
+    return lambda error: Problem(kind, error.detail, extensions=dict(error.facts))
 
 
 def _version(error: VersionMismatchError) -> Problem:
@@ -85,10 +87,12 @@ _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
         ProblemType.FORBIDDEN, str(error), extensions={"permission": error.permission}
     ),
     NotFoundError: _plain(ProblemType.NOT_FOUND),
-    KeyReusedError: lambda error: Problem(ProblemType.KEY_REUSED, error.detail, extensions=dict(error.facts)),
-    GuardedError: lambda error: Problem(ProblemType.GUARDED, error.detail, extensions=dict(error.facts)),
+    KeyReusedError: _conflict(ProblemType.KEY_REUSED),
+    GuardedError: _conflict(ProblemType.GUARDED),
     UnfitError: _unfit,
-    ConflictError: _conflict,
+    ApprovalRequiredError: _conflict(ProblemType.APPROVAL_REQUIRED),
+    WindowClosedError: _conflict(ProblemType.WINDOW_CLOSED),
+    ConflictError: _conflict(ProblemType.CONFLICT),
     VersionMismatchError: _version,
     TooLargeError: _too_large,
     UnsupportedMediaError: _plain(ProblemType.UNSUPPORTED_MEDIA),

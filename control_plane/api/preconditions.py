@@ -30,12 +30,34 @@ def require_match(request: web.Request, current: int) -> int | None:
         raise PreconditionRequiredError
     if given.strip() == "*":
         return None
-    if (tag := _VERSION_TAG.fullmatch(given.strip())) is None:
-        detail = 'If-Match is one version in quotes, such as "3", or *.'
-        raise MalformedError(detail)
-    if (version := int(tag[1])) != current:
+    if (version := _version(given)) != current:
         raise VersionMismatchError(version, current)
     return version
+
+
+def asked_version(request: web.Request, given: int | None) -> int | None:
+    """The version that the request is based on: from the body if it says one, else from If-Match; None for `*`.
+
+    Raises:
+        PreconditionRequiredError: neither says one.
+        MalformedError: If-Match is neither one tag of ours nor `*`.
+    """
+    if given is not None:
+        return given
+    header = request.headers.get("If-Match")
+    if header is None:
+        raise PreconditionRequiredError
+    if header.strip() == "*":
+        return None
+    return _version(header)
+
+
+def _version(tag: str) -> int:
+    found = _VERSION_TAG.fullmatch(tag.strip())
+    if found is None:
+        detail = 'If-Match is one version in quotes, such as "3", or *.'
+        raise MalformedError(detail)
+    return int(found[1])
 
 
 def unchanged(request: web.Request, tag: str) -> bool:

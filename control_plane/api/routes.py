@@ -26,7 +26,7 @@ from control_plane.api.bodies.audit import (
     AuditVerificationView,
     AuditVerifyQuery,
 )
-from control_plane.api.bodies.changes import ChangeQuery, ChangeReceipt, ChangeView, NewChange
+from control_plane.api.bodies.changes import ChangeEdit, ChangeQuery, ChangeReceipt, ChangeView, NewChange
 from control_plane.api.bodies.configs import (
     ConfigQuery,
     ConfigReceipt,
@@ -47,9 +47,11 @@ from control_plane.api.bodies.history import (
     EffectiveQuery,
     PastConfigs,
 )
+from control_plane.api.bodies.life import Closing, CommitNow, Decision, ReviewQuery, ReviewView, Scheduling, Step
 from control_plane.api.bodies.named_snapshots import NamedSnapshotView, NewNamedSnapshot
 from control_plane.api.bodies.operations import HealthView, ReadinessView
 from control_plane.api.bodies.pages import PageQuery
+from control_plane.api.bodies.policies import PolicyBody, PolicyView
 from control_plane.api.bodies.preview import PreviewView
 from control_plane.api.bodies.schemas import NewSchema, SchemaQuery, SchemaTrialView, SchemaView
 from control_plane.api.bodies.search import FoundView, SearchQuery
@@ -65,9 +67,12 @@ from control_plane.api.handlers import (
     configs,
     fleet,
     history,
+    life,
     named_snapshots,
     operations,
+    policies,
     retirement,
+    reviews,
     schemas,
     search,
     snapshots,
@@ -88,12 +93,16 @@ _SNAPSHOT = "/api/v1/snapshots/{app}/{environment}"
 _CONFIG = "/api/v1/configs/{id}"
 _NAMED = "/api/v1/named-snapshots/{name}"
 _RESTORE = "/api/v1/apps/{app}/environments/{environment}/restore"
+_CHANGE = "/api/v1/changes/{change}"
 _SCHEMA = "/api/v1/schemas/{id}"
-_CHANGE = "/api/v1/changes/{revision}"
+_POLICY = "/api/v1/policies/{id}"
 
 P, E = Permission, ProblemType
 _CHANGED = (made(ChangeReceipt), ok(ChangeReceipt))
-_CHANGE_ERRORS = (E.NOT_FOUND, E.VERSION_MISMATCH, E.GUARDED)
+_POLICED = (E.APPROVAL_REQUIRED, E.WINDOW_CLOSED)
+_CHANGE_ERRORS = (E.NOT_FOUND, E.VERSION_MISMATCH, E.GUARDED, *_POLICED)
+_MOVED = (ok(ChangeView, "ETag", "Location"),)
+_REFUSALS = (*_CHANGE_ERRORS, E.CONFLICT)
 IN_DRAFT, ANSWERED, SECRET = Repeat.IN_DRAFT, Repeat.ANSWERED, Repeat.SECRET
 
 # fmt: off
@@ -116,25 +125,32 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("GET",    _TOKENS,                 apps.list_agent_tokens,  P.TOKENS_READ,    (page_of(AgentTokenView),),   query=PageQuery),
     Route("DELETE", _TOKENS + "/{id}",       apps.revoke_agent_token, P.TOKENS_WRITE,   (NO_CONTENT,)),
 
-    Route("POST",   "/api/v1/configs",       configs.create_config,   P.CONFIGS_WRITE,  (made(ConfigReceipt, "ETag"), ok(ConfigReceipt)), NewConfig, repeat=IN_DRAFT, errors=(E.NOT_FOUND, E.GUARDED)),
+    Route("POST",   "/api/v1/configs",       configs.create_config,   P.CONFIGS_WRITE,  (made(ConfigReceipt, "ETag"), ok(ConfigReceipt)), NewConfig, repeat=IN_DRAFT, errors=(E.NOT_FOUND, E.GUARDED, *_POLICED)),
     Route("GET",    "/api/v1/configs",       configs.list_configs,    P.CONFIGS_READ,   (page_of(ConfigView),),       query=ConfigQuery),
     Route("POST",   "/api/v1/configs/fetch", configs.fetch_configs,   P.CONFIGS_READ,   (ok(EffectiveConfigs, STALE),),      Fetch, errors=(E.NOT_FOUND,)),
     Route("GET",    _ENVIRONMENT + "/reads",  usage.list_reads,       P.FLEET_READ,     (ok(ReadsView),),             query=PageQuery),
     Route("GET",    "/api/v1/unused",        usage.list_unused,       P.FLEET_READ,     (ok(UnusedView),),            query=UnusedQuery, errors=(E.NOT_FOUND,)),
     Route("GET",    "/api/v1/search",        search.search_configs,   P.CONFIGS_READ,   (page_of(FoundView),),        query=SearchQuery),
     Route("GET",    _CONFIG,                 configs.get_config,      P.CONFIGS_READ,   (ok(ConfigView, "ETag"), NOT_MODIFIED), conditional=True),
-    Route("PUT",    _CONFIG,                 configs.update_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt, "ETag"),), ConfigUpdate, if_match=True, errors=(E.GUARDED,)),
-    Route("DELETE", _CONFIG,                 configs.delete_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt),),         query=DeleteQuery, if_match=True, errors=(E.GUARDED,)),
+    Route("PUT",    _CONFIG,                 configs.update_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt, "ETag"),), ConfigUpdate, if_match=True, errors=(E.GUARDED, *_POLICED)),
+    Route("DELETE", _CONFIG,                 configs.delete_config,   P.CONFIGS_WRITE,  (ok(ConfigReceipt),),         query=DeleteQuery, if_match=True, errors=(E.GUARDED, *_POLICED)),
     Route("GET",    _CONFIG + "/versions",   configs.list_config_versions, P.CONFIGS_READ, (page_of(ConfigVersionView),), query=PageQuery),
 
     Route("GET",    _CONFIG + "/versions/{version}", history.get_config_version, P.CONFIGS_READ, (ok(ConfigVersionView),)),
     Route("GET",    _CONFIG + "/difference", history.get_config_difference, P.CONFIGS_READ, (ok(DifferenceView),), query=DifferenceQuery),
     Route("POST",   _CONFIG + "/rollback",   undo.rollback_config,    P.CONFIGS_WRITE,  _CHANGED,                     Rollback, repeat=ANSWERED, errors=_CHANGE_ERRORS),
 
-    Route("POST",   "/api/v1/changes",       changes.create_change,   P.CONFIGS_WRITE,  (made(ChangeReceipt), ok(ChangeReceipt)), NewChange, repeat=IN_DRAFT, errors=_CHANGE_ERRORS),
+    Route("POST",   "/api/v1/changes",       changes.create_change,   P.CHANGES_PROPOSE, (made(ChangeReceipt), ok(ChangeReceipt)), NewChange, repeat=IN_DRAFT, errors=_CHANGE_ERRORS),
     Route("POST",   "/api/v1/changes/preview", changes.preview_change, P.CHANGES_PROPOSE, (ok(PreviewView),),          NewChange, errors=(*_CHANGE_ERRORS, E.CONFLICT)),
     Route("GET",    "/api/v1/changes",       changes.list_changes,    P.CHANGES_READ,   (page_of(ChangeView),),       query=ChangeQuery),
     Route("GET",    _CHANGE,                 changes.get_change,      P.CHANGES_READ,   (ok(ChangeView),)),
+    Route("PATCH",  _CHANGE,                 life.edit_change,        P.CHANGES_PROPOSE, (ok(ChangeView, "ETag"),),   ChangeEdit, if_match=True, errors=_REFUSALS),
+    Route("POST",   _CHANGE + "/submit",     life.submit_change,      P.CHANGES_PROPOSE, _MOVED,                      Step, repeat=ANSWERED, errors=_REFUSALS),
+    Route("POST",   _CHANGE + "/approve",    life.approve_change,     P.CHANGES_APPROVE, _MOVED,                      Decision, repeat=ANSWERED, errors=_REFUSALS),
+    Route("POST",   _CHANGE + "/reject",     life.reject_change,      P.CHANGES_APPROVE, _MOVED,                      Decision, repeat=ANSWERED, errors=_REFUSALS),
+    Route("POST",   _CHANGE + "/withdraw",   life.withdraw_change,    P.CHANGES_PROPOSE, _MOVED,                      Decision, repeat=ANSWERED, errors=_REFUSALS),
+    Route("POST",   _CHANGE + "/schedule",   life.schedule_change,    P.CHANGES_PROPOSE, _MOVED,                      Scheduling, repeat=ANSWERED, errors=_REFUSALS),
+    Route("POST",   _CHANGE + "/commit",     life.commit_change,      P.CONFIGS_WRITE,  (ok(ChangeReceipt),),         CommitNow, repeat=ANSWERED, errors=_REFUSALS),
     Route("POST",   _CHANGE + "/revert",     undo.revert_change,      P.CONFIGS_WRITE,  _CHANGED,                     Revert, repeat=ANSWERED, errors=_CHANGE_ERRORS),
     Route("POST",   _RESTORE,                undo.restore_environment, P.CONFIGS_WRITE, _CHANGED,                     Restore, repeat=ANSWERED, errors=_CHANGE_ERRORS),
     Route("POST",   "/api/v1/promotions",    undo.create_promotion,   P.CONFIGS_WRITE,  _CHANGED,                     Promotion, repeat=ANSWERED, errors=_CHANGE_ERRORS),
@@ -148,6 +164,13 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("GET",    _SCHEMA,                 schemas.get_schema,      P.SCHEMAS_READ,   (ok(SchemaView, "ETag"), NOT_MODIFIED), conditional=True),
     Route("PUT",    _SCHEMA,                 schemas.update_schema,   P.SCHEMAS_WRITE,  (ok(SchemaView | SchemaTrialView, "ETag"),), NewSchema, if_match=True),
     Route("DELETE", _SCHEMA,                 schemas.delete_schema,   P.SCHEMAS_WRITE,  (NO_CONTENT,),                if_match=True),
+    Route("POST",   "/api/v1/policies",      policies.create_policy,  P.POLICIES_WRITE, (made(PolicyView, "ETag"),),  PolicyBody, repeat=ANSWERED),
+    Route("GET",    "/api/v1/policies",      policies.list_policies,  P.POLICIES_READ,  (page_of(PolicyView),),       query=PageQuery),
+    Route("GET",    _POLICY,                 policies.get_policy,     P.POLICIES_READ,  (ok(PolicyView, "ETag"),)),
+    Route("PUT",    _POLICY,                 policies.replace_policy, P.POLICIES_WRITE, (ok(PolicyView, "ETag"),),    PolicyBody, if_match=True),
+    Route("DELETE", _POLICY,                 policies.delete_policy,  P.POLICIES_WRITE, (NO_CONTENT,),                if_match=True),
+    Route("GET",    "/api/v1/reviews",       reviews.list_reviews,    P.CHANGES_READ,   (page_of(ReviewView),),       query=ReviewQuery),
+    Route("POST",   "/api/v1/reviews/{id}/close", reviews.close_review, P.CHANGES_APPROVE, (ok(ReviewView),),         Closing, repeat=ANSWERED),
 
     Route("GET",    _SNAPSHOT,               snapshots.get_snapshot,  P.SNAPSHOTS_READ, (ok(SnapshotView, "ETag", STALE), NOT_MODIFIED), query=SnapshotQuery, conditional=True),
     Route("GET",    _SNAPSHOT + "/watch",    snapshots.watch_snapshot, P.SNAPSHOTS_READ, (text("A stream of events.", EVENT_STREAM),), streams=True),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from control_plane.domain.limits import Limits
 from control_plane.domain.proxies import NO_PROXIES, TrustedProxies
 from control_plane.metrics import Metrics
-from control_plane.ports import Changes, Configs, NamedSnapshots, Probe, Receipts, Registry, Searching
+from control_plane.ports import Changes, Configs, NamedSnapshots, Policies, Probe, Receipts, Registry, Searching
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
 from control_plane.services.denials import Denials
@@ -14,6 +14,7 @@ from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.hindsight import Hindsight
 from control_plane.services.preview import Previews
+from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.rules import Rules
@@ -29,6 +30,8 @@ class Services:
     """The services and ports behind the API. `heartbeat_interval` is in seconds."""
 
     publishing: Publishing
+    proposals: Proposals
+    policies: Policies
     rules: Rules
     schemas: SchemaKeeping
     previews: Previews

@@ -59,7 +59,7 @@ def restore(
         fail("give one of --to, --to-revision and --to-snapshot", EXIT_USAGE)
     at = None if to is None else read_moment(to)
     moment = {"revision": to_revision, "at": at, "snapshot": to_snapshot}
-    what = {"mode": "scope" if scope_only else "effective", "prefix": prefix}
+    what = {"extent": "scope" if scope_only else "effective", "prefix": prefix}
     document = {**moment, **what, **intent.members()}
     api.show(api.post(f"/api/v1/apps/{app}/environments/{environment}/restore", document), show_receipt)
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.guards import Hit, Mode
+from control_plane.domain.principal import Role
 from shared.domain.entry import Kind
 from shared.domain.scope import Scope
 from shared.wire.messages import ChangeMessage
@@ -58,6 +59,25 @@ class Forced:
     guards: tuple[str, ...] = ()
 
 
+class Aim(StrEnum):
+    """How far a request goes with its change."""
+
+    COMMIT = "commit"
+    """Commit it now."""
+    SUBMIT = "submit"
+    """Store it, and let others approve it, or its time come."""
+    DRAFT = "draft"
+    """Store it, to be worked on."""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakGlass:
+    """Why a change is committed past its policies, and which of them would have refused it."""
+
+    reason: str
+    policies: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A change as it is asked for. `pointer`s of problems refer to `operations` by index.
@@ -66,7 +86,9 @@ class Draft:
     commit of the same request returns the first one's result. `rules_revision`: refuse if policies or schemas are no
     longer what the draft was checked against, `checked_revision`: if an entry of one of its keys is newer. `edition` is given for a change that is stored already: it is committed
     only if it is still open, and unedited since. `author` is who wrote it, where that is not who commits it. `whole`: it
-    comes of a whole document, so it may have more operations than people give one by one.
+    comes of a whole document, so it may have more operations than people give one by one. `acting_role` counts where
+    policies name roles, if it is not that of `by`; `approvals` are who approved it, each in a role. A draft that is
+    committed for its schedule has the time of that.
     """
 
     operations: tuple[Operation, ...]
@@ -85,6 +107,11 @@ class Draft:
     rules_revision: int | None = None
     whole: bool = False
     checked_revision: int | None = None
+    aim: Aim = Aim.COMMIT
+    scheduled_at: datetime | None = None
+    break_glass: BreakGlass | None = None
+    acting_role: str = ""
+    approvals: tuple[tuple[str, Role], ...] = ()
 
     @property
     def written_by(self) -> str:

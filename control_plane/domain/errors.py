@@ -10,7 +10,10 @@ TrimtabError
 │   ├── KeyReusedError        an Idempotency-Key that was used for another request
 │   ├── RulesMovedError       policies or schemas changed since the draft was checked
 │   ├── ValuesMovedError      values changed since the draft was checked against them
-│   └── GuardedError          (hits) guards refuse it unless it is forced
+│   ├── GuardedError          (hits) guards refuse it unless it is forced
+│   ├── StaleProposalError    a stored change is no longer as it was read
+│   ├── ApprovalRequiredError policies want more approvals than there are
+│   └── WindowClosedError     policies have windows, and none is open
 ├── VersionMismatchError      (expected, current)
 ├── PreconditionRequiredError If-Match is missing
 ├── UnauthenticatedError
@@ -95,6 +98,18 @@ class GuardedError(ConflictError):
         told = [each.document() for each in hits[:MAX_TOLD]]
         super().__init__(f"Guards refuse this: {names}.", guards=told, guards_total=len(hits))
         self.hits = tuple(hits)
+
+
+class StaleProposalError(ConflictError):
+    """Something else happened to a stored change since it was read: read it again."""
+
+
+class ApprovalRequiredError(ConflictError):
+    """Policies want more approvals than there are."""
+
+
+class WindowClosedError(ConflictError):
+    """Policies let changes be committed in windows only, and none is open."""
 
 
 class VersionMismatchError(TrimtabError):

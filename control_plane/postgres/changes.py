@@ -1,5 +1,7 @@
 """The one write path, and the record of it (port `Changes`)."""
 
+from collections.abc import Mapping
+
 import asyncpg
 
 from control_plane.domain.change import ChangeRecord, Committed, Draft
@@ -7,19 +9,23 @@ from control_plane.domain.errors import NotFoundError
 from control_plane.ports import Heads, Page
 from control_plane.postgres.cursors import BEFORE_ALL, page, read_cursor
 from control_plane.postgres.drafts import committed, waves, write_draft
+from control_plane.postgres.errors import OUTCOME_UNKNOWN
 from control_plane.postgres.flights import Flights
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads
 from control_plane.postgres.rows import change_record, message, scope
+from shared.wire.codec import encode
 from shared.wire.messages import ChangeMessage, ScopeState
 
 _REHEARSE = sql("rehearse")
+_BREAK_GLASS = sql("break_glass")
 _HEADS = sql("heads")
 _REVISION = sql("revision")
 _MESSAGES_AFTER = sql("messages_after")
 _LIST = sql("list_changes")
 _LIST_OF_APP = sql("list_changes_of_app")
+_FIND = sql("find_changes")
 _GET = sql("get_change")
 _KIND = "change"
 
@@ -36,6 +42,12 @@ class PostgresChanges:
         written = write_draft(draft)
         if draft.dry_run:
             rows = await fetch(self._pool, _REHEARSE, waves([written]).decode())
+            return committed(draft, rows[0][0][0])
+        if (breaking := draft.break_glass) is not None:
+            wave = waves([written]).decode()
+            rows = await fetch(
+                self._pool, _BREAK_GLASS, wave, breaking.reason, breaking.policies, in_flight=OUTCOME_UNKNOWN
+            )
             return committed(draft, rows[0][0][0])
         return committed(draft, await self._flights.commit(written))
 
@@ -58,10 +70,22 @@ class PostgresChanges:
         """The messages of the committed changes after `revision`, in revision order, of at most `limit` changes."""
         return [message(row) for row in await fetch(self._pool, _MESSAGES_AFTER, revision, limit)]
 
-    async def list_changes(self, *, app_id: str | None, limit: int, cursor: str | None) -> Page[ChangeRecord]:
-        """Committed changes, newest first; of one application's scopes if `app_id` is given."""
+    async def list_changes(
+        self,
+        *,
+        app_id: str | None,
+        limit: int,
+        cursor: str | None,
+        author: str | None = None,
+        labels: Mapping[str, str | None] | None = None,
+    ) -> Page[ChangeRecord]:
+        """Committed changes, newest first; what is given narrows."""
         (before,) = read_cursor(cursor, [BEFORE_ALL])
-        if app_id is None:
+        if author is not None or labels:
+            wanted = labels or {}
+            exact = encode({name: value for name, value in wanted.items() if value is not None}).decode()
+            rows = await self._reads.fetch(_FIND, before, limit + 1, author, exact, list(wanted), app_id)
+        elif app_id is None:
             rows = await self._reads.fetch(_LIST, before, limit + 1)
         else:
             rows = await self._reads.fetch(_LIST_OF_APP, before, limit + 1, app_id)

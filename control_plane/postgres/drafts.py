@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from control_plane.domain.change import Committed, Draft, Op, Operation
+from control_plane.domain.change import Committed, Draft, Forced, Op, Operation
 from control_plane.domain.errors import InvalidError
 from control_plane.domain.guards import Mode
 from control_plane.postgres.errors import guard_hit, refusal
@@ -46,7 +46,7 @@ def write_draft(draft: Draft) -> WrittenDraft:
     marks.add(draft.id)
     if draft.idempotency_key is not None:
         marks.add((draft.by.principal, draft.idempotency_key))
-    return WrittenDraft(_document(draft), frozenset(marks), len(draft.operations))
+    return WrittenDraft(encode(draft_document(draft)), frozenset(marks), len(draft.operations))
 
 
 def waves(drafts: Sequence[WrittenDraft]) -> bytes:
@@ -62,28 +62,33 @@ def waves(drafts: Sequence[WrittenDraft]) -> bytes:
     return b"[%s]" % b",".join(b"[%s]" % b",".join(wave) for wave in written)
 
 
-def _document(draft: Draft) -> bytes:
-    return encode(
-        {
-            "id": str(draft.id),
-            "edition": draft.edition,
-            "author": draft.written_by,
-            "message": draft.message,
-            "who": attribution(draft.by),
-            "base_revision": draft.base_revision,
-            "labels": dict(draft.labels),
-            "reverts": draft.reverts,
-            "forced": draft.forced and {"reason": draft.forced.reason, "guards": list(draft.forced.guards)},
-            "rules_revision": draft.rules_revision,
-            "checked_revision": draft.checked_revision,
-            "idempotency_key": None if draft.dry_run else draft.idempotency_key,
-            "request_hash": draft.request_hash.hex(),
-            "operations": [_operation_document(each) for each in draft.operations],
-        }
-    )
+def draft_document(draft: Draft) -> dict[str, Json]:
+    """A draft as the database's functions read it."""
+    return {
+        "id": str(draft.id),
+        "edition": draft.edition,
+        "author": draft.written_by,
+        "message": draft.message,
+        "who": attribution(draft.by),
+        "base_revision": draft.base_revision,
+        "labels": dict(draft.labels),
+        "reverts": draft.reverts,
+        "forced": forced_document(draft.forced),
+        "rules_revision": draft.rules_revision,
+        "checked_revision": draft.checked_revision,
+        "idempotency_key": None if draft.dry_run else draft.idempotency_key,
+        "request_hash": draft.request_hash.hex(),
+        "operations": [operation_document(each) for each in draft.operations],
+    }
 
 
-def _operation_document(operation: Operation) -> Json:
+def forced_document(forced: Forced | None) -> Json:
+    """Why guards were overridden, and which."""
+    return forced and {"reason": forced.reason, "guards": list(forced.guards)}
+
+
+def operation_document(operation: Operation) -> Json:
+    """An operation as the database's functions read it."""
     return {
         "op": operation.op,
         "app_id": operation.scope.app_id or "",
@@ -112,6 +117,7 @@ def _nul_characters(draft: Draft) -> Iterator[Violation]:
         "": "".join((draft.author, *map(str, attribution(draft.by).values()), draft.idempotency_key or "")),
         "/labels": "".join((*draft.labels, *draft.labels.values())),
         "/force/reason": draft.forced.reason if draft.forced else "",
+        "/break_glass/reason": draft.break_glass.reason if draft.break_glass else "",
     }
     for pointer, text in texts.items():
         if "\0" in text:

@@ -47,6 +47,11 @@ class PostgresOutbox:
             row = await self._connection.fetchrow(_STATUS)
         return OutboxStatus(**dict(row or {}))
 
+    async def hold(self) -> None:
+        """Make sure that we still lead."""
+        with driver_errors():
+            await self._connection.execute("select")
+
     async def prune(self, older_than_seconds: float) -> int:
         """Delete rows published (or, where nothing publishes, committed) longer ago than this; how many.
 

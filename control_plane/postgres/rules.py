@@ -10,6 +10,7 @@ from control_plane.domain.rules import RuleSet
 from control_plane.domain.schema import Schema
 from control_plane.domain.sizes import Size
 from control_plane.ports import Stand
+from control_plane.postgres.policies import policy
 from control_plane.postgres.pool import fetch
 from control_plane.postgres.queries import sql
 from control_plane.postgres.rows import entry, scope, stored_value
@@ -18,6 +19,7 @@ from shared.domain.scope import Scope
 from shared.wire.codec import Json, canonical, decode
 
 _RULES = sql("rules")
+_REVISION = sql("rules_revision")
 _STAND = sql("stand")
 _STAND_LIKE = sql("stand_like")
 _SIZES = sql("sizes")
@@ -29,6 +31,10 @@ class PostgresRules:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
+    async def revision(self) -> int:
+        """The revision that the rules are at."""
+        return int((await fetch(self._pool, _REVISION))[0][0])
+
     async def rules(self) -> RuleSet:
         """The rules as they are now."""
         (row,) = await fetch(self._pool, _RULES)
@@ -36,6 +42,7 @@ class PostgresRules:
             revision=row["revision"],
             schemas=tuple(map(schema, decode(row["schemas"]))),
             environments=tuple((app_id, environment) for app_id, environment in decode(row["environments"])),
+            policies=tuple(map(policy, decode(row["policies"]))),
         )
 
     async def stand(self, keys: Sequence[str], apps: Sequence[str] | None) -> Stand:

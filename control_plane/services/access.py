@@ -84,6 +84,17 @@ GRANTS: dict[Role, frozenset[Permission]] = {
 """What each role may do; an agent only for its own app/environment."""
 
 
+def require_permission(principal: Principal, permission: Permission) -> None:
+    """Let the principal pass if its role may do this.
+
+    Raises:
+        ForbiddenError: it may not.
+    """
+    if permission not in GRANTS[principal.role]:
+        detail = f"This needs the permission {permission}, which the role {principal.role} lacks."
+        raise ForbiddenError(permission, detail)
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """What the store said about a token, and when."""
@@ -125,9 +136,7 @@ class Access:
         Raises:
             ForbiddenError: it may not.
         """
-        if permission not in GRANTS[principal.role]:
-            detail = f"This needs the permission {permission}, which the role {principal.role} lacks."
-            raise ForbiddenError(permission, detail)
+        require_permission(principal, permission)
 
     def authorise(self, principal: Principal, permission: Permission, app_id: str, environment: str) -> None:
         """Let the principal pass if it may do this to this app/environment.

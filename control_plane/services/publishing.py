@@ -10,13 +10,18 @@ from dataclasses import replace
 
 from control_plane.domain.change import Committed, Draft, Forced, Op, Operation
 from control_plane.domain.errors import (
+    ApprovalRequiredError,
+    ForbiddenError,
     GuardedError,
     InvalidError,
     RulesMovedError,
     TooLargeError,
+    TrimtabError,
     UnfitError,
     ValuesMovedError,
+    WindowClosedError,
 )
+from control_plane.domain.gate import admit
 from control_plane.domain.limits import Limits
 from control_plane.metrics import Metrics
 from control_plane.ports import Changes, Notices
@@ -24,11 +29,13 @@ from control_plane.services.checks import Checks, watched
 from control_plane.services.feed import Feed
 from control_plane.services.rules import Rules, Ruling
 from shared.domain.scope import KEY_PATTERN, Scope, is_key
+from shared.runtime.clock import Clock, SystemClock
 from shared.wire.codec import Json, decode
 from shared.wire.problem import Violation
 
 _MAX_REVISION = 2**63 - 1
 _NO_RULES = -1
+_POLICED = (ApprovalRequiredError, WindowClosedError, ForbiddenError, InvalidError)
 _ATTEMPTS = 5
 """How often a draft is checked again because the rules, or what they are about, moved meanwhile."""
 
@@ -46,6 +53,7 @@ class Publishing:
         notices: Notices,
         metrics: Metrics,
         limits: Limits,
+        clock: Clock | None = None,
     ) -> None:
         self._changes = changes
         self._rules = rules
@@ -54,6 +62,7 @@ class Publishing:
         self._notices = notices
         self._metrics = metrics
         self._limits = limits
+        self._clock = clock or SystemClock()
 
     def require_form(self, draft: Draft) -> None:
         """Hold a draft against what needs no look at anything else.
@@ -96,13 +105,15 @@ class Publishing:
         return await self._commit_under(ruling, draft)
 
     async def _commit_under(self, ruling: Ruling, draft: Draft) -> Committed:
+        required = ruling.required(each.scope for each in draft.operations)
         try:
-            vetted = await self._checks.vet(draft, ruling)
-        except (UnfitError, GuardedError) as refusal:
+            admitted = admit(draft, required, self._clock.now())
+            vetted = await self._checks.vet(admitted, ruling)
+        except (*_POLICED, UnfitError, GuardedError) as refusal:
             return await self._refused(ruling, draft, refusal)
         return await self._changes.commit(vetted)
 
-    async def _refused(self, ruling: Ruling, draft: Draft, refusal: UnfitError | GuardedError) -> Committed:
+    async def _refused(self, ruling: Ruling, draft: Draft, refusal: TrimtabError) -> Committed:
         """Answer a draft that is refused before it came to the commit: maybe it is there already, or the rules moved.
 
         The commit knows what the draft's Idempotency-Key led to before; rules that never were let it do nothing else.
@@ -111,6 +122,9 @@ class Publishing:
         if draft.idempotency_key is not None and not draft.dry_run:
             with suppress(RulesMovedError):
                 return await self._changes.commit(replace(draft, rules_revision=_NO_RULES))
+        if (await self._rules.fresh()).revision != ruling.revision:
+            msg = "The rules that the change was checked against moved."
+            raise RulesMovedError(msg) from refusal
         if isinstance(refusal, GuardedError):
             tried = await self._changes.commit(rehearsal(draft, ruling))
             raise GuardedError([*refusal.hits, *(each for each in tried.hits if each.refuses)]) from refusal

@@ -68,6 +68,15 @@ class Rules:
         """The rules as they were when they were read last; read now if they never were."""
         return self._ruling or await self.refresh()
 
+    async def fresh(self) -> Ruling:
+        """The rules as they are now: where somebody is refused by them, or only looks at them.
+
+        Raises:
+            UnavailableError: the database is away.
+        """
+        ruling = await self.current()
+        return ruling if ruling.revision == await self._book.revision() else await self.refresh()
+
     async def refresh(self) -> Ruling:
         """Read the rules. Those who ask at the same time wait for one reading.
 

@@ -63,6 +63,18 @@ class ProblemType(Enum):
         "Guards refuse this change",
         'Look at `guards`: each says what to do. To let the change pass nevertheless, send `"force": {"reason": "…"}`.',
     )
+    APPROVAL_REQUIRED = (
+        "approval-required",
+        409,
+        "The change needs approvals first",
+        "Submit it (`mode`: `submit`) and have others approve it; who has the permission may break the glass.",
+    )
+    WINDOW_CLOSED = (
+        "window-closed",
+        409,
+        "No change window is open",
+        "Schedule it for `next_opening` (`scheduled_at`); who has the permission may break the glass.",
+    )
     VERSION_MISMATCH = (
         "version-mismatch",
         412,

@@ -3,7 +3,7 @@
 `tests/contract/test_store.py` holds what it does against PostgreSQL; what nobody needs of it raises.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -128,7 +128,15 @@ class FakeStore:
     async def commit(self, draft: Draft) -> Committed:
         raise NotImplementedError
 
-    async def list_changes(self, *, app_id: str | None, limit: int, cursor: str | None) -> Page[ChangeRecord]:
+    async def list_changes(
+        self,
+        *,
+        app_id: str | None,
+        limit: int,
+        cursor: str | None,
+        author: str | None = None,
+        labels: Mapping[str, str | None] | None = None,
+    ) -> Page[ChangeRecord]:
         raise NotImplementedError
 
     async def get(self, config_id: object) -> Config:
@@ -183,6 +191,9 @@ class FakeOutbox:
     async def mark_published(self, messages: Sequence[ChangeMessage]) -> None:
         await self._asked("mark_published")
         self._store.unpublished = [each for each in self._store.unpublished if each not in messages]
+
+    async def hold(self) -> None:
+        await self.status()
 
     async def status(self) -> OutboxStatus:
         await self._asked("status")

@@ -158,7 +158,7 @@ async def test_restoring_takes_an_environment_back_by_the_fewest_operations(api:
     assert (await api.post(restore, {"revision": 1})).status == 201
     assert await _effective(api) == {each["key"]: each["origin"]["value"] for each in before}
     assert (await api.post(restore, {"revision": 1})).status == 409
-    await api.post(restore, {"revision": 3, "mode": "scope"})
+    await api.post(restore, {"revision": 3, "extent": "scope"})
     assert await _effective(api) == {"a": 9, "g": 2, "late": 1, "mine": 1, "same": 1}
 
 

@@ -31,8 +31,10 @@ from control_plane.postgres.configs import PostgresConfigs
 from control_plane.postgres.credentials import PostgresCredentials
 from control_plane.postgres.history import PostgresHistory
 from control_plane.postgres.named_snapshots import PostgresNamedSnapshots
+from control_plane.postgres.policies import PostgresPolicies
 from control_plane.postgres.pool import open_pool
 from control_plane.postgres.probe import PostgresProbe
+from control_plane.postgres.proposals import PostgresProposals
 from control_plane.postgres.reads import Reads
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
@@ -48,6 +50,7 @@ from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.hindsight import Hindsight
 from control_plane.services.preview import Previews
+from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.rules import Rules
@@ -173,6 +176,8 @@ async def serving_api(
         )
         services = Services(
             publishing=publishing,
+            proposals=Proposals(PostgresProposals(pool), publishing, rules, limits or Limits(), clock),
+            policies=PostgresPolicies(pool),
             previews=Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing),
             rules=rules,
             schemas=SchemaKeeping(PostgresSchemas(pool), book, rules),

@@ -35,7 +35,7 @@ class Restore(Intent):
     """As it was at this instant."""
     snapshot: SnapshotName | None = None
     """As it was at the revision of this named snapshot."""
-    mode: Literal["effective", "scope"] = "effective"
+    extent: Literal["effective", "scope"] = "effective"
     """Restore what the environment gets, or only the entries of its own scope."""
     prefix: Param = ""
     """Restore only keys that begin like this."""
@@ -79,4 +79,4 @@ class Promotion(Intent):
 
 def restore_mode(body: Restore) -> RestoreMode:
     """The mode as the service knows it."""
-    return RestoreMode(body.mode)
+    return RestoreMode(body.extent)

@@ -6,19 +6,23 @@ from aiohttp import web
 
 from control_plane.api.bodies.changes import ChangeQuery, ChangeView, NewChange
 from control_plane.api.bodies.fleet import ConvergenceView
-from control_plane.api.bodies.pages import PageView
+from control_plane.api.bodies.life import LifeView
+from control_plane.api.bodies.pages import PageView, labels_asked
 from control_plane.api.bodies.preview import PreviewView
 from control_plane.api.call import Call, reply
 from control_plane.api.carry_out import carry_out, draft_of
+from control_plane.api.preconditions import etag
 from control_plane.api.services import Services
+from control_plane.domain.lifecycle import State
+from control_plane.domain.proposal import ProposalFilter
 
 
 async def create_change(services: Services, call: Call[NewChange, None]) -> web.StreamResponse:
-    """Commit several operations as one change.
+    """Commit several operations as one change, or store them as one that is committed later.
 
     They may be about different scopes; an agent shows all of them at once, or none. This is also the way to mask a
     key in a scope (`mask`) and to take the mask away (`unmask`). With `dry_run`, nothing is done and the answer is
-    what would be.
+    what would be. With the mode `submit` it waits for others to approve it, or for its time; with `draft`, for its author.
     """
     body = call.body
     operations = [each.operation() for each in body.operations]
@@ -39,17 +43,33 @@ async def preview_change(services: Services, call: Call[NewChange, None]) -> web
 
 
 async def list_changes(services: Services, call: Call[None, ChangeQuery]) -> web.StreamResponse:
-    """List committed changes, newest first."""
-    query = call.query
-    page = await services.changes.list_changes(
-        app_id=query.app_id, limit=call.page_size(query.limit), cursor=query.cursor
-    )
-    return reply(PageView(tuple(map(ChangeView.of, page.items)), page.next_cursor))
+    """List changes, newest first: committed ones, or those in another state of their life."""
+    query, limit = call.query, call.page_size(call.query.limit)
+    labels = labels_asked(query.label)
+    if query.state is State.COMMITTED:
+        committed = await services.changes.list_changes(
+            app_id=query.app_id, author=query.author, labels=labels, limit=limit, cursor=query.cursor
+        )
+        return reply(PageView(tuple(map(ChangeView.of, committed.items)), committed.next_cursor))
+    where = ProposalFilter(query.state, query.author, labels, query.app_id)
+    stored = await services.proposals.list(where, limit=limit, cursor=query.cursor)
+    return reply(PageView(tuple(map(ChangeView.stored, stored.items)), stored.next_cursor))
 
 
 async def get_change(services: Services, call: Call[None, None]) -> web.StreamResponse:
-    """Show one change by its revision."""
-    return reply(ChangeView.of(await services.changes.get_change(call.revision)))
+    """Show one change: a committed one by its revision, any one by its id."""
+    change = call.change
+    if isinstance(change, int):
+        record = await services.changes.get_change(change)
+        standing = await services.proposals.get(record.id)
+    else:
+        standing = await services.proposals.get(change)
+        if (revision := standing.proposal.revision) is None:
+            headers = {"ETag": etag(standing.proposal.edition)}
+            return reply(ChangeView.stored(standing.proposal, LifeView.of(standing)), headers=headers)
+        record = await services.changes.get_change(revision)
+    life = LifeView.of(standing) if standing.proposal.stored or standing.proposal.break_glass else None
+    return reply(ChangeView.of(record, life))
 
 
 async def get_convergence(services: Services, call: Call[None, None]) -> web.StreamResponse:

@@ -29,6 +29,7 @@ from control_plane.api.services import Services
 from control_plane.api.staleness import staleness
 from control_plane.domain.change import Committed, Config, Draft, Op, Operation
 from control_plane.domain.errors import (
+    ApprovalRequiredError,
     ConflictError,
     GuardedError,
     InvalidError,
@@ -36,6 +37,7 @@ from control_plane.domain.errors import (
     NotFoundError,
     TooLargeError,
     UnfitError,
+    WindowClosedError,
 )
 from control_plane.domain.history import When
 from control_plane.ports import ConfigFilter
@@ -216,7 +218,7 @@ def _about_one_config() -> Iterator[None]:
     except InvalidError as error:
         violations = [Violation(each.pointer.removeprefix(_ONLY_OPERATION), each.detail) for each in error.violations]
         raise InvalidError(violations) from error
-    except KeyReusedError:
+    except (KeyReusedError, ApprovalRequiredError, WindowClosedError):
         raise
     except GuardedError as error:
         hits = [replace(each, pointer=each.pointer.removeprefix(_ONLY_OPERATION)) for each in error.hits]

@@ -6,5 +6,9 @@ select
         select jsonb_agg(jsonb_build_array(e.app_id, e.environment) order by e.app_id, e.environment)
         from environments as e join apps as a on a.app_id = e.app_id
         where e.archived_at is null and a.archived_at is null
-    ), '[]') as environments
+    ), '[]') as environments,
+    coalesce((select jsonb_agg(document || jsonb_build_object(
+        'id', id, 'name', name, 'pattern', pattern, 'version', version, 'created_at', trimtab_instant(created_at),
+        'created_by', created_by, 'updated_at', trimtab_instant(updated_at), 'updated_by', updated_by
+    ) order by name) from policies), '[]') as policies
 from installation

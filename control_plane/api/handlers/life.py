@@ -1,0 +1,96 @@
+"""What people do with a change between its making and its end."""
+
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from control_plane.api.bodies.changes import ChangeEdit, ChangeReceipt, ChangeView
+from control_plane.api.bodies.life import CommitNow, Decision, LifeView, Scheduling, Step
+from control_plane.api.call import Call, reply
+from control_plane.api.preconditions import asked_version, etag
+from control_plane.api.services import Services
+from control_plane.services.access import Permission, require_permission
+from control_plane.services.standing import Revision, Standing
+
+
+async def edit_change(services: Services, call: Call[ChangeEdit, None]) -> web.StreamResponse:
+    """Give a stored change other words, operations or another time.
+
+    That makes a new edition, which nobody has approved yet. What is left out stays. `If-Match`, or the member
+    `edition`, says which edition was read. Who edits a change has written a part of it, and does not approve it.
+    """
+    body = call.body
+    edition = asked_version(call.request, body.edition)
+    revision = Revision(
+        operations=None if body.operations is None else tuple(each.operation() for each in body.operations),
+        message=body.message,
+        labels=body.labels,
+        base_revision=body.base_revision,
+        scheduled_at=body.scheduled_at,
+        unscheduled="scheduled_at" in body.model_fields_set and body.scheduled_at is None,
+    )
+    return _show(await services.proposals.edit(_id(call), edition, revision, call.attribution))
+
+
+async def submit_change(services: Services, call: Call[Step, None]) -> web.StreamResponse:
+    """Submit a draft: let it wait for its approvals, or for its time.
+
+    It is checked as if it were committed now.
+    """
+    return _show(await services.proposals.submit(_id(call), call.attribution, call.body.edition))
+
+
+async def approve_change(services: Services, call: Call[Decision, None]) -> web.StreamResponse:
+    """Approve the current edition of a change.
+
+    Nobody approves what he wrote a part of. With enough approvals, a change with a time is scheduled; another is ready
+    for somebody to commit it.
+    """
+    body = call.body
+    return _show(await services.proposals.approve(_id(call), call.attribution, body.edition, body.comment))
+
+
+async def reject_change(services: Services, call: Call[Decision, None]) -> web.StreamResponse:
+    """Reject a change, also one that is scheduled. That is its end."""
+    body = call.body
+    return _show(await services.proposals.reject(_id(call), call.attribution, body.edition, body.comment))
+
+
+async def withdraw_change(services: Services, call: Call[Decision, None]) -> web.StreamResponse:
+    """Take back a change that one wrote. That is its end."""
+    body = call.body
+    return _show(await services.proposals.withdraw(_id(call), call.attribution, body.edition, body.comment))
+
+
+async def schedule_change(services: Services, call: Call[Scheduling, None]) -> web.StreamResponse:
+    """Give a submitted change the time at which it is committed, if it has its approvals by then.
+
+    It is then checked again. If it cannot be committed, it has failed, and nothing of it is applied.
+    """
+    body = call.body
+    return _show(await services.proposals.schedule(_id(call), body.scheduled_at, call.attribution, body.edition))
+
+
+async def commit_change(services: Services, call: Call[CommitNow, None]) -> web.StreamResponse:
+    """Commit a submitted change now.
+
+    With `break_glass` also if approvals are missing or no window is open. That needs a permission of its own, is marked
+    in the audit, and opens a review that a second person has to close.
+    """
+    body = call.body
+    if body.break_glass is not None:
+        require_permission(call.principal, Permission.CHANGES_BREAK_GLASS)
+    breaking = None if body.break_glass is None else body.break_glass.broken
+    committed = await services.proposals.commit(_id(call), call.attribution, body.edition, breaking)
+    return reply(ChangeReceipt.of(committed), headers={"Location": f"/api/v1/changes/{committed.revision}"})
+
+
+def _id(call: Call[Any, Any]) -> UUID:
+    return call.id("change", "change")
+
+
+def _show(standing: Standing) -> web.Response:
+    proposal = standing.proposal
+    headers = {"Location": f"/api/v1/changes/{proposal.id}", "ETag": etag(proposal.edition)}
+    return reply(ChangeView.stored(proposal, LifeView.of(standing)), headers=headers)

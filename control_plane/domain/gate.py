@@ -1,0 +1,98 @@
+"""What stands between a draft and its commit: the policies' words, held against what the draft has."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from control_plane.domain.change import Draft
+from control_plane.domain.errors import ApprovalRequiredError, ForbiddenError, InvalidError, WindowClosedError
+from control_plane.domain.policy import Policy, Requirements
+from shared.wire.problem import Violation
+
+_PERMISSION = "policy.allowed-roles"
+
+
+def admit(draft: Draft, required: Requirements, now: datetime) -> Draft:
+    """The draft if the policies let it be committed now. One that breaks the glass names those that would refuse it.
+
+    A rehearsal is held against who may do it and why, not against what it can still get.
+
+    Raises:
+        ForbiddenError, InvalidError: as from `require_permitted`.
+        ApprovalRequiredError, WindowClosedError: as from `require_ready`.
+    """
+    require_permitted(draft, required)
+    at = max(now, draft.scheduled_at or now)  # the clock of the database, which is the one for schedules, may be ahead
+    if draft.break_glass is not None:
+        return replace(draft, break_glass=replace(draft.break_glass, policies=broken_past(draft, required, at)))
+    if not draft.dry_run:
+        require_ready(draft, required, at)
+    return draft
+
+
+def require_permitted(draft: Draft, required: Requirements) -> None:
+    """Make sure that the policies let this role make such a change, and that it says why where it must.
+
+    Raises:
+        ForbiddenError: the role is none that the policies allow.
+        InvalidError: there is no message.
+    """
+    role = draft.acting_role or draft.by.role
+    if required.allowed_roles is not None and role not in required.allowed_roles:
+        naming = [each for each in required.policies if each.allowed_roles is not None]
+        able = ", ".join(sorted(required.allowed_roles)) or "none"
+        detail = f"The role {role} may not make such a change; {_names(naming)} allow: {able}."
+        raise ForbiddenError(_PERMISSION, detail)
+    if required.require_reason and not draft.message.strip():
+        naming = [each for each in required.policies if each.require_reason]
+        raise InvalidError([Violation("/message", f"say why: {_names(naming)} want a reason")])
+
+
+def require_ready(draft: Draft, required: Requirements, at: datetime) -> None:
+    """Make sure that a draft has its approvals, and that the policies' windows are open.
+
+    Raises:
+        ApprovalRequiredError: approvals are missing.
+        WindowClosedError: a policy has windows and none of them is open.
+    """
+    given = count_approvals(draft, required)
+    if given < required.approvals:
+        naming = required.asking_for_approval()
+        detail = f"It needs {required.approvals} approvals and has {given}, by {_names(naming)}."
+        raise ApprovalRequiredError(
+            detail,
+            policies=[each.name for each in naming],
+            required_approvals=required.approvals,
+            approvals=given,
+            approver_roles=sorted(required.approver_roles),
+        )
+    require_open(required, at)
+
+
+def require_open(required: Requirements, at: datetime) -> None:
+    """Make sure that the policies' windows are open at a moment.
+
+    Raises:
+        WindowClosedError: a policy has windows and none of them is.
+    """
+    if closed := required.closed(at):
+        opening = required.next_opening(at)
+        when = f"all are open next at {opening.isoformat()}" if opening else "they are never open together"
+        detail = f"At {at.isoformat()} no window is open of {_names(closed)}; {when}."
+        names, at_next = [each.name for each in closed], opening and opening.isoformat()
+        raise WindowClosedError(detail, policies=names, next_opening=at_next)
+
+
+def broken_past(draft: Draft, required: Requirements, at: datetime) -> tuple[str, ...]:
+    """The policies that would refuse this draft now."""
+    missing = count_approvals(draft, required) < required.approvals
+    asking = required.asking_for_approval() if missing else []
+    return tuple(dict.fromkeys(each.name for each in (*asking, *required.closed(at))))
+
+
+def count_approvals(draft: Draft, required: Requirements) -> int:
+    """The approvals of a draft that count."""
+    return len({who for who, role in draft.approvals if role in required.approver_roles})
+
+
+def _names(policies: list[Policy]) -> str:
+    return ("the policy " if len(policies) == 1 else "the policies ") + ", ".join(each.name for each in policies)

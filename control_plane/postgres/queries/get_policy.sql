@@ -1,0 +1,2 @@
+-- One policy.
+select * from policies where id = $1

@@ -1,0 +1,2 @@
+-- The revision that the rules are at.
+select rules_revision from installation
