@@ -15,6 +15,7 @@ from control_plane.domain.history import Computed, PastEntry, When
 from control_plane.domain.limits import Limits
 from control_plane.postgres.history import PostgresHistory
 from control_plane.postgres.named_snapshots import PostgresNamedSnapshots
+from control_plane.services.comparing import Side
 from control_plane.services.hindsight import Hindsight
 from control_plane.services.restoring import RestoreMode
 from shared.domain.entry import value_digest
@@ -204,6 +205,27 @@ async def test_restoring_leads_to_what_was_seen_by_the_fewest_operations(
     found = _digests(await _now(store, app_id))
     assert found["prod"] == then
     assert found["neighbour"] == _digests(history[-1].seen)["neighbour"]
+
+
+@_one_database
+@given(steps=_steps)
+async def test_a_comparison_lists_just_the_keys_that_differ(store: Store, steps: list[Step]) -> None:
+    app_id = await _registered(store)
+    comparing = _hindsight(store).comparing
+    sides = [Side(Scope(app_id, each), When()) for each in _ENVIRONMENTS]
+    history = await _lived(store, app_id, steps)
+    for earlier, later in itertools.pairwise(history):
+        left, right = _digests(earlier.seen)["prod"], _digests(later.seen)["neighbour"]
+        pairs, following = await comparing.page(
+            (sides[0], sides[1]),
+            (earlier.committed.revision, later.committed.revision),
+            everything=False,
+            prefix="",
+            after="",
+            limit=10,
+        )
+        differing = [key for key in sorted(left.keys() | right.keys()) if left.get(key) != right.get(key)]
+        assert ([each.key for each in pairs], following) == (differing, None)
 
 
 @_one_database

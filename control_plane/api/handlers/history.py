@@ -82,7 +82,8 @@ async def compare(services: Services, call: Call[None, CompareQuery]) -> web.Str
         after=after,
         limit=call.page_size(query.limit),
     )
-    return reply(ComparisonView(left, right, tuple(map(PairView.of, pairs)), _cursor([left, right], following)))
+    items = await anyio.to_thread.run_sync(lambda: tuple(map(PairView.of, pairs)))
+    return reply(ComparisonView(left, right, items, _cursor([left, right], following)))
 
 
 def _cursor(revisions: Sequence[int], after: str | None) -> str | None:
