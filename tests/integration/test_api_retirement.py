@@ -11,6 +11,8 @@ from agent.snapshot.model import Snapshot
 from control_plane.domain.principal import Role
 from shared.domain.scope import Revisions
 from shared.wire.codec import decode
+from shared.wire.messages import ChangeMessage, Delete, decode_message
+from shared.wire.sse import read_events
 from tests.rig.api import Answer, Api, serving_api
 from tests.store import OLGA, PROD, Store, open_store, put
 
@@ -363,3 +365,17 @@ async def test_whatever_is_made_there_meanwhile_nothing_is_left_half(api: Api, s
     assert statuses <= {201, 404, 409, 503}
     assert await store.pool.fetchval("select count(*) from configs where not deleted") == 0
     assert await store.pool.fetchval("select trimtab_audit_broken_at()") is None
+
+
+async def test_its_agents_hear_that_it_is_gone(api: Api) -> None:
+    token = await api.register()
+    await _fill(api, "a", "b")
+    headers = {"Authorization": f"Bearer {token}"}
+    with anyio.fail_after(20):
+        async with api.session.get(f"{api.url}/api/v1/snapshots/shop/prod/watch", headers=headers) as response:
+            messages = (decode_message(event.data) async for event in read_events(response.content.iter_any()))
+            await anext(messages)
+            gone = (await api.delete(f"/apps/shop?{SHOP}&force=true")).document
+            heard = [each async for each in messages if isinstance(each, ChangeMessage)]
+    assert [each.revision for each in heard] == [gone["revision"]]
+    assert {each.key for each in heard[0].operations if isinstance(each, Delete)} == {"a", "b"}
