@@ -5,16 +5,17 @@ from typing import Annotated
 import typer
 
 from control_plane.cli.calling import Api
-from control_plane.cli.intent import Intent
+from control_plane.cli.change_view import show_change, show_changes
+from control_plane.cli.intent import Intent, Why
 from control_plane.cli.operations import Operations
 from control_plane.cli.options import Limit
+from control_plane.cli.preview import show_preview
 from control_plane.cli.receipt import show_receipt
 from control_plane.cli.spread import command
-from control_plane.cli.terminal import show, show_table
-from control_plane.cli.values import moment, place
-from shared.wire.codec import Json
 
-_PATH = "/api/v1/changes"
+PATH = "/api/v1/changes"
+_OPEN = ("draft", "pending", "scheduled")
+_STATES = (*_OPEN, "committed", "rejected", "withdrawn", "expired", "failed")
 
 group = typer.Typer(
     help="Changes: make, preview, approve, schedule, commit and undo them.\n\n"
@@ -29,28 +30,44 @@ def create(*, operations: Operations, intent: Intent, api: Api) -> None:
 
     Example: `trimtab change create --app shop --env prod --put db.pool=20 --delete db.old -m "More load" --submit`
     """
-    api.show(api.post(_PATH, operations.document() | intent.members()), show_receipt)
+    api.show(api.post(PATH, operations.document() | intent.members()), show_receipt)
+
+
+@command(group, "preview")
+def preview(*, operations: Operations, why: Why, api: Api) -> None:
+    """Show what a change would do, and do nothing: who would see what, what stands against it, whom it reaches.
+
+    Example: `trimtab change preview --put http.timeout_ms=5000`
+    """
+    api.show(api.post(f"{PATH}/preview", operations.document() | why.members()), show_preview)
 
 
 @command(group, "list")
 def list_changes(
     *,
+    state: Annotated[str, typer.Option(help=f"Those in this state: open (all that wait), {', '.join(_STATES)}.")] = (
+        "committed"
+    ),
     app: Annotated[str | None, typer.Option(help="Only changes that touch this application.")] = None,
+    author: Annotated[str | None, typer.Option(help="Only those of this author.")] = None,
     limit: Limit = 20,
     api: Api,
 ) -> None:
-    """List changes, newest first."""
-    api.show(api.get(_PATH, app_id=app, limit=limit)["items"], _show_changes)
+    """List changes, newest first: those that are committed, or those that wait (`--state open`)."""
+    states = _OPEN if state == "open" else (state,)
+    query = {"app_id": app, "author": author, "limit": limit}
+    items = [each for one in states for each in api.get(PATH, state=one, **query)["items"]]
+    api.show(items, show_changes)
 
 
 @command(group, "show")
-def show_change(
-    change: Annotated[str, typer.Argument(help="Its revision.")],
+def show_one(
+    change: Annotated[str, typer.Argument(help="Its revision, or its id.")],
     *,
     api: Api,
 ) -> None:
-    """Show one change: who made it, when, why, and what it did."""
-    api.show(api.get(f"{_PATH}/{change}"), _show_change)
+    """Show one change: who made it, when, why, what it does, and what it waits for."""
+    api.show(api.get(f"{PATH}/{change}"), show_change)
 
 
 @command(group, "revert")
@@ -68,15 +85,4 @@ def revert(
     Refused if one of its keys was changed since, with both sides; --skip-moved reverts the others.
     """
     document = {"keys": "skip_moved" if skip_moved else "all", **intent.members()}
-    api.show(api.post(f"{_PATH}/{revision}/revert", document), show_receipt)
-
-
-def _show_changes(items: Json) -> None:
-    rows = [[str(each["revision"]), moment(each["committed_at"]), each["author"], each["message"]] for each in items]
-    show_table(["revision", "committed", "author", "message"], rows)
-
-
-def _show_change(change: Json) -> None:
-    show(f"revision {change['revision']}, committed {moment(change['committed_at'])}")
-    rows = [["", each["op"], place(each), each["key"], f"v{each['version']}"] for each in change["operations"]]
-    show_table(["", "does", "of", "key", "version"], rows)
+    api.show(api.post(f"{PATH}/{revision}/revert", document), show_receipt)

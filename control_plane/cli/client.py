@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
+from control_plane.cli.problems import told
 from shared.wire.codec import Json, MalformedJsonError, decode, encode
 
 PATIENCE = 10.0
 """Seconds to wait for an answer."""
 _FIRST_ERROR = 400
 _BLOCK = 256 * 1024
-_TOLD = 20
-"""Conflicts that are listed."""
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 class ClientError(Exception):
@@ -41,15 +41,17 @@ class Client:
 
     def post(self, path: str, document: Json, *, idempotency_key: str | None = None) -> Json:
         """POST a JSON document; with an idempotency key it takes effect once, however often it is sent."""
-        return self._request("POST", path, document, idempotency_key)
+        return self._request("POST", path, document, {"Idempotency-Key": idempotency_key} if idempotency_key else {})
 
-    def put(self, path: str, document: Json) -> Json:
-        """PUT a JSON document."""
-        return self._request("PUT", path, document)
+    def put(self, path: str, document: Json, *, version: int | None = None) -> Json:
+        """PUT a JSON document, in the place of the version that was read."""
+        return self._request("PUT", path, document, _if_match(version))
 
-    def delete(self, path: str, query: Mapping[str, str | int | None] | None = None) -> Json:
-        """DELETE; parameters that are None are left out."""
-        return self._request("DELETE", _with_query(path, query), None)
+    def delete(
+        self, path: str, query: Mapping[str, str | int | None] | None = None, *, version: int | None = None
+    ) -> Json:
+        """DELETE the version that was read; parameters that are None are left out."""
+        return self._request("DELETE", _with_query(path, query), None, _if_match(version))
 
     def pages(self, path: str, query: Mapping[str, str | int | None]) -> Iterator[Json]:
         """All items of a list, page by page."""
@@ -61,8 +63,8 @@ class Client:
             if not cursor:
                 return
 
-    def _request(self, method: str, path: str, document: Json, idempotency_key: str | None = None) -> Json:
-        return _result(*self._send(method, path, document, idempotency_key))
+    def _request(self, method: str, path: str, document: Json, headers: Mapping[str, str] = _NO_HEADERS) -> Json:
+        return _result(*self._send(method, path, document, headers))
 
     def stream(self, path: str, query: Mapping[str, str | int | None]) -> Iterator[bytes]:
         """GET something of any length, block by block. An answer that breaks off is an error."""
@@ -72,13 +74,15 @@ class Client:
             while block := response.read(_BLOCK):
                 yield block
 
-    def _send(self, method: str, path: str, document: Json, idempotency_key: str | None = None) -> tuple[int, bytes]:
-        with self._asked(method, path, document, idempotency_key) as response:
+    def _send(
+        self, method: str, path: str, document: Json, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> tuple[int, bytes]:
+        with self._asked(method, path, document, headers) as response:
             return response.status, response.read()
 
     @contextmanager
     def _asked(
-        self, method: str, path: str, document: Json, idempotency_key: str | None = None
+        self, method: str, path: str, document: Json, more: Mapping[str, str] = _NO_HEADERS
     ) -> Iterator[http.client.HTTPResponse]:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -86,11 +90,9 @@ class Client:
             raise ClientError(msg)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname, parts.port, timeout=self.timeout)
-        headers = {"Accept": "application/json", "User-Agent": "trimtab-cli"}
+        headers = {"Accept": "application/json", "User-Agent": "trimtab-cli", **more}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        if idempotency_key:
-            headers["Idempotency-Key"] = idempotency_key
         body = None
         if document is not None:
             body = encode(document)
@@ -105,6 +107,10 @@ class Client:
             connection.close()
 
 
+def _if_match(version: int | None) -> Mapping[str, str]:
+    return {} if version is None else {"If-Match": f'"{version}"'}
+
+
 def _with_query(path: str, query: Mapping[str, str | int | None] | None) -> str:
     given = {name: value for name, value in (query or {}).items() if value is not None}
     return f"{path}?{urlencode(given)}" if given else path
@@ -117,19 +123,4 @@ def _result(status: int, answer: bytes) -> Json:
         document = None
     if status < _FIRST_ERROR:
         return document
-    if not isinstance(document, dict):
-        msg = f"the answer was status {status}"
-        raise ClientError(msg)
-    lines = [str(document.get("detail") or document.get("title") or status)]
-    lines += [f"  {each.get('pointer') or '/'}: {each.get('detail')}" for each in document.get("violations") or []]
-    conflicts = document.get("conflicts") or []
-    lines += [
-        f"  {each.get('scope')} {each.get('key')}: {each.get('detail', 'it moved')}" for each in conflicts[:_TOLD]
-    ]
-    if len(conflicts) > _TOLD:
-        lines.append(f"  … and {len(conflicts) - _TOLD} more")
-    if status == http.HTTPStatus.UNAUTHORIZED:
-        lines.append("  Set TRIMTAB_TOKEN, or give --token.")
-    elif hint := document.get("hint"):
-        lines.append(f"  {hint}")
-    raise ClientError("\n".join(lines))
+    raise ClientError(told(status, document))

@@ -10,9 +10,13 @@ from control_plane.cli import (
     catalog,
     change,
     configs,
+    deciding,
     dev_command,
     history,
     named_snapshots,
+    policies,
+    reviews,
+    schemas,
     servers,
     transfer,
     undo,
@@ -39,7 +43,11 @@ undo.register(app, "Undo and carry over (clients of the API)")
 catalog.register(app, "Find and tidy up (clients of the API)")
 transfer.register(app, PANEL)
 app.add_typer(named_snapshots.group, name="snapshots", rich_help_panel=PANEL)
+deciding.register(change.group)
 app.add_typer(change.group, name="change", rich_help_panel=PANEL)
+app.add_typer(policies.group, name="policies", rich_help_panel=PANEL)
+app.add_typer(schemas.group, name="schemas", rich_help_panel=PANEL)
+app.add_typer(reviews.group, name="reviews", rich_help_panel=PANEL)
 app.add_typer(audit.group, name="audit", rich_help_panel=PANEL)
 app.add_typer(api_keys.group, name="api-keys", rich_help_panel=PANEL)
 

@@ -117,3 +117,52 @@ async def test_secrets_are_not_shown_by_looking_back(trimtab: Cli) -> None:
             said = await trimtab(*arguments, *more)
             assert "hush" not in said.output + said.errors, arguments
             assert said.output
+
+
+async def test_a_preview_tells_what_everybody_would_see(trimtab: Cli) -> None:
+    place = ("--app", "shop", "--env", "prod")
+    await trimtab("put", "http.timeout_ms", "4000", *place)
+    await trimtab("put", "old", "1", "--app", "shop")
+    seen = (
+        await trimtab(
+            "change", "preview", "--put", "http.timeout_ms=5000", "--put", "new=1", "--delete", "old", "--app", "shop"
+        )
+    ).output
+    assert "shop/prod" in seen
+    assert "+ new: 1 [app]" in seen
+    assert "- old: 1 [app]" in seen
+    assert "http.timeout_ms in shop: overridden by shop/prod" in seen
+    assert "1 environment (shop/prod)" in seen
+    typed = await trimtab("change", "preview", *place, "--put", "http.timeout_ms=soon")
+    assert "type_change (refuse)" in typed.output
+    assert typed.lines[-1] == "It would be refused as it is."
+    secret = await trimtab("change", "preview", *place, "--put", "db.password=hush-1")
+    assert "Look at:" in secret.output
+
+
+async def test_guards_are_passed_with_a_reason(trimtab: Cli) -> None:
+    place = ("--app", "shop", "--env", "prod")
+    await trimtab("put", "limit", "4000", *place)
+    refused = await trimtab("put", "limit", "many", *place, code=1)
+    assert "type_change" in refused.errors
+    await trimtab("put", "limit", "many", *place, "--force", "readers take both")
+    assert (await trimtab("get", "limit", *place)).output == "many\n"
+
+
+async def test_schemas_are_set_tried_and_taken_away_by_their_keys(trimtab: Cli, tmp_path: Path) -> None:
+    place = ("--app", "shop", "--env", "prod")
+    await trimtab("put", "pool", '{"size": 5}', *place)
+    file = tmp_path / "schema.json"
+    file.write_text('{"properties": {"size": {"maximum": 9}}}')
+    await trimtab("schemas", "set", "pool", f"@{file}", "--app", "shop")
+    refused = await trimtab("put", "pool", '{"size": 10}', *place, code=1)
+    assert "shop/prod" in refused.errors
+    assert "pool" in refused.errors
+    assert "/size" in refused.errors
+    tried = await trimtab("schemas", "set", "pool", '{"type": "array"}', "--app", "shop", "--dry-run", code=1)
+    assert "shop/prod pool (the whole value)" in tried.output
+    await trimtab("schemas", "set", "pool", '{"type": "object"}', "--app", "shop")
+    assert '"type":"object"' in (await trimtab("schemas", "list")).output
+    assert (await trimtab("schemas", "show", "pool", "--app", "shop")).document == {"type": "object"}
+    await trimtab("schemas", "delete", "pool", "--app", "shop")
+    assert "no schema" in (await trimtab("schemas", "show", "pool", "--app", "shop", code=1)).errors
