@@ -51,9 +51,11 @@ def _facts(change: Json) -> Iterator[tuple[str, str]]:
 def _life(life: Json) -> Iterator[tuple[str, str]]:
     if life.get("scheduled_at"):
         yield "scheduled", moment(life["scheduled_at"])
-    if needed := life.get("required_approvals"):
-        by = f" ({', '.join(life['counted'])})" if life["counted"] else ""
-        yield "approvals", f"{len(life['counted'])} of {needed}{by}, asked for by {', '.join(life['policies'])}"
+    for each in life.get("approvals", ()):
+        said = f": {each['comment']}" if each["comment"] else ""
+        yield "approved" if each["approved"] else "rejected", f"by {each['principal']} ({each['role']}){said}"
+    if life.get("legal_actions") and (needed := life["required_approvals"]):
+        yield "approvals", f"{len(life['counted'])} of {needed}, asked for by {', '.join(life['policies'])}"
     if life.get("break_glass"):
         yield "past its policies", life["break_glass"]
     if life.get("failure"):
