@@ -472,8 +472,13 @@ class Transfer(Protocol):
         """
         ...
 
-    async def state(self, scopes: Collection[Scope]) -> State:
-        """What stands in these scopes, tombstones and sensitive values too. Never for anybody's eyes."""
+    async def state(
+        self, scopes: Collection[Scope], keys: Collection[tuple[Scope, str]], *, rest: bool = False
+    ) -> State:
+        """What stands under these keys, tombstones and sensitive values too, and which of the scopes are registered.
+
+        With `rest`, also whatever else is live in the scopes, without its value. Never for anybody's eyes.
+        """
         ...
 
 

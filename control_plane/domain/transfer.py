@@ -80,7 +80,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What stands in some scopes, tombstones too, all at one revision."""
+    """What stands under some keys, tombstones too, all at one revision."""
 
     installation: UUID
     revision: int

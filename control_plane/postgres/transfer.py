@@ -24,6 +24,7 @@ _AUDIT = sql("audit_export")
 _BEGIN = sql("begin_export")
 _EXPORT = sql("export")
 _HEAD = sql("transfer_head")
+_REST = sql("transfer_rest")
 _STATE = sql("transfer_state")
 
 _Connection: TypeAlias = "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy"
@@ -39,7 +40,7 @@ class PostgresTransfer:
     """Reads whole scopes."""
 
     def __init__(self, pool: asyncpg.Pool, reads: Reads | None = None) -> None:
-        self._pool, self._reads = pool, reads or Reads(pool)
+        self._pool, self._primary, self._reads = pool, Reads(pool), reads or Reads(pool)
         self._running = anyio.CapacityLimiter(_AT_ONCE)
 
     @asynccontextmanager
@@ -52,7 +53,7 @@ class PostgresTransfer:
         if not await fetch(self._pool, _AUDIT, app_id, attributed(by), object_, detail):
             kind = "application"
             raise NotFoundError(kind, app_id or "")
-        async with self._running, _transaction(self._reads) as connection:
+        async with self._running, _instant(self._reads) as connection:
             [head] = await connection.fetch(_BEGIN)
             yield Exported(_uuid(head["id"]), head["revision"], self._rows(connection, app_id, secrets=secrets))
 
@@ -67,12 +68,16 @@ class PostgresTransfer:
             if row["key"] is not None:
                 yield _standing(row, deleted=False)
 
-    async def state(self, scopes: Collection[Scope]) -> State:
-        """What stands in these scopes, tombstones and sensitive values too. Never for anybody's eyes."""
-        apps, environments = [each.app_id or "" for each in scopes], [each.environment or "" for each in scopes]
-        async with _transaction(Reads(self._pool)) as connection:
-            [head] = await connection.fetch(_HEAD, apps, environments)
-            rows = await connection.fetch(_STATE, apps, environments)
+    async def state(
+        self, scopes: Collection[Scope], keys: Collection[tuple[Scope, str]], *, rest: bool = False
+    ) -> State:
+        """What stands under these keys, tombstones and sensitive values too. Never for anybody's eyes."""
+        places = _columns(scopes)
+        named = (*_columns([each for each, _ in keys]), [key for _, key in keys])
+        async with _instant(self._primary) as connection:
+            [head] = await connection.fetch(_HEAD, *places)
+            rows = await connection.fetch(_REST, *places) if rest else []
+            rows += await connection.fetch(_STATE, *named)
         entries = (_standing(row, deleted=row["deleted"]) for row in rows)
         return State(
             installation=_uuid(head["id"]),
@@ -83,12 +88,16 @@ class PostgresTransfer:
 
 
 @asynccontextmanager
-async def _transaction(reads: Reads) -> AsyncIterator[_Connection]:
+async def _instant(reads: Reads) -> AsyncIterator[_Connection]:
     """A connection on which every statement sees the same instant."""
     async with reads.connection() as connection:
         with driver_errors(), anyio.fail_after(_DEADLINE_S):
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 yield connection
+
+
+def _columns(scopes: Collection[Scope]) -> tuple[list[str], list[str]]:
+    return [each.app_id or "" for each in scopes], [each.environment or "" for each in scopes]
 
 
 def _standing(row: asyncpg.Record, *, deleted: bool) -> Standing:

@@ -73,7 +73,7 @@ class Transfers:
         opened = self._open(sealed) if sealed else ()
         document = replace(document, entries=(*document.entries, *opened))
         scopes = document.scopes | {each.scope for each in document.places}
-        state = await self._transfer.state(scopes)
+        state = await self._transfer.state(scopes, [(each.scope, each.key) for each in document.entries], rest=prune)
         plan = Planner(document, state, on_conflict, prune).plan()
         if len(plan.operations) > self._limits.import_operations:
             limit = "import_operations"

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiohttp import ClientError
 
 from control_plane.domain.limits import Limits
 from control_plane.postgres.pool import open_pool
@@ -336,3 +337,19 @@ async def test_a_yaml_that_is_refused_says_where(api: Api) -> None:
     assert (refused.status, refused.document["detail"]) == (400, "line 2, column 7: anchors are not read")
     refused = await api.call("POST", "/changes", raw=b"trimtab: 1", headers=YAML)
     assert refused.status == 415
+
+
+async def test_an_export_that_breaks_off_is_seen_to_be_broken(api: Api, migrated_url: str) -> None:
+    for first in range(0, 100, 4):
+        configs = {f"k{number}": {"value": "x" * 200_000} for number in range(first, first + 4)}
+        assert (await imported(api, {"trimtab": 1, "global": {"configs": configs}})).status == 201
+    headers = {"Authorization": f"Bearer {api.operator}"}
+    async with (
+        open_pool(migrated_url, 1) as pool,
+        api.session.get(f"{api.url}/api/v1/export", headers=headers) as answer,
+    ):
+        assert await answer.content.read(1_000)
+        ended = "select pg_terminate_backend(pid) from pg_stat_activity where state = 'idle in transaction'"
+        assert await pool.fetch(ended)
+        with pytest.raises(ClientError):
+            await answer.read()

@@ -159,7 +159,8 @@ async def _import(place: Place, document: Json) -> None:
 
 
 async def _standing(place: Place, scopes: set[Scope]) -> dict[Any, Standing]:
-    state = await place.transfer.state(scopes)
+    live = (await place.transfer.state(scopes, [], rest=True)).entries
+    state = await place.transfer.state(scopes, list(live))
     assert state.registered == scopes
     return {at: replace(each, revision=0) for at, each in state.entries.items()}
 
