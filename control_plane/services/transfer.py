@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Operation
-from control_plane.domain.errors import ConflictError, InvalidError, TooLargeError
+from control_plane.domain.errors import ConflictError, InvalidError, TooLargeError, UnfitError
 from control_plane.domain.limits import Limits
 from control_plane.domain.transfer import (
     Document,
@@ -154,11 +154,15 @@ def pointing(operations: Sequence[Operation]) -> Iterator[None]:
     try:
         yield
     except InvalidError as error:
-        raise InvalidError([Violation(moved(each.pointer), each.detail) for each in error.violations]) from error
+        error.violations = tuple(Violation(moved(each.pointer), each.detail) for each in error.violations)
+        if isinstance(error, UnfitError):
+            error.unfit = tuple(replace(each, operation=moved(each.operation)) for each in error.unfit)
+        raise
     except TooLargeError as error:
-        raise TooLargeError(error.limit, error.allowed, error.unit, moved(error.pointer)) from error
+        error.pointer = moved(error.pointer)
+        raise
     except ConflictError as error:
-        for each in error.facts.get("conflicts", ()):
+        for each in (*error.facts.get("conflicts", ()), *error.facts.get("guards", ())):
             each["pointer"] = moved(each.get("pointer", ""))
         raise
 

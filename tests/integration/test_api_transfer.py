@@ -353,3 +353,14 @@ async def test_an_export_that_breaks_off_is_seen_to_be_broken(api: Api, migrated
         assert await pool.fetch(ended)
         with pytest.raises(ClientError):
             await answer.read()
+
+
+async def test_a_guard_that_refuses_an_import_points_into_the_document(api: Api) -> None:
+    await fill(api)
+    document = await document_of(api)
+    document["apps"]["billing"]["configs"]["db.pool"]["value"] = "twenty"
+    refused = await imported(api, document)
+    assert refused.status == 409
+    assert "/apps/billing/configs/db.pool/value" in [each["pointer"] for each in refused.document["guards"]]
+    forced = await imported(api, document, force={"reason": "it is a word now"})
+    assert forced.status == 201
