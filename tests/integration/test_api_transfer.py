@@ -364,3 +364,14 @@ async def test_a_guard_that_refuses_an_import_points_into_the_document(api: Api)
     assert "/apps/billing/configs/db.pool/value" in [each["pointer"] for each in refused.document["guards"]]
     forced = await imported(api, document, force={"reason": "it is a word now"})
     assert forced.status == 201
+
+
+async def test_a_large_import_can_wait_for_its_approval(api: Api) -> None:
+    document = {"trimtab": 1, "global": {"configs": {f"k{number}": {"value": number} for number in range(20)}}}
+    stored = await imported(api, document, mode="submit")
+    assert (stored.status, stored.document["counts"]["created"]) == (201, 20)
+    assert (await document_of(api))["global"]["configs"] == {}
+    path = stored.headers["Location"].removeprefix("/api/v1")
+    done = await api.post(f"{path}/commit", {})
+    assert done.status in {200, 201}, done.body
+    assert len((await document_of(api))["global"]["configs"]) == 20
