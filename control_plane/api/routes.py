@@ -138,7 +138,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
 
     Route("GET",    _CONFIG + "/versions/{version}", history.get_config_version, P.CONFIGS_READ, (ok(ConfigVersionView),)),
     Route("GET",    _CONFIG + "/difference", history.get_config_difference, P.CONFIGS_READ, (ok(DifferenceView),), query=DifferenceQuery),
-    Route("POST",   _CONFIG + "/rollback",   undo.rollback_config,    P.CONFIGS_WRITE,  _CHANGED,                     Rollback, repeat=ANSWERED, errors=_CHANGE_ERRORS),
+    Route("POST",   _CONFIG + "/rollback",   undo.rollback_config,    P.CHANGES_PROPOSE, _CHANGED,                     Rollback, repeat=ANSWERED, errors=_CHANGE_ERRORS),
 
     Route("POST",   "/api/v1/changes",       changes.create_change,   P.CHANGES_PROPOSE, (made(ChangeReceipt), ok(ChangeReceipt)), NewChange, repeat=IN_DRAFT, errors=_CHANGE_ERRORS),
     Route("POST",   "/api/v1/changes/preview", changes.preview_change, P.CHANGES_PROPOSE, (ok(PreviewView),),          NewChange, errors=(*_CHANGE_ERRORS, E.CONFLICT)),
@@ -151,9 +151,9 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("POST",   _CHANGE + "/withdraw",   life.withdraw_change,    P.CHANGES_PROPOSE, _MOVED,                      Decision, repeat=ANSWERED, errors=_REFUSALS),
     Route("POST",   _CHANGE + "/schedule",   life.schedule_change,    P.CHANGES_PROPOSE, _MOVED,                      Scheduling, repeat=ANSWERED, errors=_REFUSALS),
     Route("POST",   _CHANGE + "/commit",     life.commit_change,      P.CONFIGS_WRITE,  (ok(ChangeReceipt),),         CommitNow, repeat=ANSWERED, errors=_REFUSALS),
-    Route("POST",   _CHANGE + "/revert",     undo.revert_change,      P.CONFIGS_WRITE,  _CHANGED,                     Revert, repeat=ANSWERED, errors=_CHANGE_ERRORS),
-    Route("POST",   _RESTORE,                undo.restore_environment, P.CONFIGS_WRITE, _CHANGED,                     Restore, repeat=ANSWERED, errors=_CHANGE_ERRORS),
-    Route("POST",   "/api/v1/promotions",    undo.create_promotion,   P.CONFIGS_WRITE,  _CHANGED,                     Promotion, repeat=ANSWERED, errors=_CHANGE_ERRORS),
+    Route("POST",   _CHANGE + "/revert",     undo.revert_change,      P.CHANGES_PROPOSE, _CHANGED,                     Revert, repeat=ANSWERED, errors=_CHANGE_ERRORS),
+    Route("POST",   _RESTORE,                undo.restore_environment, P.CHANGES_PROPOSE, _CHANGED,                    Restore, repeat=ANSWERED, errors=_CHANGE_ERRORS),
+    Route("POST",   "/api/v1/promotions",    undo.create_promotion,   P.CHANGES_PROPOSE, _CHANGED,                     Promotion, repeat=ANSWERED, errors=_CHANGE_ERRORS),
     Route("GET",    "/api/v1/effective/{app}/{environment}", history.get_effective, P.CONFIGS_READ, (ok(PastConfigs),), query=EffectiveQuery),
     Route("GET",    "/api/v1/compare",       history.compare,         P.CONFIGS_READ,   (ok(ComparisonView),),        query=CompareQuery, errors=(E.NOT_FOUND,)),
 

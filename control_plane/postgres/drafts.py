@@ -88,8 +88,9 @@ def forced_document(forced: Forced | None) -> Json:
 
 
 def operation_document(operation: Operation) -> Json:
-    """An operation as the database's functions read it."""
+    """An operation as the database's functions read it; `puts_back` is only for whom a stored change is read."""
     return {
+        **({"puts_back": True} if operation.puts_back else {}),
         "op": operation.op,
         "app_id": operation.scope.app_id or "",
         "environment": operation.scope.environment or "",

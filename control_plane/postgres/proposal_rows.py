@@ -102,6 +102,7 @@ def _operation(document: Json) -> Operation:
         expected_version=document["expected_version"],
         owner=document["owner"],
         labels=document["labels"],
+        puts_back=document.get("puts_back", False),
     )
 
 

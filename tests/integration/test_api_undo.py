@@ -9,6 +9,7 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Draft
 from control_plane.domain.errors import ConflictError
 from control_plane.domain.limits import Limits
+from control_plane.domain.principal import Role
 from tests.rig.api import Answer, Api, serving_api
 
 SHOP = {"app_id": "shop", "environment": "prod"}
@@ -235,3 +236,19 @@ async def test_an_undo_passes_the_guards_as_any_change(api: Api) -> None:
     assert (tried.status, tried.document["preview"] is not None) == (200, True)
     assert (await api.post("/changes/2/revert", {"force": {"reason": "old readers"}})).status == 201
     assert await _effective(api) == {"a": 1}
+
+
+async def test_an_undo_may_be_proposed_by_one_and_committed_by_another(api: Api) -> None:
+    await _change(api, _put("a", 1), _put("s", "old-secret", sensitive=True))
+    await _change(api, _bare("delete", "a"), _put("s", "new-secret"))
+    editor = await api.key("edith", Role.EDITOR)
+    assert (await api.post("/changes/2/revert", {}, token=editor)).status == 403
+    proposed = await api.post("/changes/2/revert", {"mode": "submit", "message": "back"}, token=editor)
+    assert (proposed.status, proposed.document["revision"]) == (201, None)
+    shown = await api.get(f"/changes/{proposed.document['id']}")
+    assert b"-secret" not in proposed.body + shown.body
+    done = await api.post(f"/changes/{proposed.document['id']}/commit", {})
+    assert done.status == 200, done.body
+    assert await _secrets(api) == {"a": b"1", "s": b'"old-secret"'}
+    record = (await api.get("/changes/3")).document
+    assert (record["author"], record["reverts"]) == ("edith", 2)
