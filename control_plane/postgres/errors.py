@@ -41,6 +41,7 @@ _GONE = "23503"
 
 _TEXT = {
     "audit-hash": "The audit record has another hash: the export that it was taken from is not of this chain.",
+    "audit-archived": "Somebody else archived audit records meanwhile: export those that are left.",
     "audit-gap": "Audit records before this one are missing: verify the chain before anything is archived.",
     "exists": "A config that must not exist yet is there already.",
     "archived": "The application or the environment is archived: nothing is written to it until it is unarchived.",

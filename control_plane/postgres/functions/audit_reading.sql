@@ -22,17 +22,6 @@ language sql stable parallel safe as $$
         and (wanted ->> 'until' is null or record.at < (wanted ->> 'until')::timestamptz)
 $$;
 
--- Whether a record that is no commit is about an application, or one of its environments.
-create function trimtab_audit_about(record audit_logs, app text, env text) returns boolean
-language sql stable parallel safe as $$
-    select case
-        when env is null then record.detail ->> 'app_id' = app
-            or record.object = trimtab_scope(app, '') or starts_with(record.object, 'env.' || app || '.')
-        else record.detail ->> 'app_id' = app and record.detail ->> 'environment' = env
-            or record.object = trimtab_scope(app, env)
-    end
-$$;
-
 -- What must be true of a commit, and of any other record, to be about the key, the application and the object that are
 -- wanted. Commits are found by their revisions: the scopes and versions that they wrote are indexed already.
 create function trimtab_audit_conditions(wanted jsonb, out commits text, out others text)
@@ -53,14 +42,21 @@ begin
             select s.revision from change_scopes as s
             where s.app_id = $1 ->> ''app_id''
                 and ($1 ->> ''environment'' is null or s.environment = $1 ->> ''environment''))';
-        others := others || ' and trimtab_audit_about(record, $1 ->> ''app_id'', $1 ->> ''environment'')';
+        others := others || case when wanted ? 'environment'
+            then ' and (record.detail ->> ''app_id'' = $1 ->> ''app_id''
+                    and record.detail ->> ''environment'' = $1 ->> ''environment''
+                or record.object collate "C" = trimtab_scope($1 ->> ''app_id'', $1 ->> ''environment''))'
+            else ' and (record.detail ->> ''app_id'' = $1 ->> ''app_id''
+                or record.object collate "C" = ''app.'' || ($1 ->> ''app_id'')
+                or record.object collate "C" >= ''env.'' || ($1 ->> ''app_id'') || ''.''
+                    and record.object collate "C" < ''env.'' || ($1 ->> ''app_id'') || ''/'')' end; -- '/' follows '.'
     end if;
     if wanted ? 'object' then
         commits := commits || case when wanted ->> 'object' ~ '^change:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
             then ' and record.revision = (
                 select c.revision from changes as c where c.id = substring($1 ->> ''object'' from 8)::uuid)'
             else ' and false' end;
-        others := others || ' and record.object = $1 ->> ''object''';
+        others := others || ' and record.object collate "C" = $1 ->> ''object''';
     end if;
 end
 $$;
@@ -109,19 +105,21 @@ declare
     found_ bigint;
     now_ timestamptz;
 begin
+    -- Records never change, so they are counted before others have to wait for us.
+    select * into anchor from trimtab_audit_anchor();
+    select count(*) into found_ from audit_logs where seq > anchor.seq and seq <= through;
     head := trimtab_lock();
     now_ := clock_timestamp();
-    select * into anchor from trimtab_audit_anchor();
-    select hash into held from audit_logs where seq = through and seq > anchor.seq;
+    select hash into held from audit_logs where seq = through and seq > (select a.seq from trimtab_audit_anchor() as a);
     if held is null then
         return jsonb_build_object('state', 'TT404', 'detail',
             jsonb_build_object('kind', 'audit record', 'name', through::text));
     elsif held <> last_hash then
         return jsonb_build_object('state', 'TT409', 'detail',
             jsonb_build_object('reason', 'audit-hash', 'seq', through));
-    end if;
-    select count(*) into found_ from audit_logs where seq > anchor.seq and seq <= through;
-    if found_ <> through - anchor.seq then
+    elsif anchor.seq <> (select a.seq from trimtab_audit_anchor() as a) then
+        return jsonb_build_object('state', 'TT409', 'detail', jsonb_build_object('reason', 'audit-archived'));
+    elsif found_ <> through - anchor.seq then
         return jsonb_build_object('state', 'TT409', 'detail',
             jsonb_build_object('reason', 'audit-gap', 'missing', through - anchor.seq - found_));
     end if;
