@@ -8,7 +8,7 @@ from control_plane.domain.change import Op, Operation
 from control_plane.domain.effects import Standing
 
 _WORDS = re.compile(
-    r"passw(or)?d|passphrase|secret|credential|(?<![a-z])token(?!s?[._-]?(ttl|limit|length|count|size|expir|lifetime))"
+    r"passw(or)?d|passphrase|secret|credential|(?<![a-z])tokens?(?![a-z]|[._-]?(ttl|limit|length|count|size|expir|lifetime|bucket|url))"
     r"|api[._-]?key|access[._-]?key|private[._-]?key|client[._-]?secret|(?<![a-z])pwd(?![a-z])",
     re.IGNORECASE,
 )
