@@ -117,10 +117,14 @@ class Changes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """The live entries of some keys in all scopes, secrets included, and the revision at which they are that."""
+    """The live entries of some keys in all scopes, secrets included, and the revision at which they are that.
+
+    `secrets` are the places at which a secret stands or stood last: what is put there is one, unless it is said.
+    """
 
     revision: int
     entries: Standing
+    secrets: frozenset[tuple[Scope, str]] = frozenset()
 
 
 class RuleBook(Protocol):

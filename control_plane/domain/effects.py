@@ -5,8 +5,8 @@ a global change on hundreds of environments is a matter of milliseconds.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
@@ -70,6 +70,16 @@ class Effects:
 
     differences: tuple[Difference, ...]
     idle: tuple[Idle, ...]
+
+
+def with_secrecy(operations: Sequence[Operation], secrets: Container[tuple[Scope, str]]) -> list[Operation]:
+    """The operations, of which those that put something say whether it is a secret, as the commit will decide it."""
+    return [
+        replace(each, sensitive=(each.scope, each.key) in secrets)
+        if each.op is Op.PUT and each.sensitive is None
+        else each
+        for each in operations
+    ]
 
 
 class Reached:

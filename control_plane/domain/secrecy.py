@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from control_plane.domain.change import Op, Operation
-from control_plane.domain.effects import Standing
 
 _WORDS = re.compile(
     r"passw(or)?d|passphrase|secret|credential|(?<![a-z])tokens?(?![a-z]|[._-]?(ttl|limit|length|count|size|expir|lifetime|bucket|url))"
@@ -41,21 +40,14 @@ class Warning:  # noqa: A001 - the product's word for it
     detail: str
 
 
-def bare_secrets(operations: Sequence[Operation], standing: Standing) -> Iterator[Warning]:
+def bare_secrets(operations: Sequence[Operation]) -> Iterator[Warning]:
     """The operations that would store what looks like a secret for everybody to see."""
     for index, operation in enumerate(operations):
-        if operation.op is not Op.PUT or _is_sensitive(operation, standing):
+        if operation.op is not Op.PUT or operation.sensitive:
             continue
         if (found := _looks_like(operation)) is not None:
             detail = f"{operation.key} looks like a secret ({found}) and is not `sensitive`: everybody can see it."
             yield Warning(f"/operations/{index}/sensitive", detail)
-
-
-def _is_sensitive(operation: Operation, standing: Standing) -> bool:
-    if operation.sensitive is not None:
-        return operation.sensitive
-    there = standing.get(operation.key, {}).get(operation.scope)
-    return there is not None and there.sensitive
 
 
 def _looks_like(operation: Operation) -> str | None:

@@ -66,10 +66,15 @@ def like(pattern: str) -> str:
 
 def _stand(rows: Sequence[asyncpg.Record]) -> Stand:
     entries: dict[str, dict[Scope, Entry]] = {}
+    secrets: set[tuple[Scope, str]] = set()
     for row in rows:
-        if row["key"] is not None:  # the one row of an installation in which nothing stands for the keys
+        if row["key"] is None:  # the one row of an installation in which nothing stands for the keys
+            continue
+        if not row["deleted"]:
             entries.setdefault(row["key"], {}).update([_standing(row)])
-    return Stand(rows[0]["head"], entries)
+        if row["sensitive"]:
+            secrets.add((scope(row["app_id"], row["environment"]), row["key"]))
+    return Stand(rows[0]["head"], entries, frozenset(secrets))
 
 
 def _standing(row: asyncpg.Record) -> tuple[Scope, Entry]:

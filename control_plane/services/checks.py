@@ -13,7 +13,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from control_plane.domain.change import Draft, Forced, Operation
-from control_plane.domain.effects import Effects, Standing, Versions, effects
+from control_plane.domain.effects import Effects, Versions, effects, with_secrecy
 from control_plane.domain.errors import MAX_TOLD, GuardedError, TooLargeError, UnfitError
 from control_plane.domain.fitness import Fitness
 from control_plane.domain.guards import Guard, Hit, Mode
@@ -32,14 +32,17 @@ _AT_ONCE = 20
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """All that can be said about a draft. `unfit` are the first violations of `unfit_total`."""
+    """All that can be said about a draft. `unfit` are the first violations of `unfit_total`.
+
+    `operations` are the draft's, all of whose puts say whether their values are secrets.
+    """
 
     effects: Effects
     unfit: tuple[Unfit, ...]
     unfit_total: int
     hits: tuple[Hit, ...]
     revision: int
-    standing: Standing
+    operations: tuple[Operation, ...]
 
 
 class Checks:
@@ -97,13 +100,14 @@ class Checks:
     ) -> Examination:
         apps = _apps(operations)
         stand = await self._book.stand(sorted({each.key for each in operations}), apps)
+        operations = with_secrecy(operations, stand.secrets)
         done = effects(operations, stand.entries, ruling.reached, versions)
         unfit, total = await _unfit(Fitness(checkers, operations), done)
         hits: tuple[Hit, ...] = ()
         if resizes:
             sizes = await self._book.sizes(apps)
             hits = tuple(size_hits(sizes, done.differences, lambda pair: ruling.guards(Scope(*pair))))
-        return Examination(done, tuple(unfit), total, hits, stand.revision, stand.entries)
+        return Examination(done, tuple(unfit), total, hits, stand.revision, tuple(operations))
 
 
 def watched(operations: Sequence[Operation], ruling: Ruling) -> tuple[Operation, ...]:

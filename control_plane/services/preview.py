@@ -40,7 +40,7 @@ class Previews:
             effects=found.effects,
             unfit=Some(found.unfit_total, found.unfit),
             hits=some(hits, MAX_TOLD),
-            warnings=tuple(bare_secrets(draft.operations, found.standing)),
+            warnings=tuple(bare_secrets(found.operations)),
             requirements=ruling.required({each.scope for each in draft.operations}),
             blast_radius=await self._blast_radius(differences),
             would_commit=not found.unfit and (draft.forced is not None or not any(each.refuses for each in hits)),

@@ -81,6 +81,13 @@ _VALID: dict[str, Any] = {
     "revert_change": {"keys": "skip_moved", "message": ""},
     "restore_environment": {"revision": 1, "at": None, "mode": "scope", "prefix": ""},
     "create_promotion": {"from": {**_place, "revision": 1}, "to": _place, "keys": ["k"]},
+    "preview_change": {
+        "message": "",
+        "force": {"reason": "r"},
+        "operations": [{"op": "put", "value": {"x": 1}, **_operation}, {"op": "delete", **_operation, "key": "b"}],
+    },
+    "create_schema": {"app_id": "shop", "pattern": "a*", "schema": {"type": ["object", "null"]}, "dry_run": False},
+    "update_schema": {"app_id": None, "pattern": "b", "schema": {"items": {"$ref": "#"}}, "description": ""},
     "report_agent": {
         **_place,
         "instance": "i",
