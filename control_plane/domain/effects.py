@@ -123,41 +123,65 @@ def effects(
     return Effects(tuple(differences), tuple(sorted(idle, key=lambda each: each.index)))
 
 
+class Layers:
+    """The entries of one key by level: what decides for an app/environment is three look-ups away."""
+
+    def __init__(self, entries: Mapping[Scope, Entry]) -> None:
+        self._global: Seen | None = None
+        self._apps: dict[str, Seen] = {}
+        self._environments: dict[Pair, Seen] = {}
+        for scope, entry in entries.items():
+            found = Seen(scope, entry)
+            if scope.app_id is None:
+                self._global = found
+            elif scope.environment is None:
+                self._apps[scope.app_id] = found
+            else:
+                self._environments[scope.app_id, scope.environment] = found
+
+    def decides(self, pair: Pair) -> Seen | None:
+        """The most specific entry, a mask too."""
+        return self._environments.get(pair) or self._apps.get(pair[0]) or self._global
+
+    def seen(self, pair: Pair) -> Seen | None:
+        """What is seen: nothing of a mask."""
+        found = self.decides(pair)
+        return None if found is None or found.entry.kind is Kind.MASK else found
+
+
 class _OfKey:
     """The entries of one key, before and after."""
 
     def __init__(
         self, key: str, touching: Sequence[tuple[int, Operation]], before: Mapping[Scope, Entry], versions: Versions
     ) -> None:
-        self.key, self.touching, self.before = key, touching, before
-        self.after = dict(before)
+        self.key, self.touching = key, touching
+        after = dict(before)
         for _, operation in touching:
             scope = operation.scope
             new = _left(operation, before.get(scope), versions.get((scope, key), 0))
             if new is None:
-                self.after.pop(scope, None)
+                after.pop(scope, None)
             else:
-                self.after[scope] = new
-        self._alone = {operation.scope: _Alone(self.after, before, operation.scope) for _, operation in touching}
+                after[scope] = new
+        self._before, self._after = Layers(before), Layers(after)
+        self._alone = {operation.scope: _Alone(after, before, operation.scope) for _, operation in touching}
 
     def differences(self, known: Reached) -> Iterator[Difference]:
-        """What changes for whom; finds out on the way which operations matter."""
+        """What changes for whom."""
+        before, after = self._before, self._after
         for pair in known.by_any(self._alone):
-            after = decides(self.after, pair)
-            seen_before, seen_after = seen(decides(self.before, pair)), seen(after)
-            for scope in (Scope(), Scope(pair[0]), Scope(*pair)):
-                if (alone := self._alone.get(scope)) is not None:
-                    alone.look(pair, after)
-            if _content(seen_before) != _content(seen_after):
-                yield Difference(*pair, self.key, seen_before, seen_after)
+            earlier, later = before.seen(pair), after.seen(pair)
+            if _content(earlier) != _content(later):
+                yield Difference(*pair, self.key, earlier, later)
 
     def idle(self, known: Reached) -> Iterator[Idle]:
-        """The operations that do nothing; asked after the differences."""
+        """The operations that do nothing."""
         for index, operation in self.touching:
-            alone = self._alone[operation.scope]
-            if alone.matters:
+            alone, reached = self._alone[operation.scope], known.by(operation.scope)
+            if any(alone.matters(pair, self._after) for pair in reached):
                 continue
-            if not known.by(operation.scope):
+            if not reached:
                 yield Idle(index, Why.UNREACHED)
             elif alone.decides:
                 yield Idle(index, Why.UNCHANGED)
@@ -169,21 +193,22 @@ class _Alone:
     """What one operation does by itself: whether anybody would see anything else if it were left out."""
 
     def __init__(self, after: Mapping[Scope, Entry], before: Mapping[Scope, Entry], scope: Scope) -> None:
-        self.scope, self.matters, self.decides = scope, False, False
+        self.decides = False
         self.winners: set[Scope] = set()
-        self._without = {at: each for at, each in after.items() if at != scope}
+        self._rank = _RANK[scope.level]
+        without = {at: each for at, each in after.items() if at != scope}
         if (old := before.get(scope)) is not None:
-            self._without[scope] = old
+            without[scope] = old
+        self._without = Layers(without)
 
-    def look(self, pair: Pair, after: Seen | None) -> None:
-        """Look at it from an app/environment that it reaches."""
-        if self.matters:
-            return
-        if after is not None and _RANK[after.scope.level] > _RANK[self.scope.level]:
-            self.winners.add(after.scope)
-            return
+    def matters(self, pair: Pair, after: Layers) -> bool:
+        """Whether it does for an app/environment that it reaches; remembers why not."""
+        found = after.decides(pair)
+        if found is not None and _RANK[found.scope.level] > self._rank:
+            self.winners.add(found.scope)
+            return False
         self.decides = True
-        self.matters = _content(seen(decides(self._without, pair))) != _content(seen(after))
+        return _content(self._without.seen(pair)) != _content(after.seen(pair))
 
 
 def _left(operation: Operation, old: Entry | None, version: int) -> Entry | None:
@@ -196,19 +221,6 @@ def _left(operation: Operation, old: Entry | None, version: int) -> Entry | None
             return Entry(operation.key, Kind.MASK, b"", version, 0)
         case Op.DELETE | Op.UNMASK:
             return None
-
-
-def decides(entries: Mapping[Scope, Entry], pair: Pair) -> Seen | None:
-    """The most specific entry, a mask too."""
-    for scope in (Scope(*pair), Scope(pair[0]), Scope()):
-        if (entry := entries.get(scope)) is not None:
-            return Seen(scope, entry)
-    return None
-
-
-def seen(found: Seen | None) -> Seen | None:
-    """What is seen of the entry that decides: nothing of a mask."""
-    return None if found is None or found.entry.kind is Kind.MASK else found
 
 
 def _content(found: Seen | None) -> tuple[bytes, bool] | None:

@@ -18,6 +18,7 @@ class Fitness:
     def __init__(self, checkers: Sequence[Checker], operations: Sequence[Operation] = ()) -> None:
         self._checkers = checkers
         self._places = {(each.scope, each.key): (index, each) for index, each in enumerate(operations)}
+        self._by_key: dict[str, list[tuple[int, Checker]]] = {}
         self._known: dict[tuple[int, bytes], tuple[Violation, ...]] = {}
 
     def of_all(self, differences: Iterable[Difference]) -> Iterator[Unfit]:
@@ -28,12 +29,18 @@ class Fitness:
 
     def of(self, app_id: str, environment: str, key: str, seen: Seen) -> Iterator[Unfit]:
         """What is wrong with a value that an app/environment sees."""
-        for index, checker in enumerate(self._checkers):
-            if checker.app_id not in {None, app_id} or not checker.covers(key):
+        for index, checker in self._about(key):
+            if checker.app_id is not None and checker.app_id != app_id:
                 continue
             for found in self._violations(index, seen):
                 operation = self._operation(app_id, environment, key, seen, found)
                 yield Unfit(app_id, environment, key, found.pointer, found.detail, checker.schema, operation)
+
+    def _about(self, key: str) -> list[tuple[int, Checker]]:
+        about = self._by_key.get(key)
+        if about is None:
+            about = self._by_key[key] = [(at, each) for at, each in enumerate(self._checkers) if each.covers(key)]
+        return about
 
     def _violations(self, index: int, seen: Seen) -> tuple[Violation, ...]:
         entry = seen.entry

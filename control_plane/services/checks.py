@@ -26,7 +26,7 @@ from shared.domain.scope import Scope
 
 CHECKING_SECONDS = 5
 """How long values are held against schemas before a change is refused as too large to be checked."""
-_AT_ONCE = 20
+_AT_ONCE = 100
 """Differences that are checked before others get their turn."""
 
 

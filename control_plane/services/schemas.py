@@ -8,7 +8,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from control_plane.domain.attribution import Attribution
-from control_plane.domain.effects import Seen, Standing, decides, seen
+from control_plane.domain.effects import Layers, Seen, Standing
 from control_plane.domain.errors import MAX_TOLD, InvalidError, TooLargeError, UnfitError, ValuesMovedError
 from control_plane.domain.fitness import Fitness
 from control_plane.domain.preview import Some
@@ -115,9 +115,9 @@ async def _unfit(checker: Checker, ruling: Ruling, standing: Standing) -> tuple[
 
 
 def _effective(checker: Checker, ruling: Ruling, standing: Standing) -> Iterator[tuple[tuple[str, str], str, Seen]]:
+    layers = {key: Layers(entries) for key, entries in standing.items() if checker.covers(key)}
     for pair in ruling.rules.environments:
-        if checker.app_id not in {None, pair[0]}:
-            continue
-        for key, entries in standing.items():
-            if checker.covers(key) and (found := seen(decides(entries, pair))) is not None:
-                yield pair, key, found
+        if checker.app_id in {None, pair[0]}:
+            for key, each in layers.items():
+                if (found := each.seen(pair)) is not None:
+                    yield pair, key, found
