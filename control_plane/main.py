@@ -57,6 +57,7 @@ from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
+from control_plane.services.reveals import Reveals
 from control_plane.services.rules import Rules
 from control_plane.services.schemas import SchemaKeeping
 from control_plane.services.sealing import Sealer
@@ -147,6 +148,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             access=Access(credentials, clock),
             audit=audit,
             denials=Denials(audit, clock),
+            reveals=Reveals(audit, clock),
             snapshots=snapshots,
             fleet=fleet,
             searching=PostgresSearch(reads),
@@ -192,6 +194,7 @@ def _workers(settings: Settings, services: Services, lossy: "Lossy", publisher: 
         Follower(services.feed, lossy.notices).run,
         Heartbeats(services.feed, interval).run,
         services.denials.run,
+        services.reveals.run,
         Scheduler(PostgresLeadership(dsn, "scheduler"), services.proposals.due(ourselves())).run,
         Housekeeping(PostgresLeadership(dsn, "housekeeping", publishes=publisher is not None)).run,
     ]

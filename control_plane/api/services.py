@@ -17,6 +17,7 @@ from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
+from control_plane.services.reveals import Reveals
 from control_plane.services.rules import Rules
 from control_plane.services.schemas import SchemaKeeping
 from control_plane.services.snapshots import Snapshots
@@ -42,6 +43,7 @@ class Services:
     access: Access
     audit: Audit
     denials: Denials
+    reveals: Reveals
     snapshots: Snapshots
     named_snapshots: NamedSnapshots
     transfers: Transfers

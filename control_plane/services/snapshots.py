@@ -38,12 +38,13 @@ _WARMING = 4
 
 @dataclass(frozen=True, slots=True)
 class ServedSnapshot:
-    """An answer for an agent; `gzip` says whether the body is compressed."""
+    """An answer for an agent; `gzip`: the body is compressed; `sensitive`: there are secrets in it."""
 
     body: bytes
     gzip: bool
     etag: str
     stale: bool
+    sensitive: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,8 @@ class Snapshots:
         if stale:
             compiled = await self._marked(_Key(app_id, environment, since), compiled)
         if gzip and compiled.gzipped is not None:
-            return ServedSnapshot(compiled.gzipped, True, compiled.etag, stale)
-        return ServedSnapshot(compiled.body, False, compiled.etag, stale)
+            return ServedSnapshot(compiled.gzipped, True, compiled.etag, stale, compiled.sensitive)
+        return ServedSnapshot(compiled.body, False, compiled.etag, stale, compiled.sensitive)
 
     async def effective(self, app_id: str, environment: str, keys: Collection[str] | None = None) -> EffectiveView:
         """What a reader of an app/environment sees, of some keys or all; your own writes on any replica included.

@@ -53,6 +53,7 @@ from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
+from control_plane.services.reveals import Reveals
 from control_plane.services.rules import Rules
 from control_plane.services.schemas import SchemaKeeping
 from control_plane.services.sealing import Sealer
@@ -188,6 +189,7 @@ async def serving_api(
             access=Access(credentials, clock),
             audit=audit,
             denials=Denials(audit, clock),
+            reveals=Reveals(audit, clock),
             proxies=proxies,
             snapshots=snapshots,
             fleet=fleet,

@@ -31,6 +31,8 @@ async def get_snapshot(services: Services, call: Call[None, SnapshotQuery]) -> w
             return web.Response(status=304, headers=headers)
     if served.gzip:
         headers["Content-Encoding"] = "gzip"
+    if call.principal.role is Role.AGENT and served.sensitive:
+        services.reveals.add(call.attribution, call.app_id, call.environment)
     body = served.body if call.principal.role is Role.AGENT else _without_secrets(served.body)
     return web.Response(body=body, content_type="application/json", headers=headers)
 
