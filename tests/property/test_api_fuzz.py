@@ -148,7 +148,7 @@ def _requests(draw: st.DrawFn) -> tuple[Any, bytes, dict[str, str], dict[str, st
         "app": draw(st.just("shop") | _segments),
         "environment": draw(st.just("prod") | _segments),
         "id": draw(st.just("known") | _segments),
-        "revision": draw(st.just("1") | _segments),
+        **{each: draw(st.just("1") | _segments) for each in ("change", "name", "version")},
     }
     raw = body if isinstance(body, bytes) else _json_bytes(body)
     return route, raw, draw(_headers), names, draw(st.sampled_from(_ROLES))
