@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from control_plane.api.route import Route
 from control_plane.api.routes import ROUTES
 from control_plane.domain.principal import Role, new_token
 from control_plane.services.access import GRANTS, Permission
+from shared.runtime.clock import SystemClock
 from tests.rig.api import Api, serving_api
 
 
@@ -22,6 +24,8 @@ async def api(migrated_url: str) -> AsyncIterator[Api]:
 
 OPEN = {"get_health", "get_readiness", "get_metrics", "get_openapi", "get_docs", "get_docs_file"}
 """The operations that anybody may ask for."""
+ASKED_BY_HANDLERS = {Permission.CONFIGS_WRITE, Permission.CHANGES_PROPOSE, Permission.CHANGES_BREAK_GLASS}
+"""What else an operation asks for, by what the request says."""
 KEY_ROLES = set(Role) - {Role.OPERATOR, Role.AGENT}
 
 
@@ -136,4 +140,22 @@ async def test_an_unknown_path_is_not_found_without_asking_who_calls(api: Api) -
 
 
 async def test_every_permission_is_asked_for_somewhere() -> None:
-    assert {route.permission for route in ROUTES} == {None, *Permission}
+    assert {route.permission for route in ROUTES} | ASKED_BY_HANDLERS == {None, *Permission}
+
+
+async def test_how_far_a_change_goes_decides_what_it_asks_for(api: Api) -> None:
+    callers = await _callers(api)
+    soon = (SystemClock().now() + timedelta(hours=6)).isoformat()
+    for name, caller in callers.items():
+        grants = GRANTS[caller.role] if caller.role else frozenset()
+        for intent, needed in (
+            ({}, {Permission.CONFIGS_WRITE}),
+            ({"mode": "draft"}, {Permission.CHANGES_PROPOSE}),
+            ({"mode": "submit"}, {Permission.CHANGES_PROPOSE}),
+            ({"scheduled_at": soon}, {Permission.CHANGES_PROPOSE}),
+            ({"break_glass": {"reason": "now"}}, {Permission.CONFIGS_WRITE, Permission.CHANGES_BREAK_GLASS}),
+        ):
+            operation = {"op": "put", "app_id": "shop", "key": f"{name}-{len(needed)}".replace(" ", "."), "value": 1}
+            answer = await api.post("/changes", {"operations": [operation], **intent}, token=caller.token)
+            expected = 401 if caller.role is None else 201 if needed <= grants else 403
+            assert answer.status == expected, (name, intent, answer.body)

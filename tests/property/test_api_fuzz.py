@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from typing import Any
 from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 import anyio
 import pytest
@@ -18,10 +19,12 @@ from control_plane.api.routes import ROUTES
 from control_plane.domain.principal import Role
 from shared.wire.codec import encode
 from tests.rig.api import Answer, Api, serving_api
+from tests.rig.good_requests import GOOD
 
 _WRITING = [route for route in ROUTES if route.body is not None]
 _BEYOND_SCHEMA = [positive_data_acceptance]
 """A schema cannot say which cursor there is, or that an environment needs its application."""
+_FORCE = {"reason": "values of all types follow each other"}
 _LONGEST_QUERY = 7_000
 """Longer ones are answered 431 whatever the operation, before anybody knows which one it is."""
 _NAMES = sorted({name for route in _WRITING for name in route.body.model_fields} | {"op", "scope", "\0", "a/b", ""})
@@ -38,68 +41,6 @@ _scalars = (
 _json = st.recursive(
     _scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
 )
-_place = {"app_id": "shop", "environment": "prod"}
-_operation = {**_place, "key": "a", "expected_version": None}
-_VALID: dict[str, Any] = {
-    "create_app": {"app_id": "mail", "description": ""},
-    "update_app": {"description": "x"},
-    "archive_app": {"confirm": "shop", "force": False},
-    "archive_environment": {"confirm": "shop/prod", "force": False},
-    "create_named_snapshot": {"name": "before", "revision": 1, "description": ""},
-    "import_configs": {
-        "trimtab": 1,
-        "global": {"configs": {"a": {"value": 1, "owner": "x"}, "s": {"sensitive": True}}},
-        "apps": {"shop": {"environments": {"prod": {"configs": {"b": {"mask": True}}}}}},
-        "on_conflict": "overwrite",
-        "prune": False,
-    },
-    "create_environment": {"environment": "dev"},
-    "create_agent_token": {"description": "x"},
-    "create_api_key": {"name": "alice", "role": "viewer", "description": "", "expires_at": None},
-    "create_config": {**_place, "key": "b", "value": {"x": [1]}, "sensitive": True, "description": "", "message": ""},
-    "update_config": {
-        "value": 1,
-        "sensitive": False,
-        "owner": "x",
-        "labels": {"a": "b"},
-        "description": "",
-        "message": "",
-    },
-    "fetch_configs": {**_place, "keys": ["a"], "context": {"targetingKey": "x"}},
-    "create_change": {
-        "message": "",
-        "dry_run": False,
-        "base_revision": None,
-        "operations": [
-            {"op": "put", "value": {"x": 1}, **_operation},
-            {"op": "mask", **_operation, "key": "c"},
-            {"op": "put", "value": "x", "sensitive": True, **_operation, "key": "d"},
-        ],
-    },
-    "archive_audit_records": {"through": 1, "hash": "0" * 64},
-    "rollback_config": {"version": 1, "message": "", "dry_run": False},
-    "revert_change": {"keys": "skip_moved", "message": ""},
-    "restore_environment": {"revision": 1, "at": None, "mode": "scope", "prefix": ""},
-    "create_promotion": {"from": {**_place, "revision": 1}, "to": _place, "keys": ["k"]},
-    "preview_change": {
-        "message": "",
-        "force": {"reason": "r"},
-        "operations": [{"op": "put", "value": {"x": 1}, **_operation}, {"op": "delete", **_operation, "key": "b"}],
-    },
-    "create_schema": {"app_id": "shop", "pattern": "a*", "schema": {"type": ["object", "null"]}, "dry_run": False},
-    "update_schema": {"app_id": None, "pattern": "b", "schema": {"items": {"$ref": "#"}}, "description": ""},
-    "report_agent": {
-        **_place,
-        "instance": "i",
-        "agent_version": "1",
-        "revisions": {"global": 0, "app": 0, "environment": 0},
-        "state": "live",
-        "transport": "sse",
-        "labels": {"a": "b"},
-        "rejection": {"revision": 1, "reason": "x"},
-        "reads": {"keys": {"a": 3}, "bulk": 1, "waiting": 0},
-    },
-}
 
 
 @st.composite
@@ -143,12 +84,13 @@ async def _tokens(api: Api) -> dict[Role, str]:
 @st.composite
 def _requests(draw: st.DrawFn) -> tuple[Any, bytes, dict[str, str], dict[str, str], Role]:
     route = draw(st.sampled_from(_WRITING))
-    body = draw(_bodies(_VALID.get(route.name, {})) | _json | _mangled)
+    body = draw(_bodies(GOOD[route.name]) | _json | _mangled)
     names = {
         "app": draw(st.just("shop") | _segments),
         "environment": draw(st.just("prod") | _segments),
         "id": draw(st.just("known") | _segments),
-        **{each: draw(st.just("1") | _segments) for each in ("change", "name", "version")},
+        "change": draw(st.just("known") | _segments),
+        **{each: draw(st.just("1") | _segments) for each in ("name", "version")},
     }
     raw = body if isinstance(body, bytes) else _json_bytes(body)
     return route, raw, draw(_headers), names, draw(st.sampled_from(_ROLES))
@@ -182,8 +124,47 @@ async def _hypothesis(strategy: st.SearchStrategy[Any], check: Callable[[Any], A
     await anyio.to_thread.run_sync(run)
 
 
+_STATE = (
+    "/apps",
+    "/configs?include_deleted=true",
+    "/changes",
+    "/changes?state=draft",
+    "/changes?state=pending",
+    "/api-keys",
+    "/policies",
+    "/schemas",
+)
+
+
+async def _known(api: Api, route: Any) -> dict[str, str]:
+    """What stands in the path where it is about something that there is."""
+    operations = [{"op": "put", "app_id": "shop", "key": "k", "value": 1}]
+    if "{change}" in route.path:
+        body = {
+            "operations": operations,
+            "force": _FORCE,
+            "mode": "draft" if route.name == "submit_change" else "submit",
+        }
+        return {"change": (await api.post("/changes", body)).document["id"]}
+    if "{id}" not in route.path:
+        return {}
+    kind = route.path.split("/")[3]
+    if kind in {"policies", "schemas", "configs"}:
+        return {"id": (await api.get(f"/{kind}?limit=1")).document["items"][0]["id"]}
+    return {"id": str(uuid4())}
+
+
+async def _stay_writable(api: Api, path: str, answer: Answer) -> None:
+    """Take back what would stand in the way of the requests that follow."""
+    if path.endswith("/archive"):
+        await api.post(path.removeprefix("//api/v1").replace("/archive", "/unarchive"), None)
+    made = answer.headers.get("Location", "").removeprefix("/api/v1")
+    if answer.status == 201 and made.startswith(("/policies/", "/schemas/")):
+        await api.delete(made, headers={"If-Match": "*"})
+
+
 async def _state(api: Api) -> list[bytes]:
-    return [(await api.get(path)).body for path in ("/apps", "/configs?include_deleted=true", "/changes", "/api-keys")]
+    return [(await api.get(path)).body for path in _STATE]
 
 
 def _require_a_problem(answer: Answer) -> None:
@@ -197,20 +178,23 @@ def _require_a_problem(answer: Answer) -> None:
 async def test_no_body_breaks_the_api_and_what_is_refused_changes_nothing(migrated_url: str) -> None:
     async with serving_api(migrated_url) as api:
         tokens = await _tokens(api)
-        made = await api.post("/configs", {"app_id": "shop", "key": "k", "value": None})
+        await api.post("/configs", {"app_id": "shop", "key": "k", "value": 0})
+        await api.post("/policies", GOOD["replace_policy"])
+        await api.post("/schemas", GOOD["update_schema"])
         accepted = 0
 
         async def check(example: tuple[Any, bytes, dict[str, str], dict[str, str], Role]) -> None:
             nonlocal accepted
             route, raw, headers, names, role = example
-            known = names | ({"id": made.document["id"]} if names["id"] == "known" else {})
+            there = await _known(api, route)
+            known = {name: there.get(name, each) if each == "known" else each for name, each in names.items()}
             before = await _state(api)
             path = "/" + route.path.format(**{name: quote(each, safe="") for name, each in known.items()})
             answer = await api.call(route.method, path, raw=raw, headers=headers, token=tokens[role])
             assert answer.status < 500
             accepted += answer.status < 400
-            if route.name in {"archive_app", "archive_environment"} and answer.status < 400:
-                await api.post(path.removeprefix("//api/v1").replace("/archive", "/unarchive"), None)
+            if answer.status < 400:
+                await _stay_writable(api, path, answer)
             if answer.status >= 400:
                 _require_a_problem(answer)
                 assert await _state(api) == before
@@ -228,7 +212,9 @@ async def test_what_was_written_is_read_as_it_was(migrated_url: str) -> None:
         path = f"/configs/{made.document['id']}"
 
         async def check(value: Any) -> None:
-            answer = await api.put(path, None, raw=_json_bytes({"value": value}), headers={"If-Match": "*"})
+            answer = await api.put(
+                path, None, raw=_json_bytes({"value": value, "force": _FORCE}), headers={"If-Match": "*"}
+            )
             if answer.status == 200:
                 fetched = await api.post("/configs/fetch", {"app_id": "shop", "environment": "prod"})
                 for read in ((await api.get(path)).document, fetched.document["configs"]["k"]):

@@ -1,0 +1,89 @@
+"""A good body for each operation that writes: what strangers' requests are made of, by damaging it."""
+
+from datetime import timedelta
+from typing import Any
+
+from shared.runtime.clock import SystemClock
+
+_SOON = (SystemClock().now() + timedelta(hours=6)).isoformat()
+_place = {"app_id": "shop", "environment": "prod"}
+_operation = {**_place, "key": "a", "expected_version": None}
+_policy = {
+    "name": "known",
+    "pattern": "mail/*",
+    "required_approvals": 1,
+    "approver_roles": ["approver"],
+    "windows": [{"schedule": "0 9 * * MON-THU", "duration": 28800, "time_zone": "Europe/Stockholm"}],
+    "guards": {},
+    "expires_after": 3600,
+}
+GOOD: dict[str, Any] = {
+    "create_app": {"app_id": "mail", "description": ""},
+    "update_app": {"description": "x"},
+    "archive_app": {"confirm": "shop", "force": False},
+    "archive_environment": {"confirm": "shop/prod", "force": False},
+    "create_named_snapshot": {"name": "before", "revision": 1, "description": ""},
+    "import_configs": {
+        "trimtab": 1,
+        "global": {"configs": {"a": {"value": 1, "owner": "x"}, "s": {"sensitive": True}}},
+        "apps": {"shop": {"environments": {"prod": {"configs": {"b": {"mask": True}}}}}},
+        "on_conflict": "overwrite",
+        "prune": False,
+    },
+    "create_environment": {"environment": "dev"},
+    "create_agent_token": {"description": "x"},
+    "create_api_key": {"name": "alice", "role": "viewer", "description": "", "expires_at": None},
+    "create_config": {**_place, "key": "b", "value": {"x": [1]}, "sensitive": True, "description": "", "message": ""},
+    "update_config": {
+        "value": 1,
+        "sensitive": False,
+        "owner": "x",
+        "labels": {"a": "b"},
+        "description": "",
+        "message": "",
+    },
+    "fetch_configs": {**_place, "keys": ["a"], "context": {"targetingKey": "x"}},
+    "create_change": {
+        "message": "",
+        "dry_run": False,
+        "base_revision": None,
+        "operations": [
+            {"op": "put", "value": {"x": 1}, **_operation},
+            {"op": "mask", **_operation, "key": "c"},
+            {"op": "put", "value": "x", "sensitive": True, **_operation, "key": "d"},
+        ],
+    },
+    "archive_audit_records": {"through": 1, "hash": "0" * 64},
+    "rollback_config": {"version": 1, "message": "", "dry_run": False},
+    "revert_change": {"keys": "skip_moved", "message": ""},
+    "restore_environment": {"revision": 1, "at": None, "mode": "scope", "prefix": ""},
+    "create_promotion": {"from": {**_place, "revision": 1}, "to": _place, "keys": ["k"]},
+    "preview_change": {
+        "message": "",
+        "force": {"reason": "r"},
+        "operations": [{"op": "put", "value": {"x": 1}, **_operation}, {"op": "delete", **_operation, "key": "b"}],
+    },
+    "edit_change": {"message": "better", "labels": {"a": "b"}, "scheduled_at": None, "edition": 1},
+    "submit_change": {"edition": 1},
+    "approve_change": {"edition": 1, "comment": "x"},
+    "reject_change": {"edition": 1, "comment": "x"},
+    "withdraw_change": {"comment": "x"},
+    "schedule_change": {"scheduled_at": _SOON},
+    "commit_change": {"edition": 1, "break_glass": {"reason": "x"}},
+    "create_schema": {"app_id": "shop", "pattern": "b*", "schema": {"type": ["string", "null"]}, "dry_run": False},
+    "update_schema": {"app_id": "shop", "pattern": "x*", "schema": {"pattern": "^a+$"}, "description": "x"},
+    "create_policy": {**_policy, "name": "new"},
+    "replace_policy": {**_policy, "required_approvals": 0},
+    "close_review": {"comment": "x"},
+    "report_agent": {
+        **_place,
+        "instance": "i",
+        "agent_version": "1",
+        "revisions": {"global": 0, "app": 0, "environment": 0},
+        "state": "live",
+        "transport": "sse",
+        "labels": {"a": "b"},
+        "rejection": {"revision": 1, "reason": "x"},
+        "reads": {"keys": {"a": 3}, "bulk": 1, "waiting": 0},
+    },
+}
