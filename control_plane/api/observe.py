@@ -46,7 +46,8 @@ def observing_middleware(metrics: Metrics, clock: Clock, proxies: TrustedProxies
         metrics.requests.labels(method, route, response.status).inc()
         if not _streams(request):
             metrics.latency.labels(method, route).observe(took)
-        _log.log(_level(request.method, response.status), "request", extra=_line(request, route, response.status, took))
+        if _log.isEnabledFor(level := _level(request.method, response.status)):
+            _log.log(level, "request", extra=_line(request, route, response.status, took))
         return response
 
     return middleware
