@@ -125,7 +125,7 @@ def setting_violations(pointer: str, settings: Mapping[str, Json]) -> Iterator[V
             continue
         given = asked if isinstance(asked, dict) else {"mode": asked}
         known = DEFAULTS[Guard(name)].numbers
-        if "mode" in given and given["mode"] not in set(Mode):
+        if "mode" in given and str(given["mode"]) not in set(Mode):
             yield Violation(here, f"the mode of a guard is one of {', '.join(Mode)}")
         for number, value in given.items():
             if number == "mode":

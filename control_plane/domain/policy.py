@@ -91,14 +91,16 @@ class Policy(NewPolicy):
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What several policies ask for together: of each, the strictest. Without policies, nothing."""
+    """What several policies ask for together: of each, the strictest. Without policies, nothing.
+
+    How strict guards are is settled in `control_plane/domain/guards.py`.
+    """
 
     policies: tuple[Policy, ...] = ()
     approvals: int = 0
     approver_roles: frozenset[Role] = frozenset(APPROVERS)
     allowed_roles: frozenset[Role] | None = None
     require_reason: bool = False
-    guards: Mapping[str, Json] = field(default_factory=dict)
     expires_after: timedelta | None = None
 
     def closed(self, at: datetime) -> list[Policy]:
@@ -155,7 +157,6 @@ def combined(policies: Sequence[Policy]) -> Requirements:
         approver_roles=approvers,
         allowed_roles=allowed,
         require_reason=any(each.require_reason for each in policies),
-        guards=_strictest(policies),
         expires_after=min(filter(None, (each.expires_after for each in policies)), default=None),
     )
 
@@ -186,26 +187,6 @@ def _role_violations(pointer: str, roles: Sequence[Role] | None, able: Sequence[
     for index, role in enumerate(roles):
         if role not in able:
             yield Violation(f"{pointer}/{index}", f"the role {role} may not do this; these may: {', '.join(able)}")
-
-
-def _strictest(policies: Iterable[Policy]) -> dict[str, Json]:
-    """The guards' settings, where policies differ the stricter ones: a guard that is on, the smaller number."""
-    found: dict[str, Json] = {}
-    for each in policies:
-        for name, settings in each.guards.items():
-            found[name] = _stricter(found[name], settings) if name in found else settings
-    return found
-
-
-def _stricter(one: Json, other: Json) -> Json:
-    if isinstance(one, dict) and isinstance(other, dict):
-        both = {name: _stricter(one[name], other[name]) for name in one.keys() & other.keys()}
-        return one | other | both
-    if isinstance(one, bool) or isinstance(other, bool):
-        return other if one is False or (one is True and other is not False) else one
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return min(one, other)
-    return one
 
 
 _NONE = Requirements()

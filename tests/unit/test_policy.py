@@ -80,22 +80,6 @@ def test_of_several_policies_the_strictest_counts() -> None:
     assert (both.require_reason, both.expires_after) == (True, timedelta(days=1))
 
 
-def test_of_guards_the_stricter_settings_count() -> None:
-    both = combined(
-        [
-            policy(guards={"environments": {"limit": 20}, "type": False, "size": {"factor": 3}, "only": {"a": 1}}),
-            policy(guards={"environments": {"limit": 5, "more": 1}, "type": True, "size": False}),
-        ]
-    )
-    assert both.guards == {
-        "environments": {"limit": 5, "more": 1},
-        "type": True,
-        "size": {"factor": 3},
-        "only": {"a": 1},
-    }
-    assert combined([policy(guards={"a": True}), policy(guards={"a": {"limit": 1}})]).guards == {"a": {"limit": 1}}
-
-
 def test_every_policy_needs_a_window_that_is_open() -> None:
     morning, noon = Window("0 8 * * *", timedelta(hours=6)), Window("0 12 * * *", timedelta(hours=6))
     night = Window("0 22 * * *", timedelta(hours=1))

@@ -8,6 +8,7 @@ from control_plane.api.call import Call, reply
 from control_plane.api.preconditions import etag, require_match
 from control_plane.api.services import Services
 from control_plane.domain.errors import InvalidError
+from control_plane.domain.guards import setting_violations
 from control_plane.domain.policy import NewPolicy, Policy, policy_violations
 
 _KIND = "policy"
@@ -52,7 +53,7 @@ async def delete_policy(services: Services, call: Call[None, None]) -> web.Strea
 
 def _checked(body: PolicyBody) -> NewPolicy:
     asked = body.asked
-    if found := list(policy_violations(asked)):
+    if found := [*policy_violations(asked), *setting_violations("/guards", asked.guards)]:
         raise InvalidError(found)
     return asked
 
