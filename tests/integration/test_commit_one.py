@@ -10,7 +10,21 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Draft, Operation
 from control_plane.postgres.drafts import waves, write_draft
 from shared.wire.codec import decode
-from tests.store import BILLING, GLOBAL, OLGA, PROD, STAGING, Store, billing_store, delete, mask, put, unmask
+from tests.rig.api import serving_api
+from tests.store import (
+    BILLING,
+    GLOBAL,
+    OLGA,
+    PROD,
+    STAGING,
+    Store,
+    billing_store,
+    delete,
+    mask,
+    open_store,
+    put,
+    unmask,
+)
 
 ONE, MANY = "select array[trimtab_commit_one($1::jsonb)]", "select trimtab_commit($1::jsonb)"
 REHEARSE = "select trimtab_rehearse($1::jsonb)"
@@ -150,3 +164,12 @@ async def test_who_acts_is_in_the_record(store: Store) -> None:
         "admin",
         "curl/8",
     )
+
+
+async def test_an_ordinary_put_through_the_api_goes_the_short_way(migrated_url: str) -> None:
+    async with serving_api(migrated_url) as api, open_store(migrated_url) as store:
+        await api.register("shop", "prod")
+        made = await api.post("/configs", {"app_id": "shop", "environment": "prod", "key": "key", "value": 1})
+        await store.pool.execute("drop function trimtab_commit cascade")  # so that no other way is left
+        done = await api.put(f"/configs/{made.document['id']}", {"value": 2}, headers={"If-Match": '"1"'})
+        assert (done.status, done.document["version"]) == (200, 2)
