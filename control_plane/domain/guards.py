@@ -55,6 +55,7 @@ DEFAULTS: Mapping[Guard, Setting] = {
     Guard.ENVIRONMENTS: Setting(Mode.REFUSE, {"limit": 50}),
     Guard.GLOBAL_SCOPE: Setting(Mode.WARN),
 }
+_ENDLESS = 2**53
 _STRICTNESS = list(Mode)
 
 _TO_DO: Mapping[Guard, str] = {
@@ -125,7 +126,7 @@ def setting_violations(pointer: str, settings: Mapping[str, Json]) -> Iterator[V
             continue
         given = asked if isinstance(asked, dict) else {"mode": asked}
         known = DEFAULTS[Guard(name)].numbers
-        if "mode" in given and str(given["mode"]) not in set(Mode):
+        if "mode" in given and given["mode"] not in list(Mode):
             yield Violation(here, f"the mode of a guard is one of {', '.join(Mode)}")
         for number, value in given.items():
             if number == "mode":
@@ -134,8 +135,8 @@ def setting_violations(pointer: str, settings: Mapping[str, Json]) -> Iterator[V
                 yield Violation(
                     f"{here}/{number}", f"there is no such setting; there are {', '.join(('mode', *known))}"
                 )
-            elif isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-                yield Violation(f"{here}/{number}", "a number from 0")
+            elif isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _ENDLESS:
+                yield Violation(f"{here}/{number}", f"a number from 0 to {_ENDLESS:,}")
 
 
 def _setting(default: Setting, asked: Json) -> Setting:

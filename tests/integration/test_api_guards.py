@@ -180,3 +180,25 @@ async def test_a_repeated_request_gets_its_answer_whatever_guards_say_by_then(ap
     assert (again.status, again.document["revision"]) == (201, first.document["revision"])
     assert again.headers["Idempotency-Replayed"] == "true"
     assert (await _change(api, *body["operations"])).status == 422
+
+
+async def test_policies_set_guards_for_what_they_are_about(api: Api) -> None:
+    made = await api.post("/policies", {"name": "prod", "pattern": "shop/prod", "guards": {"type_change": "off"}})
+    assert made.status == 201, made.body
+    await _done(api, _put("k", 1, "shop", "prod"), _put("k", 1, "shop", "dev"))
+    await _done(api, _put("k", "x", "shop", "prod"))
+    assert _hit(await _change(api, _put("k", "x", "shop", "dev"))) == ["type_change"]
+    strict = {"name": "few", "pattern": "shop/*", "guards": {"environments": {"mode": "refuse", "limit": 1}}}
+    assert (await api.post("/policies", strict)).status == 201
+    assert _hit(await _change(api, _put("new", 1))) == ["environments"]
+    await _done(api, _put("new", 1, "shop", "prod"))
+    wrong = await api.post("/policies", strict | {"name": "wrong", "guards": {"nope": "off"}})
+    assert wrong.pointers == ["/guards/nope"]
+
+
+async def test_a_preview_names_the_policies_that_want_approvals(api: Api) -> None:
+    await api.post("/policies", {"name": "two", "pattern": "shop/prod", "required_approvals": 2})
+    preview = (await api.post("/changes/preview", {"operations": [_put("k", 1)]})).document
+    assert (preview["required_approvals"], [each["name"] for each in preview["policies"]]) == (2, ["two"])
+    elsewhere = (await api.post("/changes/preview", {"operations": [_put("k", 1, "shop", "dev")]})).document
+    assert (elsewhere["required_approvals"], elsewhere["policies"]) == (0, [])
