@@ -8,6 +8,7 @@ reused keys are the commit's own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -26,6 +27,8 @@ from shared.domain.scope import Scope
 
 CHECKING_SECONDS = 5
 """How long values are held against schemas before a change is refused as too large to be checked."""
+_MUCH = 10_000
+"""Keys of environments from which on their differences are computed aside, while others get their turn."""
 _AT_ONCE = 100
 """Differences that are checked before others get their turn."""
 
@@ -101,7 +104,9 @@ class Checks:
         apps = _apps(operations)
         stand = await self._book.stand(sorted({each.key for each in operations}), apps)
         operations = with_secrecy(operations, stand.secrets)
-        done = effects(operations, stand.entries, ruling.reached, versions)
+        compute = partial(effects, operations, stand.entries, ruling.reached, versions)
+        aside = len(operations) * len(ruling.reached.by_any(_scopes(operations))) > _MUCH
+        done = await anyio.to_thread.run_sync(compute) if aside else compute()
         unfit, total = await _unfit(Fitness(checkers, operations), done)
         hits: tuple[Hit, ...] = ()
         if resizes:
