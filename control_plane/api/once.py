@@ -46,7 +46,8 @@ def _kept(response: web.StreamResponse, *, secret: bool) -> Json:
     location = response.headers.get("Location")
     if secret or not isinstance(response, web.Response) or not isinstance(response.body, bytes):
         return {"location": location}
-    return {"location": location, "status": response.status, "body": decode(response.body)}
+    body = decode(response.body)
+    return {"location": location, "status": response.status, "body": body, "etag": response.headers.get("ETag")}
 
 
 def _answer_again(call: Call[Any, Any], key: str, known: Receipt) -> web.Response:
@@ -60,6 +61,7 @@ def _answer_again(call: Call[Any, Any], key: str, known: Receipt) -> web.Respons
     if "body" not in known.answer:
         msg = "The first request with this Idempotency-Key made it; its secret was shown once and is kept nowhere."
         raise ConflictError(msg, location=location)
-    headers = {"Idempotency-Replayed": "true"} | ({"Location": location} if location else {})
+    kept = {"Location": location, "ETag": known.answer.get("etag")}
+    headers = {"Idempotency-Replayed": "true"} | {name: value for name, value in kept.items() if value}
     body, status = encode(known.answer["body"]), known.answer["status"]
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)

@@ -159,7 +159,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
 
     Route("GET",    _CHANGE + "/convergence", changes.get_convergence, P.FLEET_READ,    (ok(ConvergenceView),)),
 
-    Route("POST",   "/api/v1/schemas",       schemas.create_schema,   P.SCHEMAS_WRITE,  (made(SchemaView), ok(SchemaTrialView)), NewSchema, repeat=ANSWERED, errors=(E.NOT_FOUND,)),
+    Route("POST",   "/api/v1/schemas",       schemas.create_schema,   P.SCHEMAS_WRITE,  (made(SchemaView, "ETag"), ok(SchemaTrialView)), NewSchema, repeat=ANSWERED, errors=(E.NOT_FOUND,)),
     Route("GET",    "/api/v1/schemas",       schemas.list_schemas,    P.SCHEMAS_READ,   (page_of(SchemaView),),       query=SchemaQuery),
     Route("GET",    _SCHEMA,                 schemas.get_schema,      P.SCHEMAS_READ,   (ok(SchemaView, "ETag"), NOT_MODIFIED), conditional=True),
     Route("PUT",    _SCHEMA,                 schemas.update_schema,   P.SCHEMAS_WRITE,  (ok(SchemaView | SchemaTrialView, "ETag"),), NewSchema, if_match=True),

@@ -45,7 +45,7 @@ def _unfit(answer: Answer) -> list[tuple[str, str]]:
 
 async def test_a_schema_is_made_read_altered_listed_and_taken_away(api: Api) -> None:
     made = await _schema(api, "db.*", {"type": "integer"}, app_id="shop", description="sizes")
-    assert (made.status, made.document["version"]) == (201, 1)
+    assert (made.status, made.headers["ETag"], made.document["version"]) == (201, '"1"', 1)
     path = made.headers["Location"].removeprefix("/api/v1")
     assert (await api.get(path)).document == made.document
     assert (await api.get(path, headers={"If-None-Match": '"1"'})).status == 304

@@ -24,7 +24,7 @@ async def create_schema(services: Services, call: Call[NewSchema, None]) -> web.
     if call.body.dry_run:
         return reply(SchemaTrialView.of(await services.schemas.attempt(call.body.asked)))
     schema = await services.schemas.put(call.body.asked, call.attribution)
-    return reply(SchemaView.of(schema), 201, {"Location": f"/api/v1/schemas/{schema.id}"})
+    return reply(SchemaView.of(schema), 201, {"Location": f"/api/v1/schemas/{schema.id}", "ETag": etag(schema.version)})
 
 
 async def list_schemas(services: Services, call: Call[None, SchemaQuery]) -> web.StreamResponse:
