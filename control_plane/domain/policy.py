@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from uuid import UUID
 
-from control_plane.domain.guards import setting_violations
 from control_plane.domain.principal import Role
 from control_plane.domain.window import Window, window_violations
 from shared.domain.scope import Scope
@@ -176,7 +175,6 @@ def policy_violations(policy: NewPolicy) -> Iterator[Violation]:
         yield Violation("/windows", f"at most {MAX_WINDOWS} windows")
     for index, window in enumerate(policy.windows[:MAX_WINDOWS]):
         yield from window_violations(f"/windows/{index}", window)
-    yield from setting_violations("/guards", policy.guards)
     if policy.expires_after is not None and not timedelta() < policy.expires_after <= LONGEST_WAIT:
         yield Violation("/expires_after", f"more than 0 s and at most {LONGEST_WAIT.days} days")
 
