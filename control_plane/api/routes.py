@@ -180,7 +180,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("DELETE", _NAMED,                  named_snapshots.delete_named_snapshot, P.NAMED_SNAPSHOTS_WRITE, (NO_CONTENT,)),
 
     Route("GET",    "/api/v1/export",        transfer.export_configs, P.EXPORTS_READ,   (in_form("The document."),), query=ExportQuery, errors=(E.NOT_FOUND,), streams=True),
-    Route("POST",   "/api/v1/import",        transfer.import_configs, P.CONFIGS_WRITE,  (made(ImportReceipt), ok(ImportReceipt)), NewImport, repeat=ANSWERED, errors=_CHANGE_ERRORS, document=True),
+    Route("POST",   "/api/v1/import",        transfer.import_configs, P.CHANGES_PROPOSE, (made(ImportReceipt), ok(ImportReceipt)), NewImport, repeat=ANSWERED, errors=_CHANGE_ERRORS, document=True),
 
     Route("GET",    "/api/v1/agents",        fleet.list_agents,       P.FLEET_READ,     (page_of(AgentView),),        query=AgentQuery),
     Route("POST",   "/api/v1/agents/report", fleet.report_agent,      P.FLEET_REPORT,   (ok(NextReport),),            AgentReport),

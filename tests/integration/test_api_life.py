@@ -184,6 +184,23 @@ async def test_an_editor_proposes_and_others_commit(people: People) -> None:
     other = (await people.propose("ed", "b")).document["id"]
     assert (await people.act("pam", other, "commit")).status == 200
     assert (await people.propose("vic")).status == 403
+    operation = {"op": "put", "app_id": "shop", "key": "c", "value": 1}
+    assert (await people.post("ed", "/changes/preview", {"operations": [operation]})).status == 200
+    assert (await people.post("ed", "/changes/1/revert")).status == 403
+    reverting = await people.post("ed", "/changes/1/revert", {"mode": "submit"})
+    assert (reverting.status, reverting.document["state"]) == (201, "pending")
+    assert (await people.act("pam", reverting.document["id"], "commit")).status == 200
+    assert (await people.show("2"))["reverts"] == 1
+
+
+async def test_an_import_can_wait_for_approval_as_well(people: People) -> None:
+    document = {"trimtab": 1, "apps": {"shop": {"environments": {"prod": {"configs": {"a": {"value": 1}}}}}}}
+    assert (await people.post("ed", "/import", document)).status == 403
+    waiting = await people.post("ed", "/import", document | {"mode": "submit", "message": "all of it"})
+    assert (waiting.status, waiting.document["change"]["state"]) == (201, "pending")
+    assert await people.value() is None
+    assert (await people.act("pam", waiting.document["change"]["id"], "commit")).status == 200
+    assert await people.value() == 1
 
 
 async def test_a_policy_allows_roles_and_wants_a_reason(people: People) -> None:

@@ -36,7 +36,7 @@ async def preview_change(services: Services, call: Call[NewChange, None]) -> web
     guards, schemas and policies that stand against it; and who would see it: applications, environments and live
     agents. What could not be carried out at all, whatever its values, is answered as the change itself would be.
     """
-    body = call.body
+    body = call.body.model_copy(update={"dry_run": True})
     operations = [each.operation() for each in body.operations]
     draft = replace(draft_of(call, operations, body, base_revision=body.base_revision), idempotency_key=None)
     return reply(PreviewView.of(await services.previews.of(draft), draft.operations))
