@@ -47,6 +47,10 @@ class Client:
         """PUT a JSON document, in the place of the version that was read."""
         return self._request("PUT", path, document, _if_match(version))
 
+    def patch(self, path: str, document: Json, *, version: int | None = None) -> Json:
+        """PATCH with a JSON document, in the place of the version that was read."""
+        return self._request("PATCH", path, document, _if_match(version))
+
     def delete(
         self, path: str, query: Mapping[str, str | int | None] | None = None, *, version: int | None = None
     ) -> Json:

@@ -8,6 +8,7 @@ import typer
 from control_plane.cli.calling import Api
 from control_plane.cli.change import PATH
 from control_plane.cli.change_view import show_change
+from control_plane.cli.operations import Operations
 from control_plane.cli.receipt import show_receipt
 from control_plane.cli.spread import spread
 from control_plane.cli.times import read_moment
@@ -26,6 +27,26 @@ class Reading:
     def members(self) -> dict[str, Json]:
         """The members of a request."""
         return {} if self.edition is None else {"edition": self.edition}
+
+
+def edit(
+    change: Id,
+    *,
+    operations: Operations,
+    message: Annotated[str | None, typer.Option("--message", "-m", help="Another message.")] = None,
+    api: Api,
+) -> None:
+    """Give a change that waits other operations (all of them anew), or another message. Approvals start anew.
+
+    Example: `trimtab change edit ID --app shop --env prod --put db.pool=24`
+    """
+    document = operations.document() if operations.any_given else {}
+    if message is not None:
+        document["message"] = message
+    with api.calling() as client:
+        edition = client.get(f"{PATH}/{change}")["life"]["edition"]
+        edited = client.patch(f"{PATH}/{change}", document, version=edition)
+    api.show(edited, show_change)
 
 
 def submit(change: Id, *, reading: Reading, api: Api) -> None:
@@ -76,7 +97,7 @@ def commit(
 
 def register(group: typer.Typer) -> None:
     """Add the commands to those of `trimtab change`."""
-    for each in (submit, approve, reject, withdraw, schedule, commit):
+    for each in (edit, submit, approve, reject, withdraw, schedule, commit):
         group.command()(spread(each))
 
 

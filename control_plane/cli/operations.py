@@ -53,6 +53,11 @@ class Operations(Place):
         int | None, typer.Option(min=0, help="Refuse it if one of its keys moved since.", rich_help_panel=_PANEL)
     ] = None
 
+    @property
+    def any_given(self) -> bool:
+        """Whether there is anything to be done at all."""
+        return any((self.put, self.delete, self.mask, self.unmask, self.file))
+
     def document(self) -> dict[str, Json]:
         """The request so far: what the file says, with the operations of the options after its own."""
         document = self._from_file()

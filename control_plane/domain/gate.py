@@ -57,7 +57,7 @@ def require_ready(draft: Draft, required: Requirements, at: datetime) -> None:
     given = count_approvals(draft, required)
     if given < required.approvals:
         naming = required.asking_for_approval()
-        detail = f"It needs {required.approvals} approvals and has {given}, by {_names(naming)}."
+        detail = f"It needs {required.approvals} approval{'' if required.approvals == 1 else 's'} and has {given}, by {_names(naming)}."
         raise ApprovalRequiredError(
             detail,
             policies=[each.name for each in naming],

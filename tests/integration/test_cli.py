@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.domain.principal import Role
 from tests.rig.api import serving_api
 from tests.rig.cli import Cli
 
@@ -166,3 +167,30 @@ async def test_schemas_are_set_tried_and_taken_away_by_their_keys(trimtab: Cli, 
     assert (await trimtab("schemas", "show", "pool", "--app", "shop")).document == {"type": "object"}
     await trimtab("schemas", "delete", "pool", "--app", "shop")
     assert "no schema" in (await trimtab("schemas", "show", "pool", "--app", "shop", code=1)).errors
+
+
+async def test_a_change_is_edited_approved_and_committed_by_several_people(trimtab: Cli) -> None:
+    place = ("--app", "shop", "--env", "prod")
+    alice, bob = await trimtab.api.key("alice", Role.EDITOR), await trimtab.api.key("bob", Role.APPROVER)
+    await trimtab("policies", "set", "prod", "--pattern", "*/prod", "--approvals", "1", "--window", "* * * * * 1h UTC")
+    assert "1 approval" in (await trimtab("policies", "list")).output
+    change = (await trimtab("put", "a", "1", *place, "--draft", token=alice)).output.split()[0]
+    edited = await trimtab("change", "edit", change, *place, "--put", "a=2", "-m", "better", token=alice)
+    assert "better" in edited.output
+    await trimtab("change", "submit", change, token=alice)
+    assert "0 of 1" in (await trimtab("change", "show", change)).output
+    await trimtab("change", "approve", change, "-m", "yes", "--edition", "2", token=bob)
+    assert "revision" in (await trimtab("change", "commit", change)).output
+    assert "by bob (approver): yes" in (await trimtab("change", "show", change)).output
+    assert (await trimtab("get", "a", *place)).output == "2\n"
+
+    other = (await trimtab("put", "a", "3", *place, "--submit", token=alice)).output.split()[0]
+    await trimtab("change", "reject", other, token=bob)
+    assert "rejected" in (await trimtab("change", "withdraw", other, token=alice, code=1)).errors
+    await trimtab("put", "a", "4", *place, "--break-glass", "now")
+    review = (await trimtab("reviews", "list")).output.split("\t")[0]
+    assert "closed by bob" in (await trimtab("reviews", "close", review, token=bob)).output
+    await trimtab("policies", "delete", "prod")
+    await trimtab("put", "a", "5", *place)
+    for wrong in (["--window", "always"], ["--expires-after", "soon"], ["--guard", "shrink"]):
+        await trimtab("policies", "set", "x", "--pattern", "*", *wrong, code=2)
