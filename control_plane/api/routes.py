@@ -145,6 +145,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("GET",    "/api/v1/changes",       changes.list_changes,    P.CHANGES_READ,   (page_of(ChangeView),),       query=ChangeQuery),
     Route("GET",    _CHANGE,                 changes.get_change,      P.CHANGES_READ,   (ok(ChangeView),)),
     Route("PATCH",  _CHANGE,                 life.edit_change,        P.CHANGES_PROPOSE, (ok(ChangeView, "ETag"),),   ChangeEdit, if_match=True, errors=_REFUSALS),
+    Route("GET",    _CHANGE + "/preview",    life.preview_stored_change, P.CHANGES_READ, (ok(PreviewView),),           errors=_REFUSALS),
     Route("POST",   _CHANGE + "/submit",     life.submit_change,      P.CHANGES_PROPOSE, _MOVED,                      Step, repeat=ANSWERED, errors=_REFUSALS),
     Route("POST",   _CHANGE + "/approve",    life.approve_change,     P.CHANGES_APPROVE, _MOVED,                      Decision, repeat=ANSWERED, errors=_REFUSALS),
     Route("POST",   _CHANGE + "/reject",     life.reject_change,      P.CHANGES_APPROVE, _MOVED,                      Decision, repeat=ANSWERED, errors=_REFUSALS),

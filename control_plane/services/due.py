@@ -44,6 +44,9 @@ class Due:
         Raises:
             UnavailableError: the database is away.
         """
+        until = await self._store.until_due()
+        if until is None or until > 0:
+            return until
         due = await self._store.due(BATCH)
         async with anyio.create_task_group() as group:
             for each in due:  # started in their order, in which they also come to the commit

@@ -104,6 +104,17 @@ class Proposals:
         """Close a review of what somebody else did."""
         return await self._store.close_review(review_id, comment, by)
 
+    async def rehearsable(self, change_id: UUID, by: Attribution) -> Draft:
+        """A change that waits, for those who want to see what it would do now.
+
+        Raises:
+            ConflictError: it does not wait any more.
+        """
+        found = await self._store.get(change_id, secrets=True)
+        if found.state not in OPEN:
+            raise illegal(found.state, Action.COMMIT)
+        return replace(found.draft(by), edition=None, dry_run=True)
+
     async def edit(self, change_id: UUID, edition: int | None, revision: Revision, by: Attribution) -> Standing:
         """Give a change other words or operations: a new edition, which nobody has approved yet.
 

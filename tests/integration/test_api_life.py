@@ -294,6 +294,19 @@ async def test_secrets_of_stored_changes_are_shown_to_nobody(people: People) -> 
     assert (await people.act("pam", second.document["id"], "commit")).status == 200  # nothing was lost by the edit
 
 
+async def test_approvers_see_what_a_change_would_do(people: People) -> None:
+    await people.propose("pam", "a", 1, mode="commit")
+    secret = {"op": "put", "app_id": "shop", "key": "token", "value": "s3cr3t", "sensitive": True}
+    operation = {"op": "put", "app_id": "shop", "environment": "prod", "key": "a", "value": 2}
+    change = (await people.propose("pam", operations=[operation, secret])).document["id"]
+    seen = await people.api.get(f"/changes/{change}/preview", token=people.tokens["ann"])
+    differences = {each["key"]: each for each in seen.document["differences"]["items"]}
+    assert (differences["a"]["before"]["value"], differences["a"]["after"]["value"]) == (1, 2)
+    assert ("token" in differences, b"s3cr3t" in seen.body) == (True, False)
+    await people.act("pam", change, "commit")
+    assert (await people.api.get(f"/changes/{change}/preview")).document["state"] == "committed"
+
+
 async def test_a_repeated_request_gets_the_first_answer(people: People) -> None:
     headers = {"Idempotency-Key": "k1"}
     operation = {"op": "put", "app_id": "shop", "key": "a", "value": 1}

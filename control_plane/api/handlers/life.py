@@ -7,6 +7,7 @@ from aiohttp import web
 
 from control_plane.api.bodies.changes import ChangeEdit, ChangeReceipt, ChangeView
 from control_plane.api.bodies.life import CommitNow, Decision, LifeView, Scheduling, Step
+from control_plane.api.bodies.preview import PreviewView
 from control_plane.api.call import Call, reply
 from control_plane.api.preconditions import asked_version, etag
 from control_plane.api.services import Services
@@ -31,6 +32,12 @@ async def edit_change(services: Services, call: Call[ChangeEdit, None]) -> web.S
         unscheduled="scheduled_at" in body.model_fields_set and body.scheduled_at is None,
     )
     return _show(await services.proposals.edit(_id(call), edition, revision, call.attribution))
+
+
+async def preview_stored_change(services: Services, call: Call[None, None]) -> web.StreamResponse:
+    """Tell what a change that waits would do if it were committed now."""
+    draft = await services.proposals.rehearsable(_id(call), call.attribution)
+    return reply(PreviewView.of(await services.previews.of(draft), draft.operations))
 
 
 async def submit_change(services: Services, call: Call[Step, None]) -> web.StreamResponse:
