@@ -254,6 +254,7 @@ async def test_broken_glass_is_reviewed_by_a_second_person(people: People) -> No
     assert (await people.show(stored))["life"]["break_glass"] == "the shop is down"
     records = (await people.api.get("/audit?action=change.glass_broken")).document["items"]
     assert [each["actor"] for each in records] == ["ada", "ada"]
+    assert (await people.api.get("/audit/verify")).document["intact"]
 
 
 async def test_conflicts_of_a_stored_change_show_both_sides(people: People) -> None:
@@ -305,6 +306,17 @@ async def test_approvers_see_what_a_change_would_do(people: People) -> None:
     assert ("token" in differences, b"s3cr3t" in seen.body) == (True, False)
     await people.act("pam", change, "commit")
     assert (await people.api.get(f"/changes/{change}/preview")).document["state"] == "committed"
+
+
+async def test_guards_stand_before_a_submission_until_it_is_forced(people: People) -> None:
+    await people.propose("pam", "a", 1, mode="commit")
+    change = (await people.propose("pam", "a", "text", mode="draft")).document["id"]
+    refused = await people.act("pam", change, "submit")
+    assert (refused.status, _problem(refused)) == (409, "guarded")
+    assert (await people.edit("pam", change, 1, force={"reason": "all readers take texts"})).status == 200
+    assert (await people.act("pam", change, "submit")).document["state"] == "pending"
+    assert (await people.act("pam", change, "commit")).status == 200
+    assert (await people.show(change))["forced"]["guards"] == ["type_change"]
 
 
 async def test_a_repeated_request_gets_the_first_answer(people: People) -> None:

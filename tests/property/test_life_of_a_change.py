@@ -131,6 +131,7 @@ async def test_a_change_goes_the_ways_of_the_table_and_no_others(
     assert await api.services.changes.revision() == before + committed
     found = (await api.get(f"/configs?prefix={key}")).document["items"]
     assert [each["key"] for each in found if each["key"] == key] == [key] * committed
+    assert (await api.get("/audit/verify")).document["intact"]
     if model.state in OPEN:
         await api.services.proposals.withdraw(change, _PEOPLE["pam"])
     await api.services.policies.delete(policy.id, policy.version, _PEOPLE["ada"])

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from control_plane.api.bodies.fields import Body, Key, Labels, Name, Owner, Placed, Revision, Text, Value
-from control_plane.api.bodies.intent import Intent
+from control_plane.api.bodies.intent import Force, Intent
 from control_plane.api.bodies.life import LifeView
 from control_plane.api.bodies.pages import LabelFilters, PageQuery, Param
 from control_plane.api.bodies.preview import PreviewView
@@ -120,6 +120,8 @@ class ChangeEdit(Body):
     """The revision that the change is based on."""
     scheduled_at: AwareDatetime | None = None
     """When to commit it; null: at no time by itself."""
+    force: Force | None = None
+    """Let the change pass although guards refuse it."""
 
 
 class ChangeQuery(PageQuery):

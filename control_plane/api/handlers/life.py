@@ -28,6 +28,7 @@ async def edit_change(services: Services, call: Call[ChangeEdit, None]) -> web.S
         message=body.message,
         labels=body.labels,
         base_revision=body.base_revision,
+        forced=None if body.force is None else body.force.forced,
         scheduled_at=body.scheduled_at,
         unscheduled="scheduled_at" in body.model_fields_set and body.scheduled_at is None,
     )
