@@ -18,7 +18,8 @@ from control_plane.domain.errors import UnavailableError
 from control_plane.domain.principal import token_hash
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence, MemoryReadCounters
 from control_plane.metrics import Metrics
-from control_plane.ports import Cache, Notices, Presence, Probe, ReadCounters
+from control_plane.ports.lossy import Cache, Notices, Presence, ReadCounters
+from control_plane.ports.probes import Probe
 from control_plane.postgres.audit import PostgresAuditLog
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs

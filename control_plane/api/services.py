@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from control_plane.domain.limits import Limits
 from control_plane.domain.proxies import NO_PROXIES, TrustedProxies
 from control_plane.metrics import Metrics
-from control_plane.ports import Changes, Configs, NamedSnapshots, Policies, Probe, Receipts, Registry, Searching
+from control_plane.ports.changes import Changes
+from control_plane.ports.configs import Configs, Searching
+from control_plane.ports.credentials import Receipts
+from control_plane.ports.history import NamedSnapshots
+from control_plane.ports.probes import Probe
+from control_plane.ports.registry import Registry
+from control_plane.ports.rules import Policies
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
 from control_plane.services.denials import Denials

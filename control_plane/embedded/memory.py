@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from control_plane.ports import AgentPresence, Counted, KeyReads
+from control_plane.ports.lossy import AgentPresence, Counted, KeyReads
 from shared.runtime.bell import Bell
 from shared.runtime.clock import Clock, SystemClock
 

@@ -9,7 +9,8 @@ import asyncpg
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.audit import Anchor, AuditFilter, AuditRecord, Link
 from control_plane.domain.errors import NotFoundError
-from control_plane.ports import AuditExtent, AuditLines, Page
+from control_plane.ports.audit import AuditExtent, AuditLines
+from control_plane.ports.pages import Page
 from control_plane.postgres.cursors import BEFORE_ALL, page, read_cursor, write_cursor
 from control_plane.postgres.errors import refusal
 from control_plane.postgres.pool import fetch

@@ -6,7 +6,8 @@ import asyncpg
 
 from control_plane.domain.change import ChangeRecord, Committed, Draft
 from control_plane.domain.errors import NotFoundError
-from control_plane.ports import Heads, Page
+from control_plane.ports.changes import Heads
+from control_plane.ports.pages import Page
 from control_plane.postgres.cursors import BEFORE_ALL, page, read_cursor
 from control_plane.postgres.drafts import committed, waves, write_draft
 from control_plane.postgres.errors import OUTCOME_UNKNOWN

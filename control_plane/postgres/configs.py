@@ -6,7 +6,8 @@ import asyncpg
 
 from control_plane.domain.change import Config, ConfigVersion
 from control_plane.domain.errors import InvalidError, NotFoundError
-from control_plane.ports import ConfigFilter, Page
+from control_plane.ports.configs import ConfigFilter
+from control_plane.ports.pages import Page
 from control_plane.postgres.cursors import BEFORE_ALL, page, read_cursor
 from control_plane.postgres.pool import fetch_row
 from control_plane.postgres.queries import sql

@@ -9,7 +9,7 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
 from control_plane.domain.errors import ConflictError, NotFoundError
 from control_plane.domain.principal import Principal, Role
-from control_plane.ports import Page
+from control_plane.ports.pages import Page
 from control_plane.postgres.cursors import page, read_cursor
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql

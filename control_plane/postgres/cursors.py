@@ -8,7 +8,7 @@ from typing import TypeVar
 import asyncpg
 
 from control_plane.domain.errors import InvalidError
-from control_plane.ports import Page
+from control_plane.ports.pages import Page
 from shared.wire.codec import Json, MalformedJsonError, decode, encode
 from shared.wire.problem import Violation
 

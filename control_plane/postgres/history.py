@@ -8,7 +8,7 @@ import asyncpg
 
 from control_plane.domain.errors import NotFoundError
 from control_plane.domain.history import PastEntry
-from control_plane.ports import Moment
+from control_plane.ports.history import Moment
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from control_plane.ports import OutboxStatus
+from control_plane.ports.outbox import OutboxStatus
 from control_plane.postgres.errors import driver_errors
 from control_plane.postgres.queries import sql
 from control_plane.postgres.rows import message

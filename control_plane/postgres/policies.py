@@ -10,7 +10,7 @@ from control_plane.domain.errors import ConflictError, InvalidError, NotFoundErr
 from control_plane.domain.policy import MAX_POLICIES, NewPolicy, Policy
 from control_plane.domain.principal import Role
 from control_plane.domain.window import Window
-from control_plane.ports import Page
+from control_plane.ports.pages import Page
 from control_plane.postgres.cursors import page, read_cursor
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql

@@ -4,7 +4,7 @@ import anyio
 import asyncpg
 
 from control_plane.domain.errors import TrimtabError
-from control_plane.ports import DependencyState
+from control_plane.ports.probes import DependencyState
 from control_plane.postgres.errors import DEPENDENCY
 from control_plane.postgres.pool import fetch
 from control_plane.postgres.reads import DEPENDENCY as REPLICA

@@ -19,7 +19,7 @@ from control_plane.domain.errors import (
 )
 from control_plane.domain.lifecycle import State
 from control_plane.domain.proposal import Move, Proposal, ProposalFilter, Proposed, Review
-from control_plane.ports import Page
+from control_plane.ports.pages import Page
 from control_plane.postgres.cursors import read_cursor, write_cursor
 from control_plane.postgres.drafts import draft_document, write_draft
 from control_plane.postgres.errors import refusal

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from control_plane.ports import Receipt
+from control_plane.ports.credentials import Receipt
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
 from shared.wire.codec import Json, decode, encode

@@ -9,7 +9,7 @@ import asyncpg
 from control_plane.domain.rules import RuleSet
 from control_plane.domain.schema import Schema
 from control_plane.domain.sizes import Size
-from control_plane.ports import Stand
+from control_plane.ports.rules import Stand
 from control_plane.postgres.policies import policy
 from control_plane.postgres.pool import fetch
 from control_plane.postgres.queries import sql

@@ -7,7 +7,7 @@ import asyncpg
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import ConflictError, NotFoundError, ValuesMovedError, VersionMismatchError
 from control_plane.domain.schema import Checked, Schema
-from control_plane.ports import Page
+from control_plane.ports.pages import Page
 from control_plane.postgres.cursors import page, read_cursor
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql

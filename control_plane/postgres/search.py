@@ -3,7 +3,7 @@
 import asyncpg
 
 from control_plane.domain.search import Found, Search, SearchField
-from control_plane.ports import Page
+from control_plane.ports.pages import Page
 from control_plane.postgres.cursors import read_cursor, write_cursor
 from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads

@@ -3,7 +3,7 @@
 import anyio
 
 from control_plane.domain.errors import UnavailableError
-from control_plane.ports import DependencyState
+from control_plane.ports.probes import DependencyState
 from control_plane.rabbitmq.publisher import RabbitPublisher
 
 _WITHIN = 1.5

@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from control_plane.ports import DependencyState
+from control_plane.ports.probes import DependencyState
 from control_plane.redis_cache.client import FAILURES
 
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from redis.asyncio import Redis
 
-from control_plane.ports import Counted, KeyReads
+from control_plane.ports.lossy import Counted, KeyReads
 from control_plane.redis_cache.client import PREFIX, translated
 
 _KEYS = f"{PREFIX}reads:"

@@ -17,7 +17,8 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
 from control_plane.domain.errors import ForbiddenError, InvalidError, UnauthenticatedError, UnavailableError
 from control_plane.domain.principal import Principal, Role, new_token, token_hash
-from control_plane.ports import Credentials, Page
+from control_plane.ports.credentials import Credentials
+from control_plane.ports.pages import Page
 from shared.runtime.clock import Clock
 from shared.wire.problem import Violation
 

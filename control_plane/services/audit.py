@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.audit import Anchor, AuditFilter, AuditRecord, Break, Chain, Flaw, Link
 from control_plane.domain.errors import InvalidError
-from control_plane.ports import AuditExtent, AuditLog, Page
+from control_plane.ports.audit import AuditExtent, AuditLog
+from control_plane.ports.pages import Page
 from shared.wire.codec import Json
 from shared.wire.problem import Violation
 

@@ -21,7 +21,7 @@ from control_plane.domain.guards import Guard, Hit, Mode
 from control_plane.domain.schema import Checker
 from control_plane.domain.sizes import may_resize, size_hits
 from control_plane.domain.unfit import Unfit
-from control_plane.ports import RuleBook
+from control_plane.ports.rules import RuleBook
 from control_plane.services.rules import Ruling
 from shared.domain.scope import Scope
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from control_plane.domain.history import PastEntry, When, effective, same_entry
-from control_plane.ports import History
+from control_plane.ports.history import History
 from control_plane.services.looking_back import LookingBack
 from shared.domain.scope import Lineage, Scope
 

@@ -21,7 +21,7 @@ from control_plane.domain.errors import (
 )
 from control_plane.domain.lifecycle import Action, State, after
 from control_plane.domain.proposal import Move, Proposal
-from control_plane.ports import Proposals as Store
+from control_plane.ports.changes import Proposals as Store
 from control_plane.services.publishing import Publishing
 from control_plane.services.standing import RECORDED
 from shared.wire.codec import Json

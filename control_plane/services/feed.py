@@ -14,7 +14,7 @@ import anyio
 
 from control_plane.domain.errors import UnavailableError
 from control_plane.metrics import Metrics
-from control_plane.ports import Changes
+from control_plane.ports.changes import Changes
 from control_plane.services.readers import Deliver, Readers
 from control_plane.services.recent import Recent
 from shared.domain.scope import Lineage, Revisions, Scope

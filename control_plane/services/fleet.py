@@ -4,7 +4,8 @@ import random
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from control_plane.ports import AgentPresence, Changes, Presence
+from control_plane.ports.changes import Changes
+from control_plane.ports.lossy import AgentPresence, Presence
 from shared.domain.scope import Lineage, Scope
 from shared.runtime.clock import Clock
 from shared.wire.report import ReadCounts, Report

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from control_plane.domain.limits import Limits
-from control_plane.ports import Changes, Configs, History, NamedSnapshots, Registry
+from control_plane.ports.changes import Changes
+from control_plane.ports.configs import Configs
+from control_plane.ports.history import History, NamedSnapshots
+from control_plane.ports.registry import Registry
 from control_plane.services.comparing import Comparing
 from control_plane.services.looking_back import LookingBack
 from control_plane.services.promoting import Promoting

@@ -7,7 +7,8 @@ from typing import Protocol, TypeVar
 
 from control_plane.domain.errors import InvalidError, NotFoundError
 from control_plane.domain.history import PastEntry, When, effective
-from control_plane.ports import History, NamedSnapshots, Registry
+from control_plane.ports.history import History, NamedSnapshots
+from control_plane.ports.registry import Registry
 from shared.domain.scope import Lineage, Scope
 from shared.wire.problem import Violation
 

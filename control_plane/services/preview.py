@@ -8,7 +8,7 @@ from control_plane.domain.effects import Difference
 from control_plane.domain.errors import MAX_TOLD, RulesMovedError, UnavailableError
 from control_plane.domain.preview import BlastRadius, Preview, Some, some
 from control_plane.domain.secrecy import bare_secrets
-from control_plane.ports import Changes
+from control_plane.ports.changes import Changes
 from control_plane.services.checks import Checks, Examination
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing, rehearsal

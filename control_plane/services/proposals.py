@@ -24,8 +24,8 @@ from control_plane.domain.limits import Limits
 from control_plane.domain.policy import Requirements
 from control_plane.domain.principal import Role
 from control_plane.domain.proposal import LONGEST_AHEAD, PATIENCE, Move, Proposal, ProposalFilter, Proposed, Review
-from control_plane.ports import Page
-from control_plane.ports import Proposals as Store
+from control_plane.ports.changes import Proposals as Store
+from control_plane.ports.pages import Page
 from control_plane.services.access import Permission
 from control_plane.services.due import Due
 from control_plane.services.publishing import Publishing

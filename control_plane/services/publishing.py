@@ -24,7 +24,8 @@ from control_plane.domain.errors import (
 from control_plane.domain.gate import admit
 from control_plane.domain.limits import Limits
 from control_plane.metrics import Metrics
-from control_plane.ports import Changes, Notices
+from control_plane.ports.changes import Changes
+from control_plane.ports.lossy import Notices
 from control_plane.services.checks import Checks, watched
 from control_plane.services.feed import Feed
 from control_plane.services.rules import Rules, Ruling

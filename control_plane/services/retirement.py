@@ -10,7 +10,8 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import App, Deleted
 from control_plane.domain.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from control_plane.metrics import Metrics
-from control_plane.ports import Notices, Registry
+from control_plane.ports.lossy import Notices
+from control_plane.ports.registry import Registry
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from shared.domain.scope import Scope

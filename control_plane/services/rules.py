@@ -15,7 +15,7 @@ from control_plane.domain.guards import DEFAULTS, Guard, Setting, settle
 from control_plane.domain.policy import Requirements, requirements
 from control_plane.domain.rules import RuleSet
 from control_plane.domain.schema import Checker
-from control_plane.ports import RuleBook
+from control_plane.ports.rules import RuleBook
 from shared.domain.scope import Scope
 
 

@@ -14,7 +14,8 @@ from control_plane.domain.fitness import Fitness
 from control_plane.domain.preview import Some
 from control_plane.domain.schema import Checked, Checker, NewSchema, Schema, pattern_violations
 from control_plane.domain.unfit import Unfit
-from control_plane.ports import Page, RuleBook, Schemas
+from control_plane.ports.pages import Page
+from control_plane.ports.rules import RuleBook, Schemas
 from control_plane.services.checks import CHECKING_SECONDS
 from control_plane.services.rules import Rules, Ruling
 from shared.wire.problem import Violation

@@ -13,7 +13,8 @@ import anyio
 
 from control_plane.domain.errors import NotFoundError, UnavailableError
 from control_plane.metrics import Metrics
-from control_plane.ports import Cache, Configs
+from control_plane.ports.configs import Configs
+from control_plane.ports.lossy import Cache
 from control_plane.services.compiled import Compiled
 from control_plane.services.feed import Feed
 from control_plane.services.lru import Lru

@@ -22,7 +22,8 @@ from control_plane.domain.transfer import (
     Wanted,
     pointer_of,
 )
-from control_plane.ports import Registry, Transfer
+from control_plane.ports.registry import Registry
+from control_plane.ports.transfer import Transfer
 from control_plane.services.documents import Writer, written
 from control_plane.services.sealing import NotOurSealError, Sealer
 from shared.domain.entry import Kind

@@ -11,7 +11,9 @@ from uuid import UUID
 from control_plane.domain.change import Applied, Op, Operation
 from control_plane.domain.errors import ConflictError
 from control_plane.domain.history import Computed, LeftOut, PastEntry, Reason, putting
-from control_plane.ports import Changes, Configs, History
+from control_plane.ports.changes import Changes
+from control_plane.ports.configs import Configs
+from control_plane.ports.history import History
 from shared.domain.entry import Kind
 from shared.wire.codec import Json, decode
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from control_plane.domain.errors import UnavailableError
-from control_plane.ports import AgentPresence, Counted, ReadCounters
+from control_plane.ports.lossy import AgentPresence, Counted, ReadCounters
 from control_plane.services.fleet import Fleet
 from control_plane.services.snapshots import Snapshots
 from shared.domain.resolution import Effective

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import anyio
 
 from control_plane.domain.errors import UnavailableError
-from control_plane.ports import Publisher, Registry
+from control_plane.ports.outbox import Publisher
+from control_plane.ports.registry import Registry
 from shared.domain.scope import Lineage, Scope
 from shared.wire import topology
 from shared.wire.messages import ChangeMessage, Heartbeat, ScopeState

@@ -6,7 +6,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from control_plane.domain.errors import UnavailableError
-from control_plane.ports import Notices
+from control_plane.ports.lossy import Notices
 from control_plane.services.feed import Feed
 from shared.runtime.clock import Clock, SystemClock
 

@@ -5,7 +5,7 @@ import logging
 import anyio
 from anyio.abc import TaskStatus
 
-from control_plane.ports import Leadership, Outbox
+from control_plane.ports.outbox import Leadership, Outbox
 from control_plane.workers.leader import lead
 
 _log = logging.getLogger(__name__)

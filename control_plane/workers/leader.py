@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from control_plane.domain.errors import UnavailableError
-from control_plane.ports import Leadership, Outbox
+from control_plane.ports.outbox import Leadership, Outbox
 from shared.runtime.retry import Backoff
 
 _log = logging.getLogger(__name__)

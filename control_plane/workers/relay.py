@@ -11,7 +11,9 @@ from anyio.abc import TaskStatus
 
 from control_plane.domain.errors import UnavailableError
 from control_plane.metrics import Metrics
-from control_plane.ports import Leadership, Notices, Outbox, OutboxStatus, Publisher, Registry
+from control_plane.ports.lossy import Notices
+from control_plane.ports.outbox import Leadership, Outbox, OutboxStatus, Publisher
+from control_plane.ports.registry import Registry
 from control_plane.services.feed import Feed
 from control_plane.workers.broker_heartbeats import BrokerHeartbeats
 from control_plane.workers.leader import lead

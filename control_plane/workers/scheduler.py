@@ -7,7 +7,7 @@ hangs, and comes back when another leads already, does no harm.
 import anyio
 from anyio.abc import TaskStatus
 
-from control_plane.ports import Leadership, Outbox
+from control_plane.ports.outbox import Leadership, Outbox
 from control_plane.services.due import Due
 from control_plane.workers.leader import lead
 

@@ -7,7 +7,7 @@ import pytest
 
 from control_plane.embedded.memory import MemoryCache
 from control_plane.metrics import Metrics
-from control_plane.ports import Cache
+from control_plane.ports.lossy import Cache
 from control_plane.redis_cache.cache import RedisCache
 from control_plane.redis_cache.client import open_redis
 from control_plane.redis_cache.probe import RedisProbe

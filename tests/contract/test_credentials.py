@@ -10,7 +10,7 @@ import pytest
 from control_plane.domain.api_key import NewApiKey
 from control_plane.domain.errors import ConflictError, NotFoundError
 from control_plane.domain.principal import Principal, Role, new_token, token_hash
-from control_plane.ports import Credentials
+from control_plane.ports.credentials import Credentials
 from shared.runtime.clock import SystemClock
 from tests.fakes.credentials import FakeCredentials
 from tests.store import OLGA, billing_store

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from control_plane.embedded.memory import MemoryNotices
-from control_plane.ports import Notices
+from control_plane.ports.lossy import Notices
 from control_plane.redis_cache.client import open_redis
 from control_plane.redis_cache.notices import RedisNotices
 from tests.servers.server import Server

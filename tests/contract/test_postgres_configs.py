@@ -8,7 +8,7 @@ import pytest
 from agent.snapshot.model import Snapshot
 from control_plane.domain.change import Op
 from control_plane.domain.errors import InvalidError, NotFoundError
-from control_plane.ports import ConfigFilter
+from control_plane.ports.configs import ConfigFilter
 from shared.domain.entry import Kind
 from shared.domain.scope import Revisions
 from tests.store import BILLING, GLOBAL, PROD, STAGING, Store, billing_store, delete, digests_of, mask, put

@@ -8,7 +8,7 @@ import pytest
 
 from control_plane.domain.errors import UnavailableError
 from control_plane.embedded.memory import MemoryPresence
-from control_plane.ports import AgentPresence, Presence
+from control_plane.ports.lossy import AgentPresence, Presence
 from control_plane.redis_cache.client import open_redis
 from control_plane.redis_cache.presence import RedisPresence
 from shared.domain.scope import Revisions

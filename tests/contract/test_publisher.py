@@ -9,7 +9,7 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
 from control_plane.domain.errors import UnavailableError
-from control_plane.ports import Publisher
+from control_plane.ports.outbox import Publisher
 from control_plane.rabbitmq.probe import RabbitProbe
 from control_plane.rabbitmq.publisher import RabbitPublisher, open_publisher
 from shared.wire import topology

@@ -8,7 +8,7 @@ import pytest
 
 from control_plane.domain.errors import UnavailableError
 from control_plane.embedded.memory import MemoryReadCounters
-from control_plane.ports import Counted, KeyReads, ReadCounters
+from control_plane.ports.lossy import Counted, KeyReads, ReadCounters
 from control_plane.redis_cache.client import open_redis
 from control_plane.redis_cache.read_counters import RedisReadCounters
 from tests.servers.server import Server

@@ -11,7 +11,10 @@ from agent.snapshot.model import Snapshot
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Draft, Op, Operation
 from control_plane.domain.errors import NotFoundError
-from control_plane.ports import Changes, Configs, Leadership, Registry
+from control_plane.ports.changes import Changes
+from control_plane.ports.configs import Configs
+from control_plane.ports.outbox import Leadership
+from control_plane.ports.registry import Registry
 from control_plane.postgres.leadership import PostgresLeadership
 from shared.domain.scope import Revisions, Scope
 from shared.wire.codec import canonical

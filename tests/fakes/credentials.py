@@ -9,7 +9,7 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
 from control_plane.domain.errors import ConflictError, NotFoundError, UnavailableError
 from control_plane.domain.principal import Principal, Role
-from control_plane.ports import Page
+from control_plane.ports.pages import Page
 from shared.runtime.clock import Clock, SystemClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -15,7 +15,10 @@ from anyio.lowlevel import checkpoint
 from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.change import App, ChangeRecord, Committed, Config, ConfigVersion, Draft
 from control_plane.domain.errors import NotFoundError, UnavailableError
-from control_plane.ports import ConfigFilter, Heads, OutboxStatus, Page
+from control_plane.ports.changes import Heads
+from control_plane.ports.configs import ConfigFilter
+from control_plane.ports.outbox import OutboxStatus
+from control_plane.ports.pages import Page
 from shared.domain.entry import Entry, Kind
 from shared.domain.resolution import scope_digest
 from shared.domain.scope import Level, Lineage, Revisions, Scope

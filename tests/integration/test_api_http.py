@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
-from control_plane.ports import DependencyState
+from control_plane.ports.probes import DependencyState
 from tests.rig.api import Api, serving_api
 
 

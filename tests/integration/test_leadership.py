@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from control_plane.domain.errors import UnavailableError
-from control_plane.ports import OutboxStatus
+from control_plane.ports.outbox import OutboxStatus
 from control_plane.postgres.leadership import PostgresLeadership
 from tests.store import GLOBAL, PROD, Store, billing_store, mask, put
 

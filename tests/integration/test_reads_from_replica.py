@@ -14,7 +14,7 @@ import pytest
 
 from control_plane.domain.errors import NotFoundError, UnavailableError
 from control_plane.metrics import Metrics
-from control_plane.ports import ConfigFilter
+from control_plane.ports.configs import ConfigFilter
 from control_plane.postgres import reads as module
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs

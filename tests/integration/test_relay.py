@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from control_plane.domain.errors import UnavailableError
 from control_plane.embedded.memory import MemoryNotices
 from control_plane.metrics import Metrics
-from control_plane.ports import Publisher
+from control_plane.ports.outbox import Publisher
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.leadership import PostgresLeadership
 from control_plane.postgres.pool import open_pool

@@ -24,7 +24,7 @@ from control_plane.domain.principal import Role, new_token, token_hash
 from control_plane.domain.proxies import NO_PROXIES, TrustedProxies
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence, MemoryReadCounters
 from control_plane.metrics import Metrics
-from control_plane.ports import Probe
+from control_plane.ports.probes import Probe
 from control_plane.postgres.audit import PostgresAuditLog
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from control_plane.api.bodies.fields import Key, Name, Revision, without_nul
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.bodies.scopes import ScopeView
-from control_plane.ports import AgentPresence
+from control_plane.ports.lossy import AgentPresence
 from control_plane.services.fleet import Convergence
 from shared.domain.scope import Revisions
 from shared.wire.report import MAX_COUNT, MAX_COUNTED_KEYS, MAX_LABELS, MAX_TEXT, ReadCounts, Rejection, Report

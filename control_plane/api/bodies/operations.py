@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from control_plane.ports import DependencyState
+from control_plane.ports.probes import DependencyState
 
 
 @dataclass(frozen=True, slots=True)

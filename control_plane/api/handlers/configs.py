@@ -40,7 +40,7 @@ from control_plane.domain.errors import (
     WindowClosedError,
 )
 from control_plane.domain.history import When
-from control_plane.ports import ConfigFilter
+from control_plane.ports.configs import ConfigFilter
 from shared.domain.context import ANYBODY
 from shared.domain.entry import Kind
 from shared.domain.resolution import evaluate

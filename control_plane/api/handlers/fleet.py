@@ -6,7 +6,7 @@ from control_plane.api.bodies.fleet import AgentQuery, AgentReport, AgentView, N
 from control_plane.api.call import Call, reply
 from control_plane.api.paging import Place, cut_page
 from control_plane.api.services import Services
-from control_plane.ports import AgentPresence
+from control_plane.ports.lossy import AgentPresence
 from control_plane.services.access import Permission
 
 

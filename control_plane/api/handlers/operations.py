@@ -12,7 +12,7 @@ from control_plane.api.call import Call, reply
 from control_plane.api.errors import NotReadyError
 from control_plane.api.services import Services
 from control_plane.domain.errors import NotFoundError
-from control_plane.ports import DependencyState, Probe
+from control_plane.ports.probes import DependencyState, Probe
 
 
 async def get_health(_services: Services, _call: Call[None, None]) -> web.StreamResponse:
