@@ -35,15 +35,16 @@ async def measure(directory: Path, plan: Plan) -> list[Result]:
 async def _compare(made: Bed, ours: Process, other: Process, seconds: float) -> Result:
     for each in (ours, other):
         await _fetch(made, each, seconds / 4)  # warms up
-    rounds = []
+    rounds, size = [], 0
     for _ in range(ROUNDS):
         memory, cpu = await _fetch(made, ours, seconds)
         redis, redis_cpu = await _fetch(made, other, seconds)
+        size = memory.size
         rounds.append((len(memory.durations) / seconds, cpu, len(redis.durations) / seconds, redis_cpu))
     rate, cpu, redis_rate, redis_cpu = (median(each) for each in zip(*rounds, strict=True))
     return Result(
         "a whole snapshot from the control plane",
-        f"{memory.size / 1000:.0f} KB, {CONNECTIONS} connections",
+        f"{size / 1000:.0f} KB, {CONNECTIONS} connections",
         {
             "fetches/s": round(rate),
             "CPU µs/fetch": round(cpu, 1),

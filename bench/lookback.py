@@ -9,6 +9,7 @@ from bench.rig import Bed, Transport, bed
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.pool import open_pool
 from shared.domain.scope import Scope
+from shared.wire.codec import Json
 from tests.rig.installation import APP, ENVIRONMENT
 
 CONFIGS = 10_000
@@ -49,6 +50,7 @@ async def _write_history(made: Bed, configs: int) -> int:
 
 
 async def _case(made: Bed, case: str, path: str, plan: Plan) -> Result:
+    page: Json = {}
     first, cpu = [], made.control_plane.cpu() + made.database_cpu()
     for _ in range(plan.count(ROUNDS)):
         began = time.perf_counter()

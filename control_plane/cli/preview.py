@@ -105,10 +105,10 @@ def _names(found: Json, names: list[str]) -> str:
 
 
 def _verdict(preview: Json) -> str:
-    if not preview["would_commit"]:
-        return "It would be refused as it is."
-    needed = preview["required_approvals"]
-    if not needed:
+    if preview["would_commit"]:
         return "It would be committed."
-    asking = ", ".join(each["name"] for each in preview["policies"])
-    return f"It needs {needed} approval{'' if needed == 1 else 's'} ({asking}): submit it."
+    obstacles = preview["obstacles"]
+    if not obstacles:
+        return "It would be refused as it is."
+    advice = " Submit it." if all(each["kind"] in {"approvals", "window"} for each in obstacles) else ""
+    return "Not now: " + " ".join(each["detail"] for each in obstacles) + advice

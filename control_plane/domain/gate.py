@@ -1,7 +1,9 @@
 """What stands between a draft and its commit: the policies' words, held against what the draft has."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
 from control_plane.domain.change import Draft
 from control_plane.domain.errors import ApprovalRequiredError, ForbiddenError, InvalidError, WindowClosedError
@@ -9,6 +11,23 @@ from control_plane.domain.policy import Policy, Requirements
 from shared.wire.problem import Violation
 
 _PERMISSION = "policy.allowed-roles"
+
+
+class Standing(StrEnum):
+    """What of a policy stands between a draft and its commit."""
+
+    ROLE = "role"
+    REASON = "reason"
+    APPROVALS = "approvals"
+    WINDOW = "window"
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Something that policies want and a draft does not have now."""
+
+    kind: Standing
+    detail: str
 
 
 def admit(draft: Draft, required: Requirements, now: datetime) -> Draft:
@@ -27,6 +46,26 @@ def admit(draft: Draft, required: Requirements, now: datetime) -> Draft:
     if not draft.dry_run:
         require_ready(draft, required, at)
     return draft
+
+
+def obstacles(draft: Draft, required: Requirements, now: datetime) -> Iterator[Obstacle]:
+    """All that keeps a draft from being committed now; past some of it, one can break the glass."""
+    try:
+        require_permitted(draft, required)
+    except ForbiddenError as error:
+        yield Obstacle(Standing.ROLE, str(error))
+    except InvalidError as error:
+        yield Obstacle(Standing.REASON, error.violations[0].detail)
+    if draft.break_glass is not None:
+        return
+    try:
+        require_approved(draft, required)
+    except ApprovalRequiredError as error:
+        yield Obstacle(Standing.APPROVALS, str(error))
+    try:
+        require_open(required, max(now, draft.scheduled_at or now))
+    except WindowClosedError as error:
+        yield Obstacle(Standing.WINDOW, str(error))
 
 
 def require_permitted(draft: Draft, required: Requirements) -> None:
@@ -54,6 +93,16 @@ def require_ready(draft: Draft, required: Requirements, at: datetime) -> None:
         ApprovalRequiredError: approvals are missing.
         WindowClosedError: a policy has windows and none of them is open.
     """
+    require_approved(draft, required)
+    require_open(required, at)
+
+
+def require_approved(draft: Draft, required: Requirements) -> None:
+    """Make sure that a draft has its approvals.
+
+    Raises:
+        ApprovalRequiredError: approvals are missing.
+    """
     given = count_approvals(draft, required)
     if given < required.approvals:
         naming = required.asking_for_approval()
@@ -65,7 +114,6 @@ def require_ready(draft: Draft, required: Requirements, at: datetime) -> None:
             approvals=given,
             approver_roles=sorted(required.approver_roles),
         )
-    require_open(required, at)
 
 
 def require_open(required: Requirements, at: datetime) -> None:

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from control_plane.domain.change import Committed
 from control_plane.domain.effects import Effects
+from control_plane.domain.gate import Obstacle
 from control_plane.domain.guards import Hit
 from control_plane.domain.policy import Requirements
 from control_plane.domain.secrecy import Warning as Suspicion
@@ -49,7 +50,10 @@ class BlastRadius:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a draft would do. `would_commit`: no schema and no guard stands against it (or it is forced)."""
+    """What a draft would do. `would_commit`: it could be committed now as it is.
+
+    That is: no schema stands against it, no guard (or it is forced), and of the policies there are no `obstacles`.
+    """
 
     committed: Committed
     effects: Effects
@@ -57,5 +61,6 @@ class Preview:
     hits: Some[Hit]
     warnings: tuple[Suspicion, ...]
     requirements: Requirements
+    obstacles: tuple[Obstacle, ...]
     blast_radius: BlastRadius
     would_commit: bool

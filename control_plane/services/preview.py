@@ -6,6 +6,7 @@ from dataclasses import replace
 from control_plane.domain.change import Committed, Draft
 from control_plane.domain.effects import Difference
 from control_plane.domain.errors import MAX_TOLD, RulesMovedError, UnavailableError
+from control_plane.domain.gate import obstacles
 from control_plane.domain.preview import BlastRadius, Preview, Some, some
 from control_plane.domain.secrecy import bare_secrets
 from control_plane.ports.changes import Changes
@@ -13,6 +14,7 @@ from control_plane.services.checks import Checks, Examination
 from control_plane.services.fleet import Fleet
 from control_plane.services.publishing import Publishing, rehearsal
 from control_plane.services.rules import Rules, Ruling
+from shared.runtime.clock import Clock, SystemClock
 
 _ATTEMPTS = 5
 """How often it is tried to see the rehearsal and what stands at one and the same revision."""
@@ -21,9 +23,19 @@ _ATTEMPTS = 5
 class Previews:
     """Previews drafts."""
 
-    def __init__(self, changes: Changes, *, rules: Rules, checks: Checks, fleet: Fleet, publishing: Publishing) -> None:
+    def __init__(
+        self,
+        changes: Changes,
+        *,
+        rules: Rules,
+        checks: Checks,
+        fleet: Fleet,
+        publishing: Publishing,
+        clock: Clock | None = None,
+    ) -> None:
         self._changes, self._rules, self._checks = changes, rules, checks
         self._fleet, self._publishing = fleet, publishing
+        self._clock = clock or SystemClock()
 
     async def of(self, draft: Draft) -> Preview:
         """What this draft would do now.
@@ -35,15 +47,19 @@ class Previews:
         ruling, committed, found = await self._tried(draft)
         hits = [*found.hits, *committed.hits]
         differences = found.effects.differences
+        required = ruling.required({each.scope for each in draft.operations})
+        standing = tuple(obstacles(draft, required, self._clock.now()))
+        refused = found.unfit or (draft.forced is None and any(each.refuses for each in hits))
         return Preview(
             committed=replace(committed, dry_run=True),
             effects=found.effects,
             unfit=Some(found.unfit_total, found.unfit),
             hits=some(hits, MAX_TOLD),
             warnings=tuple(bare_secrets(found.operations)),
-            requirements=ruling.required({each.scope for each in draft.operations}),
+            requirements=required,
+            obstacles=standing,
             blast_radius=await self._blast_radius(differences),
-            would_commit=not found.unfit and (draft.forced is not None or not any(each.refuses for each in hits)),
+            would_commit=not (refused or standing),
         )
 
     async def _tried(self, draft: Draft) -> tuple[Ruling, Committed, Examination]:

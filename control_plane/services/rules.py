@@ -18,6 +18,9 @@ from control_plane.domain.schema import Checker
 from control_plane.ports.rules import RuleBook
 from shared.domain.scope import Scope
 
+_REMEMBERED = 10_000
+"""Combinations of scopes whose guards are remembered as settled."""
+
 
 @dataclass(frozen=True)
 class Ruling:
@@ -43,6 +46,8 @@ class Ruling:
             return DEFAULTS
         wanted = frozenset(scopes)
         if wanted not in self._guards:
+            if len(self._guards) >= _REMEMBERED:
+                self._guards.clear()
             self._guards[wanted] = settle([each.guards for each in self.required(wanted).policies])
         return self._guards[wanted]
 

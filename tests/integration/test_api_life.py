@@ -103,6 +103,24 @@ async def test_a_change_that_needs_approval_is_not_committed_at_once(people: Peo
     assert _problem(await people.api.delete(path, headers=headers, token=token)) == "approval-required"
 
 
+async def test_a_preview_names_all_that_policies_want_and_the_change_does_not_have_now(people: People) -> None:
+    body = {"operations": [{"op": "put", "app_id": "shop", "environment": "prod", "key": "a", "value": 1}]}
+    plain = (await people.post("pam", "/changes/preview", body)).document
+    assert (plain["would_commit"], plain["obstacles"]) == (True, [])
+    next_month = _CLOCK.now().month % 12 + 1
+    soon = {"schedule": f"0 0 1 {next_month} *", "duration": 60, "time_zone": "UTC"}
+    made = await people.policy(required_approvals=1, allowed_roles=["admin"], require_reason=True, windows=[soon])
+    assert made.status == 201, made.body
+    seen = (await people.post("pam", "/changes/preview", body)).document
+    assert not seen["would_commit"]
+    assert [each["kind"] for each in seen["obstacles"]] == ["role", "approvals", "window"]
+    seen = (await people.post("ada", "/changes/preview", body)).document
+    assert [each["kind"] for each in seen["obstacles"]] == ["reason", "approvals", "window"]
+    broken = body | {"message": "now", "break_glass": {"reason": "fire"}}
+    seen = (await people.post("ada", "/changes/preview", broken)).document
+    assert (seen["would_commit"], seen["obstacles"]) == (True, [])
+
+
 async def test_nobody_approves_what_he_wrote_a_part_of(people: People) -> None:
     await people.policy(required_approvals=1, approver_roles=["approver", "admin"])
     change = (await people.propose("ada")).document["id"]

@@ -7,6 +7,7 @@ from uuid import UUID
 from control_plane.api.bodies.scopes import ScopeView
 from control_plane.domain.change import Operation
 from control_plane.domain.effects import Difference, Idle, Seen, Why
+from control_plane.domain.gate import Standing
 from control_plane.domain.guards import Guard, Hit, Mode
 from control_plane.domain.policy import Policy
 from control_plane.domain.preview import BlastRadius, Preview, Some, some
@@ -241,8 +242,19 @@ class BlastRadiusView:
 
 
 @dataclass(frozen=True, slots=True)
+class ObstacleView:
+    """Something that policies want and the change does not have now: a role, a reason, approvals, an open window."""
+
+    kind: Standing
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class PreviewView:
-    """What a change would do. `would_commit`: no schema and no guard stands against it, or it is forced."""
+    """What a change would do. `would_commit`: it could be committed now as it is.
+
+    That is: no schema stands against it, no guard (or it is forced), and of the policies there are no `obstacles`.
+    """
 
     would_commit: bool
     differences: DifferencesView
@@ -252,6 +264,7 @@ class PreviewView:
     warnings: tuple[WarningView, ...]
     required_approvals: int
     policies: tuple[AskingPolicyView, ...]
+    obstacles: tuple[ObstacleView, ...]
     blast_radius: BlastRadiusView
 
     @classmethod
@@ -267,5 +280,6 @@ class PreviewView:
             warnings=tuple(WarningView(each.pointer, each.detail) for each in preview.warnings),
             required_approvals=requirements.approvals,
             policies=tuple(map(AskingPolicyView.of, requirements.asking_for_approval())),
+            obstacles=tuple(ObstacleView(each.kind, each.detail) for each in preview.obstacles),
             blast_radius=BlastRadiusView.of(preview.blast_radius),
         )
