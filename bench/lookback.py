@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 from bench.fill import add_environments, commit_all
 from bench.result import Plan, Result, percentiles
@@ -9,7 +10,6 @@ from bench.rig import Bed, Transport, bed
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.pool import open_pool
 from shared.domain.scope import Scope
-from shared.wire.codec import Json
 from tests.rig.installation import APP, ENVIRONMENT
 
 CONFIGS = 10_000
@@ -50,7 +50,7 @@ async def _write_history(made: Bed, configs: int) -> int:
 
 
 async def _case(made: Bed, case: str, path: str, plan: Plan) -> Result:
-    page: Json = {}
+    page: dict[str, Any] = {}
     first, cpu = [], made.control_plane.cpu() + made.database_cpu()
     for _ in range(plan.count(ROUNDS)):
         began = time.perf_counter()
