@@ -88,7 +88,7 @@ def require_approver(found: Proposal, required: Requirements, by: Attribution) -
         ForbiddenError: it wrote a part of it, or its role is none that may.
     """
     if by.principal in found.writers:
-        msg = "Nobody approves or rejects a change that he wrote a part of: withdraw it, or let somebody else decide."
+        msg = "Nobody approves or rejects a change they wrote a part of: withdraw it, or let somebody else decide."
         raise ForbiddenError(Permission.CHANGES_APPROVE, msg)
     if by.role not in required.approver_roles:
         names = ", ".join(each.name for each in required.policies if each.approver_roles is not None)

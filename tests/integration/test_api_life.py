@@ -121,7 +121,7 @@ async def test_a_preview_names_all_that_policies_want_and_the_change_does_not_ha
     assert (seen["would_commit"], seen["obstacles"]) == (True, [])
 
 
-async def test_nobody_approves_what_he_wrote_a_part_of(people: People) -> None:
+async def test_nobody_approves_what_they_wrote_a_part_of(people: People) -> None:
     await people.policy(required_approvals=1, approver_roles=["approver", "admin"])
     change = (await people.propose("ada")).document["id"]
     assert (await people.act("ada", change, "approve")).status == 403

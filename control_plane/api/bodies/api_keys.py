@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator
 
-from control_plane.api.bodies.fields import Body, Name, Text
+from control_plane.api.bodies.fields import Body, Moment, Name, Text
 from control_plane.domain.api_key import ApiKey, is_reserved
 from control_plane.domain.api_key import NewApiKey as Asked
 from control_plane.domain.principal import Role
@@ -29,7 +29,7 @@ class NewApiKey(Body):
     """What it may do."""
     description: Text = ""
     """For people."""
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     """When it stops working by itself; null for never."""
 
     @property

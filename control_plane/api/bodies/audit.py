@@ -1,12 +1,12 @@
 """Audit records: which ones, and what they look like."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, AwareDatetime, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from control_plane.api.bodies.fields import MAX_REVISION, Body, Key, Name, Query
+from control_plane.api.bodies.fields import MAX_REVISION, Body, Key, Moment, Name, Query
 from control_plane.api.bodies.pages import PageQuery, Param
 from control_plane.domain.attribution import Source
 from control_plane.domain.audit import Anchor, AuditFilter, AuditRecord, Flaw, Link
@@ -15,8 +15,6 @@ from control_plane.services.audit import Verification
 MOST_VERIFIED = 100_000
 """Records that one request verifies: a few seconds' work."""
 
-Moment: TypeAlias = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
-"""A time with its time zone."""
 Hash: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 """SHA-256 in hexadecimal."""
 Seq: TypeAlias = Annotated[int, Field(ge=0, le=MAX_REVISION)]

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from control_plane.api.bodies.fields import Body, Key, Labels, Name, Owner, Placed, Revision, Text, Value
+from control_plane.api.bodies.fields import Body, Key, Labels, Moment, Name, Owner, Placed, Revision, Text, Value
 from control_plane.api.bodies.intent import Force, Intent
 from control_plane.api.bodies.life import LifeView
 from control_plane.api.bodies.pages import LabelFilters, PageQuery, Param
@@ -118,7 +118,7 @@ class ChangeEdit(Body):
     """What the change belongs to; they take the place of those that it has."""
     base_revision: Revision | None = None
     """The revision that the change is based on."""
-    scheduled_at: AwareDatetime | None = None
+    scheduled_at: Moment | None = None
     """When to commit it; null: at no time by itself."""
     force: Force | None = None
     """Let the change pass although guards refuse it."""

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from control_plane.api.bodies.context import Context
 from control_plane.api.bodies.fields import (
     Body,
     Key,
     Labels,
+    Moment,
     Name,
     Owner,
     Placed,
@@ -125,7 +126,7 @@ class Fetch(Body):
     """Only these; everything where it is left out."""
     revision: Revision | None = None
     """As it was at this revision."""
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     """As it was at this instant."""
     snapshot: SnapshotName | None = None
     """As it was at the revision of this named snapshot."""

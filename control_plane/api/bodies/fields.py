@@ -1,9 +1,11 @@
 """Building blocks of the request models: names, keys, texts, values."""
 
+from datetime import UTC, datetime
 from typing import Annotated, TypeAlias
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -81,6 +83,14 @@ def _labels(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        msg = "lies outside of the calendar"
+        raise ValueError(msg) from error
+
+
 def limits_of(info: ValidationInfo) -> Limits:
     """The limits under which a request is read."""
     return info.context if isinstance(info.context, Limits) else Limits()
@@ -105,6 +115,8 @@ Labels: TypeAlias = Annotated[
 """Short texts by name."""
 Owner: TypeAlias = Annotated[str, AfterValidator(without_nul), Field(max_length=MAX_LABEL)]
 """Who answers for something: a team, a person, an address."""
+Moment: TypeAlias = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""An instant, given with its offset; read as UTC."""
 Revision: TypeAlias = Annotated[int, Field(ge=0, le=MAX_REVISION)]
 
 

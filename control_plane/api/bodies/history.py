@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Annotated, Any, Self, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, Field
 
 from control_plane.api.bodies.configs import ConfigVersionView, shown
-from control_plane.api.bodies.fields import MAX_REVISION, Query, Revision, SnapshotName
+from control_plane.api.bodies.fields import MAX_REVISION, Moment, Query, Revision, SnapshotName
 from control_plane.api.bodies.pages import PageQuery, Param
 from control_plane.domain.difference import Deed, Difference, Line, difference, readable
 from control_plane.domain.history import PastEntry, When, same_entry
@@ -35,7 +35,7 @@ class EffectiveQuery(PageQuery):
 
     revision: Revision | None = None
     """At this revision."""
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     """At this instant, as in 2030-01-31T03:12:00Z."""
     snapshot: SnapshotName | None = None
     """At the revision of this named snapshot."""

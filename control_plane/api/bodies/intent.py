@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
-from control_plane.api.bodies.fields import Body, Labels, Text
+from control_plane.api.bodies.fields import Body, Labels, Moment, Text
 from control_plane.domain.change import Aim, BreakGlass, Forced
 
 
@@ -46,7 +46,7 @@ class Intent(Body):
     mode: Literal["commit", "submit", "draft"] | None = None
     """Whether to commit the change now, which is what happens if nothing else is said, to submit it for others to
     approve and commit, or to keep it as a draft."""
-    scheduled_at: AwareDatetime | None = None
+    scheduled_at: Moment | None = None
     """When to commit it: it is submitted, and committed then if it has its approvals."""
     break_glass: Breaking | None = None
     """Commit it now, although approvals are missing or no window is open. Opens a review."""

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from control_plane.api.bodies.configs import shown
-from control_plane.api.bodies.fields import Body, Text
+from control_plane.api.bodies.fields import Body, Moment, Text
 from control_plane.api.bodies.intent import Breaking
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.domain.change import Op, Operation
@@ -37,7 +37,7 @@ class Decision(Step):
 class Scheduling(Step):
     """When a change is to be committed."""
 
-    scheduled_at: AwareDatetime
+    scheduled_at: Moment
     """A moment in the future."""
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
-from control_plane.api.bodies.fields import Body, Revision, SnapshotName, Text
+from control_plane.api.bodies.fields import Body, Moment, Revision, SnapshotName, Text
 from control_plane.domain.named_snapshot import NamedSnapshot
 
 
@@ -17,7 +17,7 @@ class NewNamedSnapshot(Body):
     """Its name: a letter first, then letters, digits, '_', '.' and '-'."""
     revision: Revision | None = None
     """Which revision."""
-    at: Annotated[AwareDatetime | None, Field(examples=["2026-11-01T00:00:00Z"])] = None
+    at: Annotated[Moment | None, Field(examples=["2026-11-01T00:00:00Z"])] = None
     """The instant whose last revision is meant."""
     description: Text = ""
     """For people."""

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from control_plane.api.bodies.changes import MAX_VERSION
-from control_plane.api.bodies.fields import Body, Key, Name, Revision, SnapshotName
+from control_plane.api.bodies.fields import Body, Key, Moment, Name, Revision, SnapshotName
 from control_plane.api.bodies.intent import Intent
 from control_plane.api.bodies.pages import Param
 from control_plane.domain.history import When
@@ -31,7 +31,7 @@ class Restore(Intent):
 
     revision: Revision | None = None
     """As it was at this revision."""
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     """As it was at this instant."""
     snapshot: SnapshotName | None = None
     """As it was at the revision of this named snapshot."""
@@ -48,7 +48,7 @@ class PromotionSource(Body):
     environment: Name
     revision: Revision | None = None
     """As they were at this revision."""
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     """As they were at this instant."""
     snapshot: SnapshotName | None = None
     """As they were at the revision of this named snapshot."""

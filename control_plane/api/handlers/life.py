@@ -52,7 +52,7 @@ async def submit_change(services: Services, call: Call[Step, None]) -> web.Strea
 async def approve_change(services: Services, call: Call[Decision, None]) -> web.StreamResponse:
     """Approve the current edition of a change.
 
-    Nobody approves what he wrote a part of. With enough approvals, a change with a time is scheduled; another is ready
+    Nobody approves what they wrote a part of. With enough approvals, a change with a time is scheduled; another is ready
     for somebody to commit it.
     """
     body = call.body

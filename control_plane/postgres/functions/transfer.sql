@@ -11,10 +11,7 @@ declare
 begin
     pinned := coalesce(wanted_revision, case
         when moment is null then head.revision
-        else coalesce((
-            select changes.revision from changes
-            where changes.committed_at <= moment order by changes.revision desc limit 1
-        ), 0)
+        else trimtab_revision_at(moment)
     end);
     known := pinned between 0 and head.revision;
     taken := exists (select from named_snapshots where name = wanted);
