@@ -107,8 +107,8 @@ def _names(found: Json, names: list[str]) -> str:
 def _verdict(preview: Json) -> str:
     if preview["would_commit"]:
         return "It would be committed."
-    obstacles = preview["obstacles"]
-    if not obstacles:
+    guarded = not preview["forced"] and any(each["mode"] == "refuse" for each in preview["guards"]["items"])
+    if guarded or preview["schema_violations"]["total"]:
         return "It would be refused as it is."
-    advice = " Submit it." if all(each["kind"] in {"approvals", "window"} for each in obstacles) else ""
-    return "Not now: " + " ".join(each["detail"] for each in obstacles) + advice
+    advice = " Submit it." if all(each["kind"] in {"approvals", "window"} for each in preview["obstacles"]) else ""
+    return "Not now: " + " ".join(each["detail"] for each in preview["obstacles"]) + advice

@@ -34,7 +34,7 @@ class Operation:
     `expected_version` is what the caller read (0: there must be no live entry; None: whatever is there).
     `sensitive`, `description`, `owner` and `labels` None keep what the entry has. `type_change` and `key_reuse` are the
     guards that the commit itself looks after. `puts_back`: its value stood there before, so a deleted key that it uses
-    again means nothing new.
+    again means nothing new, and another type is nothing that readers never saw.
     """
 
     op: Op

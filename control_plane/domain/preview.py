@@ -63,4 +63,5 @@ class Preview:
     requirements: Requirements
     obstacles: tuple[Obstacle, ...]
     blast_radius: BlastRadius
+    forced: bool
     would_commit: bool

@@ -120,8 +120,9 @@ def watched(operations: Sequence[Operation], ruling: Ruling) -> tuple[Operation,
     found = []
     for each in operations:
         guards = ruling.guards(each.scope)
-        types = guards[Guard.TYPE_CHANGE].mode
-        reuse = Mode.OFF if each.puts_back else guards[Guard.KEY_REUSE].mode
+        types, reuse = guards[Guard.TYPE_CHANGE].mode, guards[Guard.KEY_REUSE].mode
+        if each.puts_back:  # an undo is one step: what readers knew is no reason to stop it
+            types, reuse = Mode.WARN if types is Mode.REFUSE else types, Mode.OFF
         found.append(replace(each, type_change=types, key_reuse=reuse))
     return tuple(found)
 

@@ -49,7 +49,8 @@ class Previews:
         differences = found.effects.differences
         required = ruling.required({each.scope for each in draft.operations})
         standing = tuple(obstacles(draft, required, self._clock.now()))
-        refused = found.unfit or (draft.forced is None and any(each.refuses for each in hits))
+        forced = draft.forced is not None
+        refused = found.unfit or (not forced and any(each.refuses for each in hits))
         return Preview(
             committed=replace(committed, dry_run=True),
             effects=found.effects,
@@ -59,6 +60,7 @@ class Previews:
             requirements=required,
             obstacles=standing,
             blast_radius=await self._blast_radius(differences),
+            forced=forced,
             would_commit=not (refused or standing),
         )
 

@@ -253,10 +253,11 @@ class ObstacleView:
 class PreviewView:
     """What a change would do. `would_commit`: it could be committed now as it is.
 
-    That is: no schema stands against it, no guard (or it is forced), and of the policies there are no `obstacles`.
+    That is: no schema stands against it, no guard (or it is `forced`), and of the policies there are no `obstacles`.
     """
 
     would_commit: bool
+    forced: bool
     differences: DifferencesView
     without_effect: tuple[IdleView, ...]
     schema_violations: SchemaViolationsView
@@ -273,6 +274,7 @@ class PreviewView:
         requirements = preview.requirements
         return cls(
             would_commit=preview.would_commit,
+            forced=preview.forced,
             differences=DifferencesView.of(some(preview.effects.differences, MAX_DIFFERENCES)),
             without_effect=tuple(IdleView.of(each, operations[each.index]) for each in preview.effects.idle),
             schema_violations=SchemaViolationsView.of(preview.unfit),
