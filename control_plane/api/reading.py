@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
-from typing import TypeVar, get_origin
+from typing import TypeVar, cast, get_origin
 
 import anyio
 from aiohttp import web
@@ -86,17 +86,28 @@ def read_body(model: type[M], raw: bytes, limits: Limits) -> M:
 
 def read_query(model: type[M], request: web.Request, limits: Limits) -> M:
     """The query as its model; a parameter that it does not know, or given twice, is a violation."""
-    given: dict[str, str | list[str]] = dict(request.query)
+    try:
+        if not request.rel_url.raw_query_string:
+            return cast("M", _without_query(model, limits))
+        return model.model_validate(_given(model, request), context=limits)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)
+        raise InvalidError([Violation(f"?{each['loc'][0]}", _sentence(each)) for each in wrong]) from error
+
+
+def _given(model: type[BaseModel], request: web.Request) -> dict[str, str | list[str]]:
+    """The parameters of a query, each once unless the model wants several."""
     repeatable = _repeatable(model)
     times = Counter(name for name, _ in request.query.items() if name not in repeatable)
     if twice := sorted(name for name in times if times[name] > 1):
         raise InvalidError([Violation(f"?{name}", "given more than once") for name in twice])
-    given |= {name: request.query.getall(name) for name in repeatable & request.query.keys()}
-    try:
-        return model.model_validate(given, context=limits)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False)
-        raise InvalidError([Violation(f"?{each['loc'][0]}", _sentence(each)) for each in wrong]) from error
+    return dict(request.query) | {name: request.query.getall(name) for name in repeatable & request.query.keys()}
+
+
+@cache
+def _without_query(model: type[BaseModel], limits: Limits) -> BaseModel:
+    """What an empty query says, read once: most requests have none."""
+    return model.model_validate({}, context=limits)
 
 
 @cache

@@ -84,16 +84,16 @@ async def _tokens(api: Api) -> dict[Role, str]:
 @st.composite
 def _requests(draw: st.DrawFn) -> tuple[Any, bytes, dict[str, str], dict[str, str], Role]:
     route = draw(st.sampled_from(_WRITING))
-    body = draw(_bodies(GOOD[route.name]) | _json | _mangled)
-    names = {
-        "app": draw(st.just("shop") | _segments),
-        "environment": draw(st.just("prod") | _segments),
-        "id": draw(st.just("known") | _segments),
-        "change": draw(st.just("known") | _segments),
-        **{each: draw(st.just("1") | _segments) for each in ("name", "version")},
-    }
+    body = draw(_mostly(_bodies(GOOD[route.name]), _json | _mangled))
+    good = {"app": "shop", "environment": "prod", "id": "known", "change": "known", "name": "1", "version": "1"}
+    names = {each: draw(_mostly(st.just(name), _segments)) for each, name in good.items()}
     raw = body if isinstance(body, bytes) else _json_bytes(body)
-    return route, raw, draw(_headers), names, draw(st.sampled_from(_ROLES))
+    return route, raw, draw(_headers), names, draw(_mostly(st.just(Role.OPERATOR), st.sampled_from(_ROLES)))
+
+
+def _mostly(usual: st.SearchStrategy[Any], odd: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """The usual in three of four draws: what is wrong in every part is refused by the first one that looks at it."""
+    return st.integers(0, 3).flatmap(lambda draw: odd if draw == 0 else usual)
 
 
 _mangled = st.binary(max_size=60)
@@ -200,7 +200,7 @@ async def test_no_body_breaks_the_api_and_what_is_refused_changes_nothing(migrat
                 assert await _state(api) == before
 
         await _hypothesis(_requests(), check)
-        assert accepted > 10, "the requests are too far from good ones to try much"
+        assert accepted > 30, "the requests are too far from good ones to try much"
 
 
 @pytest.mark.timeout(180)

@@ -45,7 +45,7 @@ async def watch_snapshot(services: Services, call: Call[None, None]) -> web.Stre
     Secrets are never in it. The stream ends when the reader is too slow, its token is revoked, or the server stops.
     """
     app_id, environment = call.app_id, call.environment
-    if call.principal.role is Role.OPERATOR:  # an agent's token belongs to what is registered
+    if call.principal.role is not Role.AGENT:  # an agent's token belongs to what is registered
         await require_registered(services, app_id, environment)
     watch = Watch(services, Lineage.of(app_id, environment), bearer_token(call.request))
     return await watch.serve(call.request)
