@@ -5,6 +5,7 @@ always logged, with the address.
 """
 
 import logging
+from functools import cache
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -34,6 +35,7 @@ _log = logging.getLogger(__name__)
 
 def observing_middleware(metrics: Metrics, clock: Clock, proxies: TrustedProxies) -> Middleware:
     """The outermost middleware: measures whatever the ones inside answer."""
+    answered, lasted = cache(metrics.requests.labels), cache(metrics.latency.labels)  # routes are few, requests many
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -43,9 +45,9 @@ def observing_middleware(metrics: Metrics, clock: Clock, proxies: TrustedProxies
         took = clock.monotonic() - began
         route = _template(request)
         method = request.method if request.method in _METHODS else "other"
-        metrics.requests.labels(method, route, response.status).inc()
+        answered(method, route, response.status).inc()
         if not _streams(request):
-            metrics.latency.labels(method, route).observe(took)
+            lasted(method, route).observe(took)
         if _log.isEnabledFor(level := _level(request.method, response.status)):
             _log.log(level, "request", extra=_line(request, route, response.status, took))
         return response

@@ -49,6 +49,8 @@ class TrustedProxies:
 
     def origin(self, peer: str, lines: Sequence[str]) -> str:
         """The address that a request comes from, given who is connected and the lines of the header."""
+        if not (self.networks or self.unix):
+            return peer
         address = _address(peer)
         if not (self.unix if not peer else self._trusts(address)):
             return peer

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9-]{0,62}"
@@ -89,8 +90,9 @@ class Lineage(NamedTuple):
     environment: Scope
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def of(cls, app_id: str, environment: str) -> Self:
-        """The lineage of one app/environment."""
+        """The lineage of one app/environment. The same ones are asked for again and again."""
         return cls(Scope(), Scope(app_id), Scope(app_id, environment))
 
 
