@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from typing import Any
 from urllib.parse import quote, urlencode
-from uuid import uuid4
 
 import anyio
 import pytest
@@ -19,12 +18,11 @@ from control_plane.api.routes import ROUTES
 from control_plane.domain.principal import Role
 from shared.wire.codec import encode
 from tests.rig.api import Answer, Api, serving_api
-from tests.rig.good_requests import GOOD
+from tests.rig.good_requests import FORCE, GOOD, known_names, stay_writable
 
 _WRITING = [route for route in ROUTES if route.body is not None]
 _BEYOND_SCHEMA = [positive_data_acceptance]
 """A schema cannot say which cursor there is, or that an environment needs its application."""
-_FORCE = {"reason": "values of all types follow each other"}
 _LONGEST_QUERY = 7_000
 """Longer ones are answered 431 whatever the operation, before anybody knows which one it is."""
 _NAMES = sorted({name for route in _WRITING for name in route.body.model_fields} | {"op", "scope", "\0", "a/b", ""})
@@ -136,33 +134,6 @@ _STATE = (
 )
 
 
-async def _known(api: Api, route: Any) -> dict[str, str]:
-    """What stands in the path where it is about something that there is."""
-    operations = [{"op": "put", "app_id": "shop", "key": "k", "value": 1}]
-    if "{change}" in route.path:
-        body = {
-            "operations": operations,
-            "force": _FORCE,
-            "mode": "draft" if route.name == "submit_change" else "submit",
-        }
-        return {"change": (await api.post("/changes", body)).document["id"]}
-    if "{id}" not in route.path:
-        return {}
-    kind = route.path.split("/")[3]
-    if kind in {"policies", "schemas", "configs"}:
-        return {"id": (await api.get(f"/{kind}?limit=1")).document["items"][0]["id"]}
-    return {"id": str(uuid4())}
-
-
-async def _stay_writable(api: Api, path: str, answer: Answer) -> None:
-    """Take back what would stand in the way of the requests that follow."""
-    if path.endswith("/archive"):
-        await api.post(path.removeprefix("//api/v1").replace("/archive", "/unarchive"), None)
-    made = answer.headers.get("Location", "").removeprefix("/api/v1")
-    if answer.status == 201 and made.startswith(("/policies/", "/schemas/")):
-        await api.delete(made, headers={"If-Match": "*"})
-
-
 async def _state(api: Api) -> list[bytes]:
     return [(await api.get(path)).body for path in _STATE]
 
@@ -186,7 +157,7 @@ async def test_no_body_breaks_the_api_and_what_is_refused_changes_nothing(migrat
         async def check(example: tuple[Any, bytes, dict[str, str], dict[str, str], Role]) -> None:
             nonlocal accepted
             route, raw, headers, names, role = example
-            there = await _known(api, route)
+            there = await known_names(api, route)
             known = {name: there.get(name, each) if each == "known" else each for name, each in names.items()}
             before = await _state(api)
             path = "/" + route.path.format(**{name: quote(each, safe="") for name, each in known.items()})
@@ -194,7 +165,7 @@ async def test_no_body_breaks_the_api_and_what_is_refused_changes_nothing(migrat
             assert answer.status < 500
             accepted += answer.status < 400
             if answer.status < 400:
-                await _stay_writable(api, path, answer)
+                await stay_writable(api, path, answer)
             if answer.status >= 400:
                 _require_a_problem(answer)
                 assert await _state(api) == before
@@ -213,7 +184,7 @@ async def test_what_was_written_is_read_as_it_was(migrated_url: str) -> None:
 
         async def check(value: Any) -> None:
             answer = await api.put(
-                path, None, raw=_json_bytes({"value": value, "force": _FORCE}), headers={"If-Match": "*"}
+                path, None, raw=_json_bytes({"value": value, "force": FORCE}), headers={"If-Match": "*"}
             )
             if answer.status == 200:
                 fetched = await api.post("/configs/fetch", {"app_id": "shop", "environment": "prod"})

@@ -1,10 +1,13 @@
-"""A good body for each operation that writes: what strangers' requests are made of, by damaging it."""
+"""A good request for each operation that writes: what strangers' requests are made of, by damaging it."""
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from shared.runtime.clock import SystemClock
+from tests.rig.api import Answer, Api
 
+FORCE = {"reason": "values of all types follow each other"}
 _SOON = (SystemClock().now() + timedelta(hours=6)).isoformat()
 _place = {"app_id": "shop", "environment": "prod"}
 _operation = {**_place, "key": "a", "expected_version": None}
@@ -87,3 +90,30 @@ GOOD: dict[str, Any] = {
         "reads": {"keys": {"a": 3}, "bulk": 1, "waiting": 0},
     },
 }
+
+
+async def known_names(api: Api, route: Any) -> dict[str, str]:
+    """What stands in the path where it is about something that there is."""
+    operations = [{"op": "put", "app_id": "shop", "key": "k", "value": 1}]
+    if "{change}" in route.path:
+        body = {
+            "operations": operations,
+            "force": FORCE,
+            "mode": "draft" if route.name == "submit_change" else "submit",
+        }
+        return {"change": (await api.post("/changes", body)).document["id"]}
+    if "{id}" not in route.path:
+        return {}
+    kind = route.path.split("/")[3]
+    if kind in {"policies", "schemas", "configs"}:
+        return {"id": (await api.get(f"/{kind}?limit=1")).document["items"][0]["id"]}
+    return {"id": str(uuid4())}
+
+
+async def stay_writable(api: Api, path: str, answer: Answer) -> None:
+    """Take back what would stand in the way of the requests that follow."""
+    if path.endswith("/archive"):
+        await api.post(path.removeprefix("//api/v1").replace("/archive", "/unarchive"), None)
+    made = answer.headers.get("Location", "").removeprefix("/api/v1")
+    if answer.status == 201 and made.startswith(("/policies/", "/schemas/")):
+        await api.delete(made, headers={"If-Match": "*"})
