@@ -30,10 +30,10 @@ OPEN = "dev"
 """An environment that sees no secret, so that its snapshots may be cached."""
 
 LOCAL_TOKEN = "canary-local-token-0123456789abcdef"
-FIRST, SECOND, DELETED, UNCOVERED, REFUSED, PLAIN = (
-    f"canary-{name}-7c1f93" for name in ("first", "second", "deleted", "uncovered", "refused", "plain")
+FIRST, SECOND, DELETED, UNCOVERED, REFUSED, PROPOSED, PLAIN = (
+    f"canary-{name}-7c1f93" for name in ("first", "second", "deleted", "uncovered", "refused", "proposed", "plain")
 )
-SECRETS = (FIRST, SECOND, DELETED, UNCOVERED, REFUSED)
+SECRETS = (FIRST, SECOND, DELETED, UNCOVERED, REFUSED, PROPOSED)
 _VALUES = {"configs", "config_versions"}
 """The tables that hold the values, as they must."""
 
@@ -56,7 +56,8 @@ class Stage:
         async with self.site.session.request(method, url, data=data, headers=sent) as answer:
             said = str(answer.headers).encode() + await answer.read()
             self.answers[f"{len(self.answers)} {method} {path} {answer.status}"] = said
-            return answer.status, await answer.json(content_type=None) if b"json" in said else None
+            is_json = answer.content_type in {"application/json", "application/problem+json"}
+            return answer.status, await answer.json(content_type=None) if is_json else None
 
 
 @pytest.fixture
@@ -75,7 +76,9 @@ async def test_a_secret_is_nowhere_but_where_it_belongs(stage: Stage, migrated_u
     async with heard_on_the_broker(stage.site.servers.amqp_url) as heard:
         await _write(stage)
         await _fail(stage)
+        await _propose(stage)
         await _read(stage)
+        await _look_back(stage)
         await _served_to_the_application(stage)
         with anyio.fail_after(10):
             while not any(PLAIN.encode() in each for each in heard):  # the last change of all
@@ -160,6 +163,61 @@ async def _fail(stage: Stage) -> None:
     assert status == 400
     status, _ = await stage.ask("GET", configs, Authorization=f"Bearer {REFUSED}")
     assert status == 401
+
+
+async def _propose(stage: Stage) -> None:
+    """A secret that waits for approval, is looked at by everybody, and is withdrawn: nothing keeps it then."""
+    forced = {"force": {"reason": "a text for an object"}}
+    tried = {
+        "message": "wait",
+        "operations": [operation(PROPOSED), operation(PROPOSED) | {"key": "api.token"}],
+    } | forced
+    assert (await stage.ask("POST", "/api/v1/changes/preview", tried))[0] == 200
+    status, made = await stage.ask("POST", "/api/v1/changes", tried | {"mode": "submit"}, **{"Idempotency-Key": "wait"})
+    assert status == 201
+    path = f"/api/v1/changes/{made['id']}"
+    edited = {"message": "again", "operations": [operation(PROPOSED + "!")]} | forced
+    assert (await stage.ask("PATCH", path, edited, **{"If-Match": '"1"'}))[0] == 200
+    for each in (path, f"{path}/preview", "/api/v1/changes?state=pending"):
+        assert (await stage.ask("GET", each))[0] == 200
+    assert (await stage.ask("POST", f"{path}/withdraw", {}))[0] == 200
+    assert (await stage.ask("GET", path))[0] == 200
+
+
+async def _look_back(stage: Stage) -> None:
+    """Every way to the past, and out of here."""
+    place, opened = f"{APP}/{ENVIRONMENT}", f"{APP}/{OPEN}"
+    _, page = await stage.ask("GET", f"/api/v1/configs?app_id={APP}&environment={ENVIRONMENT}&prefix={KEY}")
+    config = f"/api/v1/configs/{page['items'][0]['id']}"
+    looks = (
+        f"{config}/versions/1",
+        f"{config}/difference?from=1&to=2",
+        f"/api/v1/effective/{place}",
+        f"/api/v1/effective/{place}?revision=1",
+        f"/api/v1/compare?left={place}&right={opened}",
+        f"/api/v1/compare?left={place}@1&right={place}",
+        "/api/v1/search?q=7c1f93",
+        f"/api/v1/unused?app_id={APP}",
+        "/api/v1/export?format=yaml",
+        f"/api/v1/export?format=json&app_id={APP}",
+        "/api/v1/audit?limit=100",
+        "/api/v1/audit/export?format=ndjson",
+        "/api/v1/audit/export?format=csv",
+        "/api/v1/audit/verify",
+    )
+    for each in looks:
+        assert (await stage.ask("GET", each))[0] == 200, each
+    here, there = ({"app_id": APP, "environment": each} for each in (ENVIRONMENT, OPEN))
+    tries: tuple[tuple[str, dict[str, Any]], ...] = (
+        (f"{config}/rollback", {"version": 1}),
+        ("/api/v1/changes/1/revert", {"keys": "skip_moved"}),
+        ("/api/v1/changes/2/revert", {}),
+        (f"/api/v1/apps/{APP}/environments/{ENVIRONMENT}/restore", {"revision": 1}),
+        ("/api/v1/promotions", {"from": here, "to": there, "keys": [KEY]}),
+    )
+    for path, body in tries:
+        status, _ = await stage.ask("POST", path, body | {"dry_run": True})
+        assert status in {200, 409}, path
 
 
 async def _read(stage: Stage) -> None:
