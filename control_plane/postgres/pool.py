@@ -1,12 +1,16 @@
 """The connections of one replica, and the one way in which its statements run: errors translated, time bounded."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
 import asyncpg
 
+from control_plane.domain.errors import UnavailableError
 from control_plane.postgres.errors import driver_errors
+
+_log = logging.getLogger(__name__)
 
 ACQUIRE_TIMEOUT_S = 5.0
 """For a free connection, or for opening one."""
@@ -48,8 +52,17 @@ async def open_pool(dsn: str, size: int = 20, *, replica: bool = False) -> Async
         yield pool
     finally:
         with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
-            await pool.close()
+            await _close(pool)
         pool.terminate()
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    """Say goodbye. A connection whose last statement was cut off may not be able to; then all of them are dropped."""
+    try:
+        with driver_errors():
+            await pool.close()
+    except UnavailableError as error:
+        _log.info("the connections to PostgreSQL were dropped", extra={"reason": str(error)})
 
 
 async def _keep_session(_connection: object) -> None:
