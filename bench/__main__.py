@@ -16,7 +16,7 @@ import anyio
 
 from bench import audit, commits, fetches, footprint, lookback, previews, propagation, reads
 from bench.result import Plan, Result, table
-from shared.wire.codec import encode
+from shared.domain.codec import encode
 
 Bench = Callable[[Path, Plan], Awaitable[list[Result]]]
 

@@ -6,8 +6,8 @@ from bench.rig import Bed
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Draft, Op, Operation
 from control_plane.postgres.changes import PostgresChanges
+from shared.domain.codec import Json, canonical
 from shared.domain.scope import Scope
-from shared.wire.codec import Json, canonical
 
 _AT_ONCE = 500
 """Operations of one change."""

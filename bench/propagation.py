@@ -20,8 +20,8 @@ from agent.upstream.amqp import AmqpFeed
 from agent.upstream.http import SseFeed
 from bench.result import Plan, Result, percentiles
 from bench.rig import Bed, Transport, bed
+from shared.domain.codec import decode
 from shared.domain.scope import Revisions
-from shared.wire.codec import decode
 from shared.wire.sse import Event, read_events
 from tests.rig.installation import APP, ENVIRONMENT
 from tests.rig.process import Process

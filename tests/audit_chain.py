@@ -4,7 +4,7 @@ import hashlib
 
 import asyncpg
 
-from shared.wire.codec import decode
+from shared.domain.codec import decode
 
 SEAL_LENGTH = 162
 """Of `, "previous_hash": "…", "hash": "…"}`."""

@@ -15,9 +15,9 @@ from control_plane.postgres.configs import PostgresConfigs
 from control_plane.postgres.credentials import PostgresCredentials
 from control_plane.postgres.pool import open_pool
 from control_plane.postgres.registry import PostgresRegistry
+from shared.domain.codec import Json, canonical
 from shared.domain.resolution import scope_digest
 from shared.domain.scope import Scope
-from shared.wire.codec import Json, canonical
 
 OLGA = Attribution("olga", "192.0.2.7", "req-1")
 GLOBAL = Scope()

@@ -10,7 +10,7 @@ is told `interpolate=False`.
 import re
 from collections.abc import Mapping
 
-from shared.wire.codec import Json, encode
+from shared.domain.codec import Json, encode
 
 _BARE = re.compile(r"[A-Za-z0-9_./:@%+,-]+")
 _SPECIAL = re.compile(r'(["\\$`])')

@@ -5,7 +5,7 @@ from functools import partial
 
 from agent.files.dotenv import dotenv_document
 from agent.files.target import Format
-from shared.wire.codec import Json, decode, encode_pretty
+from shared.domain.codec import Json, decode, encode_pretty
 from shared.wire.yaml_text import yaml_document
 
 _HEADER = "# Written by trimtab-agent. Changes made here are lost.\n"

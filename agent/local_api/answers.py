@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from agent.local_api.freshness import Freshness
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
+from shared.domain.codec import Json, encode, fragment
 from shared.domain.resolution import Effective
-from shared.wire.codec import Json, encode, fragment
 
 MAX_PREFIXES = 64
 """Documents of a prefix that are kept for one snapshot; more are built again each time."""

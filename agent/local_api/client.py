@@ -5,8 +5,8 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from shared.domain.codec import Json, MalformedJsonError, decode
 from shared.runtime.listen import Listen
-from shared.wire.codec import Json, MalformedJsonError, decode
 
 PATIENCE = 3.0
 """Seconds that an agent may take to answer."""

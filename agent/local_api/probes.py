@@ -6,8 +6,8 @@ from aiohttp import web
 from agent.local_api.errors import ProblemError
 from agent.local_api.freshness import Freshness
 from agent.local_api.view import AgentView, FileView
+from shared.domain.codec import Json, encode
 from shared.runtime.connection import SERVER
-from shared.wire.codec import Json, encode
 from shared.wire.problem import Problem, ProblemType
 
 SYNC_PATIENCE = 10.0

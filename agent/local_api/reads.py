@@ -8,7 +8,7 @@ from agent.local_api.guard import Guard
 from agent.local_api.replies import prefers_text, reply
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
-from shared.wire.codec import decode
+from shared.domain.codec import decode
 
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"

@@ -11,8 +11,8 @@ from agent.local_api.errors import ProblemError
 from agent.local_api.replies import CACHE_CONTROL
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
+from shared.domain.codec import encode
 from shared.runtime.connection import SERVER
-from shared.wire.codec import encode
 from shared.wire.problem import Problem, ProblemType
 from shared.wire.sse import CONTENT_TYPE, comment, frame
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.settings import parsers
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 
 @dataclass(frozen=True, slots=True)

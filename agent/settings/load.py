@@ -8,8 +8,8 @@ from typing import Any
 from agent.settings.knobs import KNOBS, Knob
 from agent.settings.model import DEFAULT_LISTEN, Settings
 from agent.settings.parsers import nearest
+from shared.domain.codec import Json
 from shared.runtime.listen import Listen
-from shared.wire.codec import Json
 
 CONFIG_VARIABLE = "TRIMTAB_AGENT_CONFIG"
 _NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "TRIMTAB_AGENT_URL"})

@@ -11,9 +11,9 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from agent.files.target import Format, Target, format_of
+from shared.domain.codec import Json
 from shared.domain.scope import NAME_PATTERN, is_name
 from shared.runtime.listen import Listen
-from shared.wire.codec import Json
 from shared.wire.report import MAX_LABELS
 
 T = TypeVar("T")

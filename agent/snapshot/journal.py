@@ -12,9 +12,9 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from shared.domain.codec import Json, MalformedJsonError, decode, encode
 from shared.domain.entry import digest_text
 from shared.domain.scope import Revisions
-from shared.wire.codec import Json, MalformedJsonError, decode, encode
 from shared.wire.snapshot import MalformedSnapshotError, SnapshotDocument
 
 FORMAT = 1

@@ -7,8 +7,8 @@ import aiohttp
 
 from agent.ports import UpstreamUnavailableError
 from agent.upstream.endpoints import CONNECT_TIMEOUT, Endpoints, translated
+from shared.domain.codec import MalformedJsonError, decode
 from shared.domain.scope import Revisions
-from shared.wire.codec import MalformedJsonError, decode
 from shared.wire.messages import Heartbeat, MalformedMessageError, Message, decode_message
 from shared.wire.report import Report
 from shared.wire.snapshot import MalformedSnapshotError, SnapshotDocument

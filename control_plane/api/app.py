@@ -11,8 +11,8 @@ from control_plane.api.page import OPENAPI
 from control_plane.api.routes import ROUTES
 from control_plane.api.services import Services
 from control_plane.api.watch import STOPPING
+from shared.domain.codec import encode
 from shared.runtime.http import problems_middleware
-from shared.wire.codec import encode
 
 
 def build_app(services: Services) -> web.Application:

@@ -11,9 +11,9 @@ from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.errors import InvalidError, NotFoundError
 from control_plane.domain.limits import Limits
 from control_plane.domain.principal import Principal
+from shared.domain.codec import Json, encode
 from shared.domain.scope import is_name
 from shared.runtime.http import REQUEST_ID
-from shared.wire.codec import Json, encode
 from shared.wire.problem import Violation
 
 ADDRESS = web.RequestKey("address", str)

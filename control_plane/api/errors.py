@@ -22,7 +22,7 @@ from control_plane.domain.errors import (
     VersionMismatchError,
     WindowClosedError,
 )
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 from shared.wire.problem import Problem, ProblemType, Violation
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from control_plane.api.call import Call
 from control_plane.domain.errors import ConflictError, KeyReusedError, TrimtabError
 from control_plane.ports.credentials import Receipt, Receipts
-from shared.wire.codec import Json, decode, encode
+from shared.domain.codec import Json, decode, encode
 
 
 async def answer_once(

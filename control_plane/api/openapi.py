@@ -14,9 +14,9 @@ from control_plane.api.route import Answer, Repeat, Route
 from control_plane.api.staleness import STALE
 from control_plane.domain.limits import Limits
 from control_plane.domain.named_snapshot import SNAPSHOT_NAME_PATTERN
+from shared.domain.codec import Json, decode, encode
 from shared.domain.scope import NAME_PATTERN
 from shared.wire import problem
-from shared.wire.codec import Json, decode, encode
 from shared.wire.problem import Problem, ProblemType
 
 _REFERENCE = "#/components/schemas/{model}"

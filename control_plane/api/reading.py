@@ -16,7 +16,7 @@ from control_plane.api.media import JSON, YAML
 from control_plane.domain.errors import InvalidError, TooLargeError
 from control_plane.domain.limits import Limits
 from control_plane.services.yaml_reading import YamlRefusedError, read_yaml
-from shared.wire.codec import Json, encode
+from shared.domain.codec import Json, encode
 from shared.wire.problem import Violation
 
 M = TypeVar("M", bound=BaseModel)

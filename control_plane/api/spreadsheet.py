@@ -4,7 +4,7 @@ import csv
 from collections.abc import AsyncIterator
 from io import StringIO
 
-from shared.wire.codec import Json, decode, encode
+from shared.domain.codec import Json, decode, encode
 
 COLUMNS = (
     *("seq", "at", "actor", "role", "address", "user_agent", "request_id", "source", "action", "object", "outcome"),

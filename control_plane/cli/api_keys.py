@@ -12,7 +12,7 @@ from control_plane.cli.spread import command
 from control_plane.cli.terminal import fail, show, show_table, tell
 from control_plane.cli.times import read_moment
 from control_plane.cli.values import moment
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 _PATH = "/api/v1/api-keys"
 _ROLES = "viewer, editor (proposes), approver, publisher (proposes and commits), auditor, admin"

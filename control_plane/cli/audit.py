@@ -18,7 +18,7 @@ from control_plane.cli.spread import command
 from control_plane.cli.terminal import EXIT_USAGE, fail, show, show_json, show_table, tell
 from control_plane.cli.times import read_moment
 from control_plane.cli.values import moment
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 _PATH = "/api/v1/audit"
 _PATIENCE = 120.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from control_plane.cli.client import PATIENCE, Client, ClientError
 from control_plane.cli.options import DEFAULT_URL, AsJson, Token, Url
 from control_plane.cli.terminal import fail, show_json
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from control_plane.cli.options import Limit, Message
 from control_plane.cli.spread import command, spread
 from control_plane.cli.terminal import EXIT_USAGE, fail, show, show_table, tell
 from control_plane.cli.values import moment, place
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 _APPS = "/api/v1/apps"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from control_plane.cli.terminal import show, show_table, tell
 from control_plane.cli.values import brief, moment, place
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 
 def show_changes(items: Json) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from control_plane.cli.problems import told
-from shared.wire.codec import Json, MalformedJsonError, decode, encode
+from shared.domain.codec import Json, MalformedJsonError, decode, encode
 
 PATIENCE = 10.0
 """Seconds to wait for an answer."""

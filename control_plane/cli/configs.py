@@ -13,7 +13,7 @@ from control_plane.cli.receipt import show_receipt
 from control_plane.cli.spread import spread
 from control_plane.cli.terminal import fail, show, show_table
 from control_plane.cli.values import brief_config, place, plain, read_value
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 _PANEL = "Configs (clients of the API)"
 

@@ -12,7 +12,7 @@ from control_plane.cli.operations import Operations
 from control_plane.cli.receipt import show_receipt
 from control_plane.cli.spread import spread
 from control_plane.cli.times import read_moment
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Its id: see `trimtab change list --state open`.")]
 Comment = Annotated[str, typer.Option("--comment", "-m", help="Why; it is kept.")]

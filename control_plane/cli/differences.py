@@ -2,7 +2,7 @@
 
 from control_plane.cli.terminal import show
 from control_plane.cli.values import brief
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 
 def show_lines(lines: Json, *, truncated: bool = False, indent: str = "  ") -> None:

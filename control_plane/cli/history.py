@@ -14,7 +14,7 @@ from control_plane.cli.spread import spread
 from control_plane.cli.terminal import EXIT_USAGE, fail, show, show_table
 from control_plane.cli.times import read_moment
 from control_plane.cli.values import brief, brief_config, moment, place
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 Prefix = Annotated[str, typer.Option(help="Only keys that begin with this.")]
 Side = Annotated[

@@ -8,7 +8,7 @@ import typer
 from control_plane.cli.options import DryRun, Message
 from control_plane.cli.terminal import EXIT_USAGE, fail
 from control_plane.cli.times import read_moment
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 _PANEL = "What to do with the change"
 

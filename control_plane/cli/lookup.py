@@ -3,7 +3,7 @@
 from control_plane.cli.calling import Api
 from control_plane.cli.operations import Place
 from control_plane.cli.terminal import EXIT_USAGE, fail
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 _CONFIGS = "/api/v1/configs"
 

@@ -8,7 +8,7 @@ import typer
 from control_plane.cli.options import App, Environment
 from control_plane.cli.terminal import EXIT_USAGE, fail
 from control_plane.cli.values import read_text, read_value
-from shared.wire.codec import Json, MalformedJsonError, decode
+from shared.domain.codec import Json, MalformedJsonError, decode
 
 _PANEL = "Operations"
 

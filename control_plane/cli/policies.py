@@ -9,7 +9,7 @@ from control_plane.cli.policy_options import read_guards, read_seconds, read_win
 from control_plane.cli.spread import command
 from control_plane.cli.terminal import fail, show, show_table
 from control_plane.cli.values import brief, moment
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 _PATH = "/api/v1/policies"
 

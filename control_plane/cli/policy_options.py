@@ -4,7 +4,7 @@ import re
 
 from control_plane.cli.terminal import EXIT_USAGE, fail
 from control_plane.cli.values import read_value
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 _TIME = re.compile(r"(\d{1,9})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}

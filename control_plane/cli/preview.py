@@ -5,7 +5,7 @@ from itertools import groupby
 
 from control_plane.cli.terminal import show
 from control_plane.cli.values import brief, brief_config, place
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 _IDLE = {"unchanged": "it says this already", "unreached": "no environment sees it"}
 

@@ -3,7 +3,7 @@
 import http
 from collections.abc import Iterator
 
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 _TOLD = 20
 """Conflicts, guards and the like that are listed."""

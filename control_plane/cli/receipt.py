@@ -3,7 +3,7 @@
 from control_plane.cli.preview import show_preview
 from control_plane.cli.terminal import show, tell
 from control_plane.cli.values import moment
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 _NEXT = {
     "draft": "Submit it with `trimtab change submit {id}`.",

@@ -8,7 +8,7 @@ from control_plane.cli.calling import Api
 from control_plane.cli.spread import command
 from control_plane.cli.terminal import show, show_table
 from control_plane.cli.values import moment
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 _PATH = "/api/v1/reviews"
 

@@ -3,7 +3,7 @@
 import sys
 from typing import NoReturn
 
-from shared.wire.codec import Json, encode
+from shared.domain.codec import Json, encode
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2

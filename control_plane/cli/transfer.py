@@ -11,7 +11,7 @@ from control_plane.cli.receipt import show_receipt
 from control_plane.cli.spread import spread
 from control_plane.cli.terminal import EXIT_USAGE, fail, show, show_table, tell
 from control_plane.cli.values import place
-from shared.wire.codec import Json, MalformedJsonError, decode
+from shared.domain.codec import Json, MalformedJsonError, decode
 
 _FORMATS = {".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 _EVERYTHING = "everything"

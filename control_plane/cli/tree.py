@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from control_plane.services.documents import YamlWriter
 from control_plane.services.yaml_reading import YamlRefusedError, read_yaml
+from shared.domain.codec import Json
 from shared.domain.scope import NAME_PATTERN
-from shared.wire.codec import Json
 
 MANIFEST = "trimtab.yaml"
 _GLOBAL = "global.yaml"

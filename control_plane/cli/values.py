@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from control_plane.cli.terminal import EXIT_USAGE, fail
-from shared.wire.codec import Json, MalformedJsonError, decode, encode
+from shared.domain.codec import Json, MalformedJsonError, decode, encode
 
 WIDEST = 60
 """Characters of a value that fit beside the other columns of a table."""

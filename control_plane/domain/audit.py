@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from shared.wire.codec import Json, MalformedJsonError, decode
+from shared.domain.codec import Json, MalformedJsonError, decode
 
 HASH_LENGTH = 32
 _SEAL = re.compile(rb', "previous_hash": "([0-9a-f]{64})", "hash": "([0-9a-f]{64})"\}')

@@ -7,7 +7,7 @@ from itertools import islice
 
 import jsonpatch
 
-from shared.wire.codec import Json, canonical, decode
+from shared.domain.codec import Json, canonical, decode
 
 MAX_PATCHED_BYTES = 32 * 1024
 """Of both values together. The search for moved items of lists takes longer than it is worth beyond that."""

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 
 from control_plane.domain.guards import Hit
 from control_plane.domain.unfit import Unfit
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 from shared.wire.problem import Violation
 
 MAX_TOLD = 100

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 from shared.wire.problem import Violation
 
 

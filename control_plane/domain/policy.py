@@ -14,8 +14,8 @@ from uuid import UUID
 
 from control_plane.domain.principal import Role
 from control_plane.domain.window import Window, window_violations
+from shared.domain.codec import Json
 from shared.domain.scope import Scope
-from shared.wire.codec import Json
 from shared.wire.problem import Violation
 
 MAX_APPROVALS = 10

@@ -10,8 +10,8 @@ from control_plane.domain.change import Draft, Forced, Operation
 from control_plane.domain.lifecycle import State
 from control_plane.domain.policy import Requirements
 from control_plane.domain.principal import Role
+from shared.domain.codec import Json
 from shared.domain.scope import Scope
-from shared.wire.codec import Json
 
 LONGEST_AHEAD = timedelta(days=366)
 """How far in the future a change can be scheduled."""

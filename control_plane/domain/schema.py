@@ -18,8 +18,8 @@ import jsonschema_rs
 
 from control_plane.domain.errors import InvalidError
 from control_plane.domain.schema_cost import Shape, shape_of
+from shared.domain.codec import Json, decode
 from shared.domain.scope import KEY_PATTERN, Scope
-from shared.wire.codec import Json, decode
 from shared.wire.problem import Violation
 
 MAX_SCHEMA_BYTES = 64 * 1024

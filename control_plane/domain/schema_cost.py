@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 from shared.wire.problem import Violation
 
 MAX_LOOKS = 2_000

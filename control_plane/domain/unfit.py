@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 
 @dataclass(frozen=True, slots=True)

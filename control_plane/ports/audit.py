@@ -6,7 +6,7 @@ from typing import Protocol
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.audit import Anchor, AuditFilter, AuditRecord, Link
 from control_plane.ports.pages import Page
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 
 @dataclass(frozen=True, slots=True)

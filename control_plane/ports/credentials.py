@@ -9,7 +9,7 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
 from control_plane.domain.principal import Principal
 from control_plane.ports.pages import Page
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 
 class Credentials(Protocol):

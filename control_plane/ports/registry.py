@@ -5,8 +5,8 @@ from typing import Protocol
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import App, Deleted
 from control_plane.ports.pages import Page
+from shared.domain.codec import Json
 from shared.domain.scope import Scope
-from shared.wire.codec import Json
 
 
 class Registry(Protocol):

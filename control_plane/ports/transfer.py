@@ -6,8 +6,8 @@ from typing import Protocol
 
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.transfer import Exported, State
+from shared.domain.codec import Json
 from shared.domain.scope import Scope
-from shared.wire.codec import Json
 
 
 class Transfer(Protocol):

@@ -17,7 +17,7 @@ from control_plane.postgres.pool import fetch
 from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads
 from control_plane.postgres.rows import attributed
-from shared.wire.codec import Json, decode, encode
+from shared.domain.codec import Json, decode, encode
 
 WINDOW = 100_000
 """Records that one page looks through at most, where no index leads to those that are wanted."""

@@ -16,7 +16,7 @@ from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads
 from control_plane.postgres.rows import change_record, message, scope
-from shared.wire.codec import encode
+from shared.domain.codec import encode
 from shared.wire.messages import ChangeMessage, ScopeState
 
 _REHEARSE = sql("rehearse")

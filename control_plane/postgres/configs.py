@@ -14,8 +14,8 @@ from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads
 from control_plane.postgres.registry import not_registered
 from control_plane.postgres.rows import config, config_version, snapshot_item, stored_value
+from shared.domain.codec import encode
 from shared.domain.scope import Level, Revisions, Scope
-from shared.wire.codec import encode
 from shared.wire.problem import Violation
 from shared.wire.snapshot import SnapshotDocument
 

@@ -9,7 +9,7 @@ import asyncpg
 
 from control_plane.domain.errors import InvalidError
 from control_plane.ports.pages import Page
-from shared.wire.codec import Json, MalformedJsonError, decode, encode
+from shared.domain.codec import Json, MalformedJsonError, decode, encode
 from shared.wire.problem import Violation
 
 T = TypeVar("T")

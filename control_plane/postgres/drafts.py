@@ -11,8 +11,8 @@ from control_plane.domain.errors import InvalidError
 from control_plane.domain.guards import Mode
 from control_plane.postgres.errors import guard_hit, refusal
 from control_plane.postgres.rows import REMOVING, applied, attribution, entry, scope
+from shared.domain.codec import Json, decode, encode, fragment
 from shared.domain.entry import Kind, value_digest
-from shared.wire.codec import Json, decode, encode, fragment
 from shared.wire.messages import ChangeMessage, Delete, Put
 from shared.wire.messages import Operation as MessageOperation
 from shared.wire.problem import Violation

@@ -19,8 +19,8 @@ from control_plane.domain.errors import (
     VersionMismatchError,
 )
 from control_plane.domain.guards import Guard, Hit, Mode
+from shared.domain.codec import Json
 from shared.domain.scope import Scope
-from shared.wire.codec import Json
 from shared.wire.problem import Violation
 
 DEPENDENCY = "postgresql"

@@ -15,7 +15,7 @@ from control_plane.postgres.cursors import page, read_cursor
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
 from control_plane.postgres.rows import attributed
-from shared.wire.codec import Json, decode, encode
+from shared.domain.codec import Json, decode, encode
 from shared.wire.problem import Violation
 
 _LIST = sql("list_policies")

@@ -12,7 +12,7 @@ from control_plane.domain.principal import Role
 from control_plane.domain.proposal import Approval, Move, Proposal, Review
 from control_plane.postgres.drafts import forced_document, operation_document
 from control_plane.postgres.rows import attribution, scope
-from shared.wire.codec import Json, canonical, decode
+from shared.domain.codec import Json, canonical, decode
 
 
 def move_document(move: Move) -> Json:

@@ -27,7 +27,7 @@ from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.proposal_rows import move_document, proposal, review
 from control_plane.postgres.queries import sql
 from control_plane.postgres.rows import attributed
-from shared.wire.codec import Json, decode, encode
+from shared.domain.codec import Json, decode, encode
 from shared.wire.problem import Violation
 
 _KNOWN = sql("known_request")

@@ -5,7 +5,7 @@ import asyncpg
 from control_plane.ports.credentials import Receipt
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
-from shared.wire.codec import Json, decode, encode
+from shared.domain.codec import Json, decode, encode
 
 ABANDONED_AFTER_S = 30
 """A claim that is not finished by then belongs to a process that died: no request takes as long."""

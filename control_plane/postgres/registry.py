@@ -12,8 +12,8 @@ from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads
 from control_plane.postgres.rows import app, attributed
+from shared.domain.codec import Json, decode, encode
 from shared.domain.scope import Scope
-from shared.wire.codec import Json, decode, encode
 
 _CREATE_APP = sql("create_app")
 _CREATE_ENVIRONMENT = sql("create_environment")

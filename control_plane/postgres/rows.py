@@ -18,9 +18,9 @@ from control_plane.domain.change import (
 )
 from control_plane.domain.history import PastEntry
 from control_plane.domain.principal import Role
+from shared.domain.codec import Json, canonical, decode, encode
 from shared.domain.entry import Entry, Kind
 from shared.domain.scope import Level, Scope
-from shared.wire.codec import Json, canonical, decode, encode
 from shared.wire.messages import ChangeMessage, Delete, Operation, Put
 from shared.wire.snapshot import SnapshotItem
 

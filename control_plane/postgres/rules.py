@@ -14,9 +14,9 @@ from control_plane.postgres.policies import policy
 from control_plane.postgres.pool import fetch
 from control_plane.postgres.queries import sql
 from control_plane.postgres.rows import entry, scope, stored_value
+from shared.domain.codec import Json, canonical, decode
 from shared.domain.entry import Entry
 from shared.domain.scope import Scope
-from shared.wire.codec import Json, canonical, decode
 
 _RULES = sql("rules")
 _REVISION = sql("rules_revision")

@@ -13,7 +13,7 @@ from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
 from control_plane.postgres.rows import attributed
 from control_plane.postgres.rules import like, schema
-from shared.wire.codec import Json, decode, encode, fragment
+from shared.domain.codec import Json, decode, encode, fragment
 
 _GET = sql("get_schema")
 _LIST = sql("list_schemas")

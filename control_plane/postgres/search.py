@@ -8,8 +8,8 @@ from control_plane.postgres.cursors import read_cursor, write_cursor
 from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads
 from control_plane.postgres.rows import scope
+from shared.domain.codec import decode
 from shared.domain.entry import Kind
-from shared.wire.codec import decode
 
 ENTRIES_A_TURN = 50_000
 """Entries that are read for one page at most: about 0.15 s."""

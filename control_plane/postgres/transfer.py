@@ -16,9 +16,9 @@ from control_plane.postgres.pool import fetch
 from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads
 from control_plane.postgres.rows import attributed, scope, stored_value
+from shared.domain.codec import Json, decode, encode
 from shared.domain.entry import Kind
 from shared.domain.scope import Scope
-from shared.wire.codec import Json, decode, encode
 
 _AUDIT = sql("audit_export")
 _BEGIN = sql("begin_export")

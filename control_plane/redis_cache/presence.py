@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from control_plane.ports.lossy import AgentPresence
 from control_plane.redis_cache.client import PREFIX, translated
-from shared.wire.codec import decode, encode, fragment
+from shared.domain.codec import decode, encode, fragment
 from shared.wire.report import Report
 
 _KEYS = f"{PREFIX}agent:"

@@ -12,7 +12,7 @@ from control_plane.domain.audit import Anchor, AuditFilter, AuditRecord, Break, 
 from control_plane.domain.errors import InvalidError
 from control_plane.ports.audit import AuditExtent, AuditLog
 from control_plane.ports.pages import Page
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 from shared.wire.problem import Violation
 
 LINES = 500

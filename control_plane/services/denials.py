@@ -15,8 +15,8 @@ from anyio.abc import TaskStatus
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import UnavailableError
 from control_plane.services.audit import Audit
+from shared.domain.codec import Json
 from shared.runtime.clock import Clock
-from shared.wire.codec import Json
 
 EVERY = 60.0
 """Seconds between two records of one kind."""

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 
 from control_plane.domain.transfer import FORMAT, Exported, Place, Standing, path_of
+from shared.domain.codec import Json, decode, encode, encode_pretty
 from shared.domain.entry import Kind
-from shared.wire.codec import Json, decode, encode, encode_pretty
 from shared.wire.yaml_text import yaml_pair
 
 _INDENT = 2

@@ -24,7 +24,7 @@ from control_plane.domain.proposal import Move, Proposal
 from control_plane.ports.changes import Proposals as Store
 from control_plane.services.publishing import Publishing
 from control_plane.services.standing import RECORDED
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 _log = logging.getLogger(__name__)
 

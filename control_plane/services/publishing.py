@@ -29,9 +29,9 @@ from control_plane.ports.lossy import Notices
 from control_plane.services.checks import Checks, watched
 from control_plane.services.feed import Feed
 from control_plane.services.rules import Rules, Ruling
+from shared.domain.codec import Json, decode
 from shared.domain.scope import KEY_PATTERN, Scope, is_key
 from shared.runtime.clock import Clock, SystemClock
-from shared.wire.codec import Json, decode
 from shared.wire.problem import Violation
 
 _MAX_REVISION = 2**63 - 1

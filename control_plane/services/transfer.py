@@ -26,8 +26,8 @@ from control_plane.ports.registry import Registry
 from control_plane.ports.transfer import Transfer
 from control_plane.services.documents import Writer, written
 from control_plane.services.sealing import NotOurSealError, Sealer
+from shared.domain.codec import canonical
 from shared.domain.entry import Kind
-from shared.wire.codec import canonical
 from shared.wire.problem import Violation
 
 _OPERATION = re.compile(r"/operations/([0-9]{1,9})")

@@ -14,8 +14,8 @@ from control_plane.domain.history import Computed, LeftOut, PastEntry, Reason, p
 from control_plane.ports.changes import Changes
 from control_plane.ports.configs import Configs
 from control_plane.ports.history import History
+from shared.domain.codec import Json, decode
 from shared.domain.entry import Kind
-from shared.wire.codec import Json, decode
 
 SHOWN_VALUE = 1024
 """Characters of a value that a conflict shows; a longer one is looked up by its version."""

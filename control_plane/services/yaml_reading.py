@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from shared.wire.codec import Json
+from shared.domain.codec import Json
 
 MAX_DEPTH = 80
 """Levels of nesting: a value's own, and those of the document around it."""

@@ -18,7 +18,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A live entry of one scope. `value` is canonical JSON (see `shared.wire.codec`), empty for a mask."""
+    """A live entry of one scope. `value` is canonical JSON (see `shared.domain.codec`), empty for a mask."""
 
     key: str
     kind: Kind

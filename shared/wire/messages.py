@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from shared.domain.codec import Json, MalformedJsonError, canonical, decode, encode, fragment
 from shared.domain.entry import Entry, Kind, digest_text, parse_digest
 from shared.domain.scope import Lineage, Scope, is_key
-from shared.wire.codec import Json, MalformedJsonError, canonical, decode, encode, fragment
 
 SCHEMA = 1
 """Major number of the messages' form. A reader refuses any other."""

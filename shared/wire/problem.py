@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-from shared.wire.codec import Json, encode
+from shared.domain.codec import Json, encode
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_BASE = "https://trimtab.dev/problems/"

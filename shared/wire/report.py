@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
+from shared.domain.codec import Json, encode
 from shared.domain.scope import Level, Revisions, is_key, is_name
-from shared.wire.codec import Json, encode
 
 MAX_LABELS = 32
 MAX_TEXT = 1_000

@@ -7,9 +7,9 @@ live entries and replaces what the reader had.
 from dataclasses import dataclass
 from typing import Self
 
+from shared.domain.codec import Json, MalformedJsonError, canonical, decode, encode, fragment
 from shared.domain.entry import Entry, Kind, digest_text, parse_digest
 from shared.domain.scope import Level, Revisions, is_key, is_name
-from shared.wire.codec import Json, MalformedJsonError, canonical, decode, encode, fragment
 
 SCHEMA = 1
 

@@ -8,7 +8,7 @@ other texts are double-quoted; unicode is kept, except what a reader would refus
 import re
 from collections.abc import Iterator, Mapping
 
-from shared.wire.codec import Json, encode
+from shared.domain.codec import Json, encode
 
 _BARE = re.compile(r"[A-Za-z][A-Za-z0-9_./+-]*(?: [A-Za-z0-9_./+-]+)*")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})

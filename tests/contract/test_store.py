@@ -16,8 +16,8 @@ from control_plane.ports.configs import Configs
 from control_plane.ports.outbox import Leadership
 from control_plane.ports.registry import Registry
 from control_plane.postgres.leadership import PostgresLeadership
+from shared.domain.codec import canonical
 from shared.domain.scope import Revisions, Scope
-from shared.wire.codec import canonical
 from shared.wire.messages import ChangeMessage, Put, ScopeState
 from tests.fakes.store import FakeLeadership, FakeStore
 from tests.store import BILLING, GLOBAL, PROD, STAGING, Store, billing_store

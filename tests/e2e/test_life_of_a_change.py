@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from control_plane.cli.client import Client
+from shared.domain.codec import Json
 from shared.runtime.clock import SystemClock
-from shared.wire.codec import Json
 from tests.rig.dev import Dev, dev
 
 _KEY = "payments.timeout_ms"

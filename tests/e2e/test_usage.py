@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from control_plane.cli.client import Client
-from shared.wire.codec import decode
+from shared.domain.codec import decode
 from tests.rig.dev import dev
 
 _READS = "/api/v1/apps/checkout/environments/prod/reads"

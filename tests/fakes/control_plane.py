@@ -9,11 +9,11 @@ import anyio
 from aiohttp import web
 
 from agent.snapshot.model import Snapshot
+from shared.domain.codec import encode
 from shared.domain.entry import Entry, Kind
 from shared.domain.resolution import scope_digest
 from shared.domain.scope import Level, Lineage, Revisions, Scope
 from shared.runtime.http import Listen, serving
-from shared.wire.codec import encode
 from shared.wire.messages import ChangeMessage, Delete, Heartbeat, Message, Operation, Put, ScopeState
 from shared.wire.report import Report
 from shared.wire.snapshot import SnapshotDocument, SnapshotItem

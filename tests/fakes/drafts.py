@@ -2,8 +2,8 @@
 
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Draft, Op, Operation
+from shared.domain.codec import Json, canonical
 from shared.domain.scope import Scope
-from shared.wire.codec import Json, canonical
 
 
 def put(*scopes: Scope, key: str = "key", value: Json = 1, sensitive: bool = False) -> Draft:

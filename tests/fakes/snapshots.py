@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 
 from agent.snapshot.model import Snapshot
+from shared.domain.codec import Json, canonical
 from shared.domain.entry import Entry, Kind
 from shared.domain.resolution import resolve_all, scope_digest
 from shared.domain.scope import Revisions
-from shared.wire.codec import Json, canonical
 
 
 def snapshot_of(revision: int, values: Mapping[str, Json], *, sensitive: Collection[str] = ()) -> Snapshot:

@@ -19,10 +19,10 @@ from control_plane.ports.changes import Heads
 from control_plane.ports.configs import ConfigFilter
 from control_plane.ports.outbox import OutboxStatus
 from control_plane.ports.pages import Page
+from shared.domain.codec import Json, canonical
 from shared.domain.entry import Entry, Kind
 from shared.domain.resolution import scope_digest
 from shared.domain.scope import Level, Lineage, Revisions, Scope
-from shared.wire.codec import Json, canonical
 from shared.wire.messages import ChangeMessage, Delete, Put, ScopeState
 from shared.wire.snapshot import SnapshotDocument, SnapshotItem
 

@@ -14,7 +14,7 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.audit import Chain, Flaw, Link
 from control_plane.domain.principal import Role
 from control_plane.services import audit as service
-from shared.wire.codec import decode
+from shared.domain.codec import decode
 from tests.audit_chain import REWRITE, hashed, tamper
 from tests.rig.api import Api, serving_api
 

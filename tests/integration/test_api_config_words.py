@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from shared.wire.codec import decode
+from shared.domain.codec import decode
 from tests.rig.api import Api, serving_api
 
 ANY = {"If-Match": "*"}

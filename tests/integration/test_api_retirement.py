@@ -9,8 +9,8 @@ import pytest
 
 from agent.snapshot.model import Snapshot
 from control_plane.domain.principal import Role
+from shared.domain.codec import decode
 from shared.domain.scope import Revisions
-from shared.wire.codec import decode
 from shared.wire.messages import ChangeMessage, Delete, decode_message
 from shared.wire.sse import read_events
 from tests.rig.api import Answer, Api, serving_api

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from control_plane.embedded.memory import MemoryReadCounters
+from shared.domain.codec import decode
 from shared.domain.scope import Revisions
-from shared.wire.codec import decode
 from shared.wire.report import ReadCounts, Report
 from tests.rig.api import Api, serving_api
 

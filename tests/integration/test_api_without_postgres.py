@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from control_plane.domain.principal import Role, new_token
-from shared.wire.codec import decode
+from shared.domain.codec import decode
 from tests.rig.installation import APP, ENVIRONMENT, Installation, Servers, installation
 from tests.rig.process import Process
 from tests.servers.server import Server

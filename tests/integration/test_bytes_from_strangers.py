@@ -15,10 +15,10 @@ from agent.snapshot.store import SnapshotStore
 from agent.sync.reporter import Identity
 from agent.sync.status import Status
 from control_plane.api import reading
+from shared.domain.codec import Json, decode
 from shared.runtime import connection
 from shared.runtime.clock import SystemClock
 from shared.runtime.listen import Listen
-from shared.wire.codec import Json, decode
 from tests.fakes.snapshots import snapshot_of
 from tests.rig.api import serving_api
 

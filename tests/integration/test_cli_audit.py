@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from control_plane.domain.attribution import Attribution
-from shared.wire.codec import decode
+from shared.domain.codec import decode
 from tests.audit_chain import rewritten, tamper
 from tests.rig.api import serving_api
 from tests.rig.cli import Cli

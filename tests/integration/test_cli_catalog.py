@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from shared.domain.codec import decode
 from shared.domain.scope import Revisions
-from shared.wire.codec import decode
 from shared.wire.report import ReadCounts, Report
 from tests.rig.api import serving_api
 from tests.rig.cli import Cli

@@ -9,7 +9,7 @@ import pytest
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Draft, Operation
 from control_plane.postgres.drafts import waves, write_draft
-from shared.wire.codec import decode
+from shared.domain.codec import decode
 from tests.rig.api import serving_api
 from tests.store import (
     BILLING,

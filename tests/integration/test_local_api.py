@@ -19,9 +19,9 @@ from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
 from agent.sync.reporter import Identity
 from agent.sync.status import State, Status
+from shared.domain.codec import decode
 from shared.runtime.clock import SystemClock
 from shared.runtime.listen import Listen
-from shared.wire.codec import decode
 from shared.wire.sse import Event, read_events
 from tests.fakes.snapshots import snapshot_of, with_values
 

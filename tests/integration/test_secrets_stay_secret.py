@@ -18,7 +18,7 @@ import pytest
 import redis.asyncio
 from aio_pika.abc import AbstractIncomingMessage
 
-from shared.wire.codec import encode
+from shared.domain.codec import encode
 from shared.wire.topology import CHANGES_EXCHANGE
 from tests.rig.installation import APP, ENVIRONMENT, Installation, Servers, installation
 from tests.rig.process import Process

@@ -4,7 +4,7 @@ import asyncpg
 
 from control_plane.domain.change import Op
 from control_plane.postgres.migrate import Migration, migrate, require_current
-from shared.wire.codec import decode, encode
+from shared.domain.codec import decode, encode
 from tests.store import GLOBAL, OLGA, PROD, open_store, put
 
 _BEFORE_FUNCTIONS_LEFT_THE_MIGRATIONS = 6

@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from control_plane.api.routes import ROUTES
 from control_plane.domain.principal import Role
-from shared.wire.codec import encode
+from shared.domain.codec import encode
 from tests.rig.api import Answer, Api, serving_api
 from tests.rig.good_requests import FORCE, GOOD, known_names, stay_writable
 

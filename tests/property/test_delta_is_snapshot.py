@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from agent.snapshot.model import Snapshot
 from control_plane.domain.change import Committed, Op, Operation
 from control_plane.domain.errors import InvalidError
+from shared.domain.codec import Json, canonical
 from shared.domain.entry import Entry
 from shared.domain.scope import Level, Revisions, Scope
-from shared.wire.codec import Json, canonical
 from tests.store import OLGA, Store, digests_of, open_store, put
 
 _one_database = settings(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from control_plane.domain import difference
 from control_plane.domain.difference import Deed, Line, patch, readable
-from shared.wire.codec import Json, canonical, decode
+from shared.domain.codec import Json, canonical, decode
 
 _text = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6),

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from control_plane.domain.change import Op, Operation
 from control_plane.domain.effects import Reached, Why, effects
+from shared.domain.codec import canonical
 from shared.domain.entry import Entry, Kind
 from shared.domain.resolution import Effective, resolve_all
 from shared.domain.scope import Scope
-from shared.wire.codec import canonical
 
 _PAIRS = [("a", "dev"), ("a", "prod"), ("b", "prod"), ("c", "prod")]
 _SCOPES = [Scope(), *map(Scope, "abcd"), *(Scope(*pair) for pair in _PAIRS), Scope("c", "gone")]

@@ -18,9 +18,9 @@ from control_plane.postgres.named_snapshots import PostgresNamedSnapshots
 from control_plane.services.comparing import Side
 from control_plane.services.hindsight import Hindsight
 from control_plane.services.restoring import RestoreMode
+from shared.domain.codec import canonical
 from shared.domain.entry import value_digest
 from shared.domain.scope import Scope
-from shared.wire.codec import canonical
 from tests.store import OLGA, Store, open_store
 
 Step: TypeAlias = list[tuple[Op, str, str, int, bool | None]]

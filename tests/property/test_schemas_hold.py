@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from shared.domain.codec import decode, encode
 from shared.domain.scope import Scope
-from shared.wire.codec import decode, encode
 from tests.rig.api import Answer, Api, serving_api
 
 _SETTINGS = settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))

@@ -21,8 +21,8 @@ from control_plane.services.documents import JsonWriter, Writer, YamlWriter
 from control_plane.services.sealing import Sealer
 from control_plane.services.transfer import Transfers
 from control_plane.services.yaml_reading import read_yaml
+from shared.domain.codec import Json, canonical, decode, encode
 from shared.domain.scope import KEY_PATTERN, NAME_PATTERN, Scope
-from shared.wire.codec import Json, canonical, decode, encode
 from tests.store import OLGA, Store, open_store
 
 _SETTINGS = settings(

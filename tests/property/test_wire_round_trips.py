@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.codec import canonical, decode, encode
 from shared.domain.entry import digest_text, parse_digest
 from shared.domain.scope import Level, Lineage, Revisions, Scope
-from shared.wire.codec import canonical, decode, encode
 from shared.wire.messages import MalformedMessageError, UnsupportedSchemaError, decode_message
 from shared.wire.report import Rejection, Report
 from shared.wire.snapshot import MalformedSnapshotError, SnapshotDocument

@@ -60,9 +60,9 @@ from control_plane.services.sealing import Sealer
 from control_plane.services.snapshots import Snapshots
 from control_plane.services.transfer import Transfers
 from control_plane.services.usage import Usage
+from shared.domain.codec import decode, encode
 from shared.runtime.clock import SystemClock
 from shared.runtime.http import Listen, serving
-from shared.wire.codec import decode, encode
 
 DOCUMENT = describe(ROUTES, Limits())
 NOT_ROUTED = {404, 405, 431}

@@ -8,7 +8,7 @@ import anyio
 from typer.testing import CliRunner
 
 from control_plane.cli.main import app
-from shared.wire.codec import decode
+from shared.domain.codec import decode
 from tests.rig.api import Api
 
 

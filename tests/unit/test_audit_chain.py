@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from control_plane.domain.audit import Break, Chain, Flaw, Link
-from shared.wire.codec import decode
+from shared.domain.codec import decode
 from tests.audit_chain import rewritten, sealed
 
 FIRST = Link.first("11111111-2222-3333-4444-555555555555")

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from control_plane.cli.client import Client, ClientError
 from control_plane.cli.dev.credentials import read_credentials, write_credentials
 from control_plane.cli.main import app
-from shared.wire.codec import decode, encode
+from shared.domain.codec import decode, encode
 from tests.rig.dev import ROOT, environ
 
 

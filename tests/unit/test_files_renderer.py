@@ -12,9 +12,9 @@ from agent.files.target import Format, Target, format_of
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
+from shared.domain.codec import Json
 from shared.runtime.clock import SystemClock
 from shared.runtime.lifecycle import running
-from shared.wire.codec import Json
 from tests.fakes.snapshots import snapshot_of
 
 

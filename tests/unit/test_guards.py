@@ -5,8 +5,8 @@ import pytest
 from control_plane.domain.change import Op, Operation
 from control_plane.domain.guards import DEFAULTS, Guard, Mode, Setting, setting_violations, settle
 from control_plane.domain.sizes import Size, may_resize, size_hits
+from shared.domain.codec import Json
 from shared.domain.scope import Scope
-from shared.wire.codec import Json
 
 
 def test_without_policies_the_defaults_hold() -> None:

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from shared.domain.codec import decode
 from shared.runtime.logs import JsonFormatter, TextFormatter
-from shared.wire.codec import decode
 
 FORGED = "nope\n12:00:00 ERROR   root  forged\x1b[31m"
 

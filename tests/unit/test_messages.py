@@ -1,6 +1,6 @@
 import pytest
 
-from shared.wire.codec import decode, encode
+from shared.domain.codec import decode, encode
 from shared.wire.messages import MalformedMessageError, UnsupportedSchemaError, decode_message
 from tests.fakes.control_plane import LINEAGE, Model, Write
 

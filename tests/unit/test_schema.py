@@ -9,7 +9,7 @@ import pytest
 
 from control_plane.domain.errors import InvalidError
 from control_plane.domain.schema import Checker
-from shared.wire.codec import canonical
+from shared.domain.codec import canonical
 
 
 def _checker(schema: Any, pattern: str = "*") -> Checker:

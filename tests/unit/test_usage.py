@@ -3,8 +3,8 @@
 import pytest
 
 from agent.snapshot.usage import FILES_EVERY, Usage
+from shared.domain.codec import decode
 from shared.domain.scope import Revisions
-from shared.wire.codec import decode
 from shared.wire.report import MAX_COUNTED_KEYS, ReadCounts, Report
 from tests.fakes.clock import ManualClock
 

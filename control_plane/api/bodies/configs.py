@@ -28,10 +28,10 @@ from control_plane.api.bodies.pages import LabelFilters, PageQuery, Param
 from control_plane.api.bodies.preview import PreviewView
 from control_plane.domain.change import Committed, Config, ConfigVersion, Op
 from control_plane.domain.history import When
+from shared.domain.codec import Json, fragment
 from shared.domain.entry import Entry, Kind
 from shared.domain.resolution import Effective, Reason, Resolution
 from shared.domain.scope import Level
-from shared.wire.codec import Json, fragment
 
 
 def _without_default(schema: dict[str, Any]) -> None:

@@ -17,8 +17,8 @@ from pydantic import (
 
 from control_plane.domain.limits import Limits
 from control_plane.domain.named_snapshot import SNAPSHOT_NAME_PATTERN, is_snapshot_name
+from shared.domain.codec import canonical
 from shared.domain.scope import KEY_PATTERN, NAME_PATTERN, Scope, is_key, is_name
-from shared.wire.codec import canonical
 
 MAX_REVISION = 2**63 - 1
 MAX_LABELS = 20

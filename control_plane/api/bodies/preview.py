@@ -12,8 +12,8 @@ from control_plane.domain.guards import Guard, Hit, Mode
 from control_plane.domain.policy import Policy
 from control_plane.domain.preview import BlastRadius, Preview, Some, some
 from control_plane.domain.unfit import Unfit
+from shared.domain.codec import fragment
 from shared.domain.scope import Level
-from shared.wire.codec import fragment
 
 MAX_DIFFERENCES = 1_000
 

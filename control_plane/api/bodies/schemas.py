@@ -13,7 +13,7 @@ from control_plane.api.bodies.preview import SchemaViolationsView
 from control_plane.domain.schema import MAX_PATTERN_LENGTH, Schema
 from control_plane.domain.schema import NewSchema as Asked
 from control_plane.services.schemas import Trial
-from shared.wire.codec import fragment
+from shared.domain.codec import fragment
 
 
 class NewSchema(Body):

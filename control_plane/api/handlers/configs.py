@@ -41,10 +41,10 @@ from control_plane.domain.errors import (
 )
 from control_plane.domain.history import When
 from control_plane.ports.configs import ConfigFilter
+from shared.domain.codec import Json
 from shared.domain.context import ANYBODY
 from shared.domain.entry import Kind
 from shared.domain.resolution import evaluate
-from shared.wire.codec import Json
 from shared.wire.problem import Violation
 
 _KIND = "config"

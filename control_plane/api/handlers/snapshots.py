@@ -11,8 +11,8 @@ from control_plane.api.services import Services
 from control_plane.api.staleness import staleness
 from control_plane.api.watch import Watch
 from control_plane.domain.principal import Role
+from shared.domain.codec import decode, encode
 from shared.domain.scope import Lineage
-from shared.wire.codec import decode, encode
 
 
 async def get_snapshot(services: Services, call: Call[None, SnapshotQuery]) -> web.StreamResponse:

@@ -16,7 +16,7 @@ from control_plane.domain.transfer import Plan
 from control_plane.services.access import Permission
 from control_plane.services.documents import JsonWriter, Writer, YamlWriter
 from control_plane.services.transfer import pointing
-from shared.wire.codec import fragment
+from shared.domain.codec import fragment
 
 _log = logging.getLogger(__name__)
 

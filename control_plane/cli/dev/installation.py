@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 from control_plane.cli.client import Client, ClientError
-from shared.wire.codec import Json, decode
+from shared.domain.codec import Json, decode
 
 SAMPLE_APP, SAMPLE_ENVIRONMENT = "checkout", "prod"
 EMPTY_APP, EMPTY_ENVIRONMENT = "demo", "dev"
