@@ -96,7 +96,7 @@ class Answers:
 
 def resolution(effective: Effective, value: bytes, *, stale: bool) -> bytes:
     """A config's answer. The reason is one of OpenFeature's; a plain value has no variant."""
-    level, entry = effective
+    level, entry = effective.level, effective.entry
     return encode(
         {
             "key": entry.key,

@@ -16,10 +16,14 @@ Entries: TypeAlias = Mapping[str, Entry]
 
 
 class Effective(NamedTuple):
-    """The entry that answers for a key, and the level it comes from."""
+    """The entry that answers for a key, and the level it comes from.
+
+    `below` is what would answer if the entry were not there; it is given where the entry has nothing of its own.
+    """
 
     level: Level
     entry: Entry
+    below: "Effective | None" = None
 
 
 class Reason(StrEnum):
@@ -45,22 +49,27 @@ def evaluate(effective: Effective, context: EvaluationContext) -> Resolution:
 
 def resolve(key: str, global_: Entries, app: Entries, environment: Entries) -> Effective | None:
     """The effective entry for one key, or None where no scope has it or the most specific one masks it."""
-    for level, entries in (
-        (Level.ENVIRONMENT, environment),
-        (Level.APP, app),
-        (Level.GLOBAL, global_),
-    ):
+    found: Effective | None = None
+    for level, entries in ((Level.GLOBAL, global_), (Level.APP, app), (Level.ENVIRONMENT, environment)):
         if (entry := entries.get(key)) is not None:
-            return None if entry.kind is Kind.MASK else Effective(level, entry)
-    return None
+            found = over(found, level, entry)
+    return found
+
+
+def over(below: Effective | None, level: Level, entry: Entry) -> Effective | None:
+    """What is effective once a more specific entry stands above what was."""
+    if entry.kind is Kind.MASK:
+        return None
+    return Effective(level, entry, below if entry.kind is Kind.INHERIT else None)
 
 
 def resolve_all(global_: Entries, app: Entries, environment: Entries) -> dict[str, Effective]:
     """Every effective entry by key, in the order of the keys."""
-    merged: dict[str, Effective] = {}
+    merged: dict[str, Effective | None] = {}
     for level, entries in ((Level.GLOBAL, global_), (Level.APP, app), (Level.ENVIRONMENT, environment)):
-        merged.update((key, Effective(level, entry)) for key, entry in entries.items())
-    return {key: merged[key] for key in sorted(merged) if merged[key].entry.kind is not Kind.MASK}
+        for key, entry in entries.items():
+            merged[key] = over(merged.get(key), level, entry)
+    return {key: found for key, found in sorted(merged.items()) if found is not None}
 
 
 def scope_digest(entries: Iterable[Entry]) -> int:

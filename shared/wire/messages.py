@@ -10,11 +10,14 @@ from datetime import datetime
 from typing import TypeAlias
 
 from shared.domain.codec import Json, MalformedJsonError, canonical, decode, encode, fragment
-from shared.domain.entry import Entry, Kind, digest_text, parse_digest
+from shared.domain.entry import WITH_VALUE, Entry, Kind, digest_text, known_kind, parse_digest
 from shared.domain.scope import Lineage, Scope, is_key
 
 SCHEMA = 1
 """Major number of the messages' form. A reader refuses any other."""
+
+
+WITHOUT_VALUE = frozenset({Kind.MASK, Kind.INHERIT})
 
 
 class MalformedMessageError(ValueError):
@@ -181,8 +184,11 @@ def _operation_document(operation: Operation) -> Json:
     document: dict[str, Json] = {"op": "put", "key": entry.key, "kind": entry.kind, "version": entry.version}
     if entry.sensitive:
         document["sensitive"] = True
-    elif entry.kind is Kind.VALUE:
+        return document
+    if entry.value:
         document["value"] = fragment(entry.value)
+    if entry.rollout:
+        document["rollout"] = fragment(entry.rollout)
     return document
 
 
@@ -195,12 +201,25 @@ def _operation(document: Json, revision: int) -> Operation:
         case "delete":
             return Delete(key, version)
         case "put":
-            kind, sensitive = Kind(document["kind"]), document.get("sensitive") is True
-            value = b"" if sensitive or kind is Kind.MASK else canonical(document["value"])
-            return Put(Entry(key, kind, value, version, revision, sensitive))
+            kind, sensitive = known_kind(document["kind"]), document.get("sensitive") is True
+            if sensitive:
+                return Put(Entry(key, kind, b"", version, revision, sensitive))
+            return Put(Entry(key, kind, value_of(kind, document), version, revision, rollout=rollout_of(document)))
         case other:
             msg = f"operation {other!r} is not one of ours"
             raise ValueError(msg)
+
+
+def value_of(kind: str, document: Json) -> bytes:
+    """An entry's value in a document; what a kind of a newer version has is taken as it comes."""
+    if kind in WITH_VALUE:
+        return canonical(document["value"])
+    return canonical(document["value"]) if "value" in document and kind not in WITHOUT_VALUE else b""
+
+
+def rollout_of(document: Json) -> bytes:
+    """An entry's rollout in a document."""
+    return canonical(document["rollout"]) if "rollout" in document else b""
 
 
 def _state_document(state: ScopeState) -> Json:

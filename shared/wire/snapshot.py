@@ -7,9 +7,10 @@ live entries and replaces what the reader had.
 from dataclasses import dataclass
 from typing import Self
 
-from shared.domain.codec import Json, MalformedJsonError, canonical, decode, encode, fragment
-from shared.domain.entry import Entry, Kind, digest_text, parse_digest
+from shared.domain.codec import Json, MalformedJsonError, decode, encode, fragment
+from shared.domain.entry import Entry, digest_text, known_kind, parse_digest
 from shared.domain.scope import Level, Revisions, is_key, is_name
+from shared.wire.messages import rollout_of, value_of
 
 SCHEMA = 1
 
@@ -108,8 +109,10 @@ def _item_document(item: SnapshotItem) -> Json:
     document["kind"] = item.entry.kind
     if item.entry.sensitive:
         document["sensitive"] = True
-    if item.entry.kind is Kind.VALUE:
+    if item.entry.value:
         document["value"] = fragment(item.entry.value)
+    if item.entry.rollout:
+        document["rollout"] = fragment(item.entry.rollout)
     return document
 
 
@@ -120,7 +123,6 @@ def _item(document: Json) -> SnapshotItem:
         raise ValueError(msg)
     entry = None
     if document.get("deleted") is not True:
-        kind = Kind(document["kind"])
-        value = canonical(document["value"]) if kind is Kind.VALUE else b""
-        entry = Entry(key, kind, value, version, revision, document.get("sensitive") is True)
+        kind, sensitive = known_kind(document["kind"]), document.get("sensitive") is True
+        entry = Entry(key, kind, value_of(kind, document), version, revision, sensitive, rollout_of(document))
     return SnapshotItem(Level(document["level"]), key, entry, version, revision)
