@@ -15,6 +15,7 @@ from control_plane.postgres.configs import PostgresConfigs
 from control_plane.postgres.credentials import PostgresCredentials
 from control_plane.postgres.pool import open_pool
 from control_plane.postgres.registry import PostgresRegistry
+from control_plane.postgres.rollouts import PostgresRollouts
 from shared.domain.codec import Json, canonical
 from shared.domain.resolution import scope_digest
 from shared.domain.scope import Scope
@@ -35,6 +36,7 @@ class Store:
     configs: PostgresConfigs
     registry: PostgresRegistry
     credentials: PostgresCredentials
+    rollouts: PostgresRollouts
 
     async def commit(self, *operations: Operation, **draft: Any) -> Committed:
         """Commit these operations as one change."""
@@ -46,7 +48,12 @@ async def open_store(url: str, size: int = 5) -> AsyncIterator[Store]:
     """A store over a migrated database."""
     async with open_pool(url, size) as pool:
         yield Store(
-            pool, PostgresChanges(pool), PostgresConfigs(pool), PostgresRegistry(pool), PostgresCredentials(pool)
+            pool,
+            PostgresChanges(pool),
+            PostgresConfigs(pool),
+            PostgresRegistry(pool),
+            PostgresCredentials(pool),
+            PostgresRollouts(pool),
         )
 
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.guards import Hit, Mode
 from control_plane.domain.principal import Role
+from control_plane.domain.transition import Transition
 from shared.domain.entry import Kind
 from shared.domain.scope import Scope
 from shared.wire.messages import ChangeMessage
@@ -25,11 +26,16 @@ class Op(StrEnum):
     """Hide the key here, whatever less specific scopes say."""
     UNMASK = "unmask"
     """Take a mask away."""
+    ROLLOUT = "rollout"
+    """Expose a candidate over what the key has here, or expose it otherwise; what it has stays."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of a draft. `value` is canonical JSON, empty unless `op` is put.
+    """One operation of a draft. `value` is canonical JSON, empty unless `op` is put (or rollout: what it has).
+
+    `kind` is what the entry is afterwards, `rollout` the exposure that it has (canonical JSON), and `refs` are the keys
+    of the segments and configs that its rules refer to.
 
     `expected_version` is what the caller read (0: there must be no live entry; None: whatever is there).
     `sensitive`, `description`, `owner` and `labels` None keep what the entry has. `type_change` and `key_reuse` are the
@@ -49,6 +55,9 @@ class Operation:
     type_change: Mode = Mode.OFF
     key_reuse: Mode = Mode.OFF
     puts_back: bool = False
+    kind: Kind = Kind.VALUE
+    rollout: bytes = b""
+    refs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,7 @@ class Draft:
     only if it is still open, and unedited since. `author` is who wrote it, where that is not who commits it. `whole`: it
     comes of a whole document, so it may have more operations than people give one by one. `acting_role` counts where
     policies name roles, if it is not that of `by`; `approvals` are who approved it, each in a role. A draft that is
-    committed for its schedule has the time of that.
+    committed for its schedule has the time of that. `transition`: what becomes of a rollout with it.
     """
 
     operations: tuple[Operation, ...]
@@ -110,6 +119,7 @@ class Draft:
     aim: Aim = Aim.COMMIT
     scheduled_at: datetime | None = None
     break_glass: BreakGlass | None = None
+    transition: Transition | None = None
     acting_role: str = ""
     approvals: tuple[tuple[str, Role], ...] = ()
 
@@ -154,7 +164,7 @@ class Config:
     id: UUID
     scope: Scope
     key: str
-    kind: Kind
+    kind: str
     value: bytes
     sensitive: bool
     description: str
@@ -174,7 +184,7 @@ class ConfigVersion:
     version: int
     revision: int
     op: Op
-    kind: Kind
+    kind: str
     value: bytes
     sensitive: bool
     author: str

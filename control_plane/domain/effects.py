@@ -216,12 +216,18 @@ def _left(operation: Operation, old: Entry | None, version: int) -> Entry | None
     match operation.op:
         case Op.PUT:
             sensitive = (old is not None and old.sensitive) if operation.sensitive is None else operation.sensitive
-            return Entry(operation.key, Kind.VALUE, operation.value, version, 0, sensitive)
+            return Entry(operation.key, operation.kind, operation.value, version, 0, sensitive)
+        case Op.ROLLOUT:
+            sensitive = old is not None and old.sensitive
+            return Entry(operation.key, operation.kind, operation.value, version, 0, sensitive, operation.rollout)
         case Op.MASK:
             return Entry(operation.key, Kind.MASK, b"", version, 0)
         case Op.DELETE | Op.UNMASK:
             return None
 
 
-def _content(found: Seen | None) -> tuple[bytes, bool] | None:
-    return None if found is None else (found.entry.value, found.entry.sensitive)
+def _content(found: Seen | None) -> tuple[str, bytes, bytes, bool] | None:
+    if found is None:
+        return None
+    entry = found.entry
+    return entry.kind, entry.value, entry.rollout, entry.sensitive

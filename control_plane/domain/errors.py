@@ -12,6 +12,8 @@ TrimtabError
 │   ├── ValuesMovedError      values changed since the draft was checked against them
 │   ├── GuardedError          (hits) guards refuse it unless it is forced
 │   ├── StaleProposalError    a stored change is no longer as it was read
+│   ├── RolloutRunningError   (rollouts) configs are under rollouts, which this would write over
+│   ├── StaleRolloutError     something else happened to a rollout since it was read
 │   ├── ApprovalRequiredError policies want more approvals than there are
 │   └── WindowClosedError     policies have windows, and none is open
 ├── VersionMismatchError      (expected, current)
@@ -102,6 +104,14 @@ class GuardedError(ConflictError):
 
 class StaleProposalError(ConflictError):
     """Something else happened to a stored change since it was read: read it again."""
+
+
+class RolloutRunningError(ConflictError):
+    """Configs of the change are under rollouts, which it would write over; `rollouts` names them."""
+
+
+class StaleRolloutError(ConflictError):
+    """Something else happened to a rollout since it was read: read it again."""
 
 
 class ApprovalRequiredError(ConflictError):

@@ -26,7 +26,7 @@ class PastEntry:
     version: int
     revision: int
     op: Op
-    kind: Kind
+    kind: str
     value: bytes
     sensitive: bool
     author: str
@@ -36,12 +36,12 @@ class PastEntry:
     @property
     def live(self) -> bool:
         """Whether it stood there, be it as a mask."""
-        return self.op in {Op.PUT, Op.MASK}
+        return self.op in {Op.PUT, Op.MASK, Op.ROLLOUT}
 
     @property
     def yields(self) -> bool:
         """Whether it gives its key a value: it is there and no mask."""
-        return self.live and self.kind is Kind.VALUE
+        return self.live and self.kind is not Kind.MASK
 
     @property
     def effective(self) -> Effective:
@@ -66,14 +66,15 @@ def same_effect(one: PastEntry | None, other: PastEntry | None) -> bool:
 
 
 def _same_value(one: PastEntry, other: PastEntry) -> bool:
-    return (one.value, one.sensitive) == (other.value, other.sensitive)
+    return (one.kind, one.value, one.sensitive) == (other.kind, other.value, other.sensitive)
 
 
 def effective(entries: Iterable[PastEntry]) -> dict[str, PastEntry]:
     """The entry that answers for each key, in the order of the keys: the most specific live one, unless it is a mask."""
     ranks = {level: rank for rank, level in enumerate(Level)}
     merged: dict[str, PastEntry] = {}
-    for entry in sorted((each for each in entries if each.live), key=lambda each: ranks[each.scope.level]):
+    found = (each for each in entries if each.live and each.kind is not Kind.INHERIT)
+    for entry in sorted(found, key=lambda each: ranks[each.scope.level]):
         merged[entry.key] = entry
     return {key: merged[key] for key in sorted(merged) if merged[key].yields}
 
@@ -82,10 +83,11 @@ def putting(scope: Scope, key: str, wanted: PastEntry | None, current: PastEntry
     """The operation after which `wanted` stands where `current` does (None: nothing); None if nothing is to be done."""
     if same_entry(wanted, current):
         return None
-    if wanted is not None and wanted.live:
+    if wanted is not None and wanted.live and wanted.kind is not Kind.INHERIT:
         if wanted.kind is Kind.MASK:
             return Operation(Op.MASK, scope, key)
-        return Operation(Op.PUT, scope, key, wanted.value, wanted.sensitive, puts_back=True)
+        kind = Kind(wanted.kind)
+        return Operation(Op.PUT, scope, key, wanted.value, wanted.sensitive, puts_back=True, kind=kind)
     masked = current is not None and current.kind is Kind.MASK
     return Operation(Op.UNMASK if masked else Op.DELETE, scope, key)
 

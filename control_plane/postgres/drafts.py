@@ -9,10 +9,11 @@ from uuid import UUID
 from control_plane.domain.change import Committed, Draft, Forced, Op, Operation
 from control_plane.domain.errors import InvalidError
 from control_plane.domain.guards import Mode
+from control_plane.domain.transition import Transition
 from control_plane.postgres.errors import guard_hit, refusal
-from control_plane.postgres.rows import REMOVING, applied, attribution, entry, scope
+from control_plane.postgres.rows import PLACING, REMOVING, applied, attribution, entry, scope
 from shared.domain.codec import Json, decode, encode, fragment
-from shared.domain.entry import Kind, value_digest
+from shared.domain.entry import Kind, rollout_digest, value_digest
 from shared.wire.messages import ChangeMessage, Delete, Put
 from shared.wire.messages import Operation as MessageOperation
 from shared.wire.problem import Violation
@@ -76,6 +77,7 @@ def draft_document(draft: Draft) -> dict[str, Json]:
         "forced": forced_document(draft.forced),
         "rules_revision": draft.rules_revision,
         "checked_revision": draft.checked_revision,
+        "transition": draft.transition and transition_document(draft.transition),
         "idempotency_key": None if draft.dry_run else draft.idempotency_key,
         "request_hash": draft.request_hash.hex(),
         "operations": [operation_document(each) for each in draft.operations],
@@ -95,7 +97,8 @@ def operation_document(operation: Operation) -> Json:
         "app_id": operation.scope.app_id or "",
         "environment": operation.scope.environment or "",
         "key": operation.key,
-        "value": fragment(operation.value) if operation.op is Op.PUT else None,
+        **(_more(operation) if operation.kind is not Kind.VALUE or operation.rollout or operation.refs else {}),
+        "value": fragment(operation.value) if operation.value and operation.op in PLACING else None,
         "value_digest": value_digest(operation.value, sensitive=False),
         "sensitive": operation.sensitive,
         "description": operation.description,
@@ -104,6 +107,34 @@ def operation_document(operation: Operation) -> Json:
         "expected_version": operation.expected_version,
         "type_guard": _watching(operation.type_change),
         "reuse_guard": _watching(operation.key_reuse),
+    }
+
+
+def _more(operation: Operation) -> dict[str, Json]:
+    """What only few operations have."""
+    return {
+        "kind": operation.kind,
+        "rollout": fragment(operation.rollout) if operation.rollout else None,
+        "rollout_digest": rollout_digest(operation.rollout, sensitive=False),
+        "refs": list(operation.refs),
+    }
+
+
+def transition_document(transition: Transition) -> dict[str, Json]:
+    """What becomes of a rollout, as the database's functions read it."""
+    return {
+        "id": str(transition.id),
+        "expected": transition.expected,
+        "app_id": transition.scope.app_id or "",
+        "environment": transition.scope.environment or "",
+        "key": transition.key,
+        "strategy": transition.strategy,
+        "phase": transition.phase,
+        "step": transition.step,
+        "finished": transition.finished,
+        "action": transition.action,
+        "detail": dict(transition.detail),
+        "document": dict(transition.document),
     }
 
 
@@ -130,6 +161,8 @@ def _nul_characters(draft: Draft) -> Iterator[Violation]:
 def _nul_characters_of(pointer: str, operation: Operation) -> Iterator[Violation]:
     if "\0" in operation.key:
         yield Violation(f"{pointer}/key", "is not a key")
+    if b"\\u0000" in operation.rollout and _NUL.search(operation.rollout):
+        yield Violation(f"{pointer}/rollout", _UNSTORABLE)
     if b"\\u0000" in operation.value and _NUL.search(operation.value):
         yield Violation(f"{pointer}/value", _UNSTORABLE)
     labels = operation.labels or {}
@@ -198,6 +231,6 @@ def _messages(draft: Draft, result: Json, committed_at: datetime) -> Iterator[Ch
 def _message_operation(operation: Operation, revision: int, version: int, *, sensitive: bool) -> MessageOperation:
     if operation.op in REMOVING:
         return Delete(operation.key, version)
-    kind = Kind.MASK if operation.op is Op.MASK else Kind.VALUE
-    value = b"" if sensitive else operation.value
-    return Put(entry(operation.key, kind, value, version, revision, sensitive=sensitive))
+    kind = Kind.MASK if operation.op is Op.MASK else operation.kind
+    value, rollout = (b"", b"") if sensitive else (operation.value, operation.rollout)
+    return Put(entry(operation.key, kind, value, version, revision, sensitive=sensitive, rollout=rollout))

@@ -12,7 +12,9 @@ from control_plane.domain.errors import (
     InvalidError,
     KeyReusedError,
     NotFoundError,
+    RolloutRunningError,
     RulesMovedError,
+    StaleRolloutError,
     TrimtabError,
     UnavailableError,
     ValuesMovedError,
@@ -48,10 +50,13 @@ _TEXT = {
     "not-archived": "It is not archived. What is deleted is archived first, so that nobody still relies on it.",
     "too-large": "It holds more than 100 MB of values, too much for one change: delete some of its configs first.",
     "state": "The stored change is no longer as it was read: somebody edited, committed or closed it meanwhile.",
+    "rollout": "A rollout of a config of this change is in exposure.",
+    "rollout_moved": "Something else happened to this rollout since it was read.",
     "moved": "A config of this change was changed since the base revision.",
 }
 
 _WAYS_OUT = {
+    "rollout": "Promote or abort it first, or force the change, which ends it.",
     "archived": "Unarchive it first: POST {app}/unarchive or {own}/unarchive.",
     "not-archived": "POST {own}/archive first, or delete it with force=true.",
 }
@@ -99,6 +104,11 @@ def _reason(error: asyncpg.PostgresError) -> str:
 
 def _conflict(facts: Json) -> TrimtabError:
     reason = facts.pop("reason")
+    if reason == "rollout":
+        keys = ", ".join(f"{each['key']} ({each['scope']}): {each['id']}" for each in facts["rollouts"])
+        return RolloutRunningError(f"{_TEXT[reason]} {keys}", **facts, hint=_WAYS_OUT[reason])
+    if reason == "rollout_moved":
+        return StaleRolloutError(_TEXT[reason], **facts)
     if "conflicts" not in facts:
         return ConflictError(_TEXT[reason], **facts, **_hint(reason, facts))
     keys = ", ".join(f"{each['key']} ({each['scope']})" for each in facts["conflicts"])

@@ -19,13 +19,17 @@ from control_plane.domain.change import (
 from control_plane.domain.history import PastEntry
 from control_plane.domain.principal import Role
 from shared.domain.codec import Json, canonical, decode, encode
-from shared.domain.entry import Entry, Kind
+from shared.domain.entry import WITH_VALUE, Entry, known_kind
 from shared.domain.scope import Level, Scope
 from shared.wire.messages import ChangeMessage, Delete, Operation, Put
 from shared.wire.snapshot import SnapshotItem
 
 REMOVING = frozenset({Op.DELETE, Op.UNMASK})
 """Operations after which no entry is left."""
+
+
+PLACING = frozenset({Op.PUT, Op.ROLLOUT})
+"""Operations that say what an entry has."""
 
 
 def scope(app_id: str, environment: str) -> Scope:
@@ -46,10 +50,12 @@ def entry(
     revision: int,
     *,
     sensitive: bool,
+    rollout: bytes = b"",
 ) -> Entry:
     """A live entry. A mask has nothing to keep secret, whatever it covers."""
-    is_value = kind == Kind.VALUE
-    return Entry(key, Kind(kind), value if is_value else b"", version, revision, sensitive and is_value)
+    has_value = kind in WITH_VALUE
+    secret = sensitive and (has_value or bool(rollout))
+    return Entry(key, known_kind(kind), value if has_value else b"", version, revision, secret, rollout)
 
 
 def attributed(by: Attribution) -> str:
@@ -76,7 +82,7 @@ def config(row: asyncpg.Record) -> Config:
         id=_plain(row["id"]),
         scope=scope(row["app_id"], row["environment"]),
         key=row["key"],
-        kind=Kind(row["kind"]),
+        kind=known_kind(row["kind"]),
         value=stored_value(row["value"]),
         sensitive=row["sensitive"],
         description=row["description"],
@@ -96,7 +102,7 @@ def config_version(row: asyncpg.Record) -> ConfigVersion:
         version=row["version"],
         revision=row["revision"],
         op=Op(row["op"]),
-        kind=Kind(row["kind"]),
+        kind=known_kind(row["kind"]),
         value=stored_value(row["value"]),
         sensitive=row["sensitive"],
         author=row["author"],
@@ -114,7 +120,7 @@ def past_entry(row: asyncpg.Record) -> PastEntry:
         version=row["version"],
         revision=row["revision"],
         op=Op(row["op"]),
-        kind=Kind(row["kind"]),
+        kind=known_kind(row["kind"]),
         value=stored_value(row["value"]),
         sensitive=row["sensitive"],
         author=row["author"],
@@ -128,7 +134,8 @@ def snapshot_item(row: asyncpg.Record) -> SnapshotItem:
     key, version, revision = row["key"], row["version"], row["revision"]
     live = None
     if not row["deleted"]:
-        live = entry(key, row["kind"], stored_value(row["value"]), version, revision, sensitive=row["sensitive"])
+        value, rollout = stored_value(row["value"]), stored_value(row["rollout"])
+        live = entry(key, row["kind"], value, version, revision, sensitive=row["sensitive"], rollout=rollout)
     return SnapshotItem(Level(row["level"]), key, live, version, revision)
 
 
@@ -147,11 +154,12 @@ def message(row: asyncpg.Record) -> ChangeMessage:
 
 
 def _operation(revision: int, document: Json) -> Operation:
-    op, key, version, kind, sensitive, value = document
+    op, key, version, kind, sensitive, value, rollout = document
     if Op(op) in REMOVING:
         return Delete(key, version)
-    body = b"" if sensitive or kind == Kind.MASK else canonical(value)
-    return Put(entry(key, kind, body, version, revision, sensitive=sensitive))
+    body = b"" if sensitive or kind not in WITH_VALUE else canonical(value)
+    exposure = b"" if sensitive or rollout is None else canonical(rollout)
+    return Put(entry(key, kind, body, version, revision, sensitive=sensitive, rollout=exposure))
 
 
 def applied(document: Json) -> tuple[Applied, ...]:

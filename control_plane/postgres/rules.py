@@ -79,7 +79,8 @@ def _stand(rows: Sequence[asyncpg.Record]) -> Stand:
 
 def _standing(row: asyncpg.Record) -> tuple[Scope, Entry]:
     value, version, revision = stored_value(row["value"]), row["version"], row["revision"]
-    found = entry(row["key"], row["kind"], value, version, revision, sensitive=row["sensitive"])
+    rollout = stored_value(row["rollout"])
+    found = entry(row["key"], row["kind"], value, version, revision, sensitive=row["sensitive"], rollout=rollout)
     return scope(row["app_id"], row["environment"]), found
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agent.snapshot.model import Snapshot
 from control_plane.domain.change import Committed, Op, Operation
-from control_plane.domain.errors import InvalidError
+from control_plane.domain.errors import InvalidError, RolloutRunningError
 from shared.domain.codec import Json, canonical
 from shared.domain.entry import Entry
 from shared.domain.scope import Level, Revisions, Scope
@@ -69,7 +69,7 @@ async def _whole(store: Store, app_id: str) -> Snapshot:
 
 def _without_secrets(snapshot: Snapshot) -> list[dict[str, tuple[object, ...]]]:
     def shown(entry: Entry) -> tuple[object, ...]:
-        return entry.kind, b"" if entry.sensitive else entry.value, entry.version, entry.revision, entry.sensitive
+        return entry.kind, b"" if entry.sensitive else entry.value + entry.rollout, entry.version, entry.sensitive
 
     return [{key: shown(entry) for key, entry in entries.items()} for entries in snapshot.scopes]
 
@@ -82,13 +82,23 @@ async def _commit(store: Store, app_id: str, step: list[tuple[Op, str, str, Json
         "neighbour": Scope(app_id, "neighbour"),
     }
     operations = [
-        Operation(op, scopes[where], key, canonical(value) if op is Op.PUT else b"", sensitive)
+        Operation(
+            op,
+            scopes[where],
+            key,
+            canonical(value) if op in {Op.PUT, Op.ROLLOUT} else b"",
+            sensitive,
+            rollout=canonical({"id": "r", "candidate": value}) if op is Op.ROLLOUT else b"",
+        )
         for op, where, key, value, sensitive in step
     ]
     before = await store.changes.revision()
     try:
         return await store.commit(*operations)
-    except InvalidError:  # nothing there to delete or unmask: then nothing at all must have happened
+    except (
+        InvalidError,
+        RolloutRunningError,
+    ):  # nothing there to delete, or a rollout: then nothing must have happened
         assert await store.changes.revision() == before
         return None
 

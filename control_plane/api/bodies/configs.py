@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import Field
@@ -29,9 +29,11 @@ from control_plane.api.bodies.preview import PreviewView
 from control_plane.domain.change import Committed, Config, ConfigVersion, Op
 from control_plane.domain.history import When
 from shared.domain.codec import Json, fragment
-from shared.domain.entry import Entry, Kind
 from shared.domain.resolution import Effective, Reason, Resolution
 from shared.domain.scope import Level
+
+if TYPE_CHECKING:
+    from shared.domain.entry import Entry
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -148,7 +150,7 @@ class ConfigView:
     environment: str | None
     scope: Level
     key: str
-    kind: Kind
+    kind: str
     value: Any
     sensitive: bool
     description: str
@@ -225,7 +227,7 @@ class ConfigVersionView:
     version: int
     revision: int
     op: Op
-    kind: Kind
+    kind: str
     value: Any
     sensitive: bool
     author: str

@@ -14,7 +14,6 @@ from control_plane.domain.difference import Deed, Difference, Line, difference, 
 from control_plane.domain.history import PastEntry, When, same_entry
 from control_plane.domain.named_snapshot import is_snapshot_name
 from control_plane.services.comparing import Pair, Side
-from shared.domain.entry import Kind
 from shared.domain.scope import Level, Scope, is_name
 
 LINES_IN_LISTS = 20
@@ -174,7 +173,7 @@ class OriginView:
     `revision` is that of the change which left it so; `author`, `message` and `committed_at` are that change's.
     """
 
-    kind: Kind
+    kind: str
     value: Any
     sensitive: bool
     scope: Level

@@ -34,6 +34,7 @@ create type trimtab_step as (
     old_live boolean,
     old_kind text,
     old_value jsonb,
+    old_rollout jsonb,
     old_sensitive boolean,
     old_version bigint,
     old_revision bigint,
@@ -46,6 +47,9 @@ create type trimtab_step as (
     kind text,
     value jsonb,
     value_digest bigint,
+    rollout jsonb,
+    rollout_digest bigint,
+    refs text[],
     sensitive boolean,
     description text,
     owner text,
@@ -96,6 +100,11 @@ create function trimtab_conflict(step trimtab_step) returns jsonb language sql s
     )
 $$;
 
+-- Whether a step would write over a rollout that is not its own. `own` is the rollout that moves with the draft.
+create function trimtab_disturbs(step trimtab_step, own jsonb) returns boolean language sql immutable parallel safe as $$
+    select step.old_rollout is not null and coalesce(step.old_rollout ->> 'id' <> own ->> 'id', true)
+$$;
+
 -- Whether a step can be carried out at all. Nearly always it can; `trimtab_refusal` finds out why not.
 create function trimtab_possible(step trimtab_step, base_revision bigint) returns boolean
 language sql immutable parallel safe as $$
@@ -107,6 +116,11 @@ language sql immutable parallel safe as $$
         and coalesce(step.old_revision <= base_revision, true)
         and case step.op
             when 'delete' then step.old_live when 'unmask' then step.old_live and step.old_kind = 'mask' else true end
+$$;
+
+-- What a reader is served as long as no rule decides otherwise, for comparing types; null for what is not read.
+create function trimtab_served(kind text, value jsonb) returns jsonb language sql immutable parallel safe as $$
+    select case kind when 'value' then value when 'flag' then value -> 'variants' -> (value ->> 'default') end
 $$;
 
 -- The guards that a put is up against, as [{"guard": …, "mode": …, …}]; null if there is none. `seen` is what the scope
@@ -151,7 +165,9 @@ create function trimtab_stale(steps trimtab_step[], checked_revision bigint) ret
 $$;
 
 -- Why a draft cannot be carried out, as {"state": …, "detail": …} for `control_plane/postgres/errors.py`.
-create function trimtab_refusal(steps trimtab_step[], base_revision bigint) returns jsonb language plpgsql as $$
+create function trimtab_refusal(
+    steps trimtab_step[], base_revision bigint, transition jsonb, forced jsonb
+) returns jsonb language plpgsql as $$
 declare
     problem jsonb;
 begin
@@ -214,6 +230,22 @@ begin
         return jsonb_build_object('state', 'TT422', 'detail', jsonb_build_object('violations', problem));
     end if;
 
+    if forced is null or transition is not null then
+        select jsonb_agg(jsonb_build_object(
+            'pointer', '/operations/' || step.position || '/key',
+            'scope', trimtab_scope(step.app_id, step.environment),
+            'key', step.key,
+            'id', step.old_rollout -> 'id',
+            'strategy', step.old_rollout -> 'strategy',
+            'phase', step.old_rollout -> 'phase'
+        ) order by step.position) into problem
+        from unnest(steps) as step where trimtab_disturbs(step, transition);
+        if problem is not null then
+            return jsonb_build_object(
+                'state', 'TT409', 'detail', jsonb_build_object('reason', 'rollout', 'rollouts', problem));
+        end if;
+    end if;
+
     return jsonb_build_object('state', 'TT423', 'detail', jsonb_build_object('hits', trimtab_hits_of(steps)));
 end
 $$;
@@ -222,10 +254,21 @@ $$;
 create function trimtab_audited(kind text, value jsonb, sensitive boolean) returns jsonb
 language sql stable parallel safe as $$
     select case
-        when kind = 'mask' then jsonb_build_object('kind', kind, 'sensitive', sensitive)
+        when kind in ('mask', 'inherit') then jsonb_build_object('kind', kind, 'sensitive', sensitive)
         when sensitive then jsonb_build_object(
             'kind', kind, 'sensitive', sensitive, 'digest', trimtab_keyed_digest(value::text))
         else jsonb_build_object('kind', kind, 'sensitive', sensitive, 'value', value)
+    end
+$$;
+
+-- The exposure of a candidate over an entry, as an audit record holds it; nothing where there is none.
+create function trimtab_audited_rollout(rollout jsonb, sensitive boolean) returns jsonb
+language sql stable parallel safe as $$
+    select case
+        when rollout is null then '{}'
+        when sensitive then jsonb_build_object('rollout', rollout - 'candidate' || jsonb_build_object(
+            'digest', trimtab_keyed_digest((rollout -> 'candidate')::text)))
+        else jsonb_build_object('rollout', rollout)
     end
 $$;
 
@@ -254,22 +297,25 @@ language sql stable as $$
     select
         draft, (o.position - 1)::integer, o.op, o.app_id, o.environment, o.key, o.expected_version,
         r.app_id is not null, r.archived,
-        n.old_live, c.kind, c.value, coalesce(c.sensitive, false), coalesce(c.version, 0), coalesce(c.revision, 0),
+        n.old_live, c.kind, c.value, case when n.old_live then c.rollout end, coalesce(c.sensitive, false), coalesce(c.version, 0), coalesce(c.revision, 0),
         c.updated_by, coalesce(c.description, ''), coalesce(c.owner, ''), coalesce(c.labels, '{}'),
         coalesce(c.id, gen_random_uuid()),
-        n.version, n.kind, case when o.op = 'put' then coalesce(o.value, 'null') end, n.value_digest, n.sensitive,
+        n.version, n.kind, n.value, n.value_digest, case when n.places then o.rollout end, n.rollout_digest,
+        coalesce(o.refs, '{}'), n.sensitive,
         coalesce(o.description, c.description, ''), coalesce(o.owner, c.owner, ''),
         coalesce(o.labels, c.labels, '{}'), n.deleted,
-        case when n.old_live then trimtab_entry_digest(c.key, c.kind, c.version, c.value_digest) else 0 end
-        # case when n.deleted then 0 else trimtab_entry_digest(o.key, n.kind, n.version, n.value_digest) end,
+        case when n.old_live then
+            trimtab_entry_digest(c.key, c.kind, c.version, c.value_digest # c.rollout_digest) else 0 end
+        # case when n.deleted then 0 else
+            trimtab_entry_digest(o.key, n.kind, n.version, n.value_digest # n.rollout_digest) end,
         g.hits, coalesce(g.hits @> '[{"mode": "refuse"}]', false)
     from rows from (jsonb_to_recordset(operations) as (
         op text, app_id text, environment text, key text, value jsonb, value_digest bigint,
         sensitive boolean, description text, owner text, labels jsonb, expected_version bigint,
-        type_guard text, reuse_guard text
+        type_guard text, reuse_guard text, kind text, rollout jsonb, rollout_digest bigint, refs text[]
     )) with ordinality as o(
         op, app_id, environment, key, value, value_digest, sensitive, description, owner, labels, expected_version,
-        type_guard, reuse_guard, position
+        type_guard, reuse_guard, kind, rollout, rollout_digest, refs, position
     )
     left join lateral (
         select e.app_id, e.archived_at is not null or a.archived_at is not null as archived
@@ -292,39 +338,45 @@ language sql stable as $$
         select
             coalesce(not c.deleted, false) as old_live,
             coalesce(c.version, 0) + 1 as version,
-            case o.op when 'put' then 'value' when 'mask' then 'mask' else coalesce(c.kind, 'value') end as kind,
+            case when o.op in ('put', 'rollout') then coalesce(o.kind, 'value')
+                when o.op = 'mask' then 'mask' else coalesce(c.kind, 'value') end as kind,
             coalesce(o.sensitive, c.sensitive, false) as sensitive,
-            case when o.op = 'put' and not coalesce(o.sensitive, c.sensitive, false) then o.value_digest else 0 end
-                as value_digest,
+            case when o.op in ('put', 'rollout') and coalesce(o.kind, '') <> 'inherit' then coalesce(o.value, 'null')
+                end as value,
+            case when o.op in ('put', 'rollout') and coalesce(o.kind, '') <> 'inherit'
+                and not coalesce(o.sensitive, c.sensitive, false) then o.value_digest else 0 end as value_digest,
+            case when o.op in ('put', 'rollout') and not coalesce(o.sensitive, c.sensitive, false)
+                then coalesce(o.rollout_digest, 0) else 0 end as rollout_digest,
+            o.op in ('put', 'rollout') as places,
             o.op in ('delete', 'unmask') as deleted
     ) as n
     -- What a put without an entry of its own would hide: looked for only where that matters.
     left join lateral (
         select * from (
-            (select u.kind, u.value, u.sensitive from configs as u
+            (select u.kind, trimtab_served(u.kind, u.value) as value, u.sensitive from configs as u
              where u.app_id = o.app_id and u.environment = '' and u.key = o.key and not u.deleted and o.environment <> ''
              limit 1)
             union all
-            (select u.kind, u.value, u.sensitive from configs as u
+            (select u.kind, trimtab_served(u.kind, u.value) as value, u.sensitive from configs as u
              where u.app_id = '' and u.environment = '' and u.key = o.key and not u.deleted and o.app_id <> '' limit 1)
         ) as above
-        where o.type_guard is not null and o.op = 'put' and not n.old_live
+        where o.type_guard is not null and n.places and not n.old_live
         limit 1
     ) as i on true
     left join lateral (
         select trimtab_hits(
-            coalesce(o.value, 'null'),
+            case when o.op = 'rollout' then trimtab_served(o.rollout ->> 'kind', o.rollout -> 'candidate')
+                else trimtab_served(n.kind, n.value) end,
             o.type_guard,
             case when o.type_guard is null then null
-                when n.old_live then case when c.kind = 'value' then c.value end
-                when i.kind = 'value' then i.value end,
+                when n.old_live then trimtab_served(c.kind, c.value) else i.value end,
             o.reuse_guard,
-            o.reuse_guard is not null and coalesce(c.deleted, false) and c.kind = 'value' and not exists (
+            o.reuse_guard is not null and coalesce(c.deleted, false) and c.kind <> 'mask' and not exists (
                 select from config_versions as v
                 where v.config_id = c.id and v.version = c.version - 1 and v.value = coalesce(o.value, 'null')),
             coalesce(o.sensitive, false) or coalesce(case when n.old_live then c.sensitive else i.sensitive end, false)
         ) as hits
-        where o.op = 'put' and (o.type_guard is not null or o.reuse_guard is not null)
+        where n.places and (o.type_guard is not null or o.reuse_guard is not null)
     ) as g on true
 $$;
 
@@ -332,22 +384,22 @@ $$;
 -- its Idempotency-Key has already. (Functions in SQL become part of the statement that calls them, and of its plan.)
 create function trimtab_read(wave jsonb) returns table (
     draft integer, id uuid, edition integer, author text, message text, who jsonb, base_revision bigint,
-    labels jsonb, reverts bigint, forced jsonb, rules_revision bigint, checked_revision bigint,
+    labels jsonb, reverts bigint, forced jsonb, rules_revision bigint, checked_revision bigint, transition jsonb,
     idempotency_key text, request_hash text, known_hash text, known_result jsonb,
     steps trimtab_step[], possible boolean, hit boolean, applied jsonb, audited jsonb
 ) language sql stable as $$
     select
         d.number::integer, d.id, d.edition, d.author, d.message, d.who, d.base_revision,
-        d.labels, d.reverts, d.forced, d.rules_revision, d.checked_revision,
+        d.labels, d.reverts, d.forced, d.rules_revision, d.checked_revision, d.transition,
         d.idempotency_key, d.request_hash, known.request_hash, known.result,
         done.steps, done.possible, done.hit, done.applied, done.audited
     from rows from (jsonb_to_recordset(wave) as (
         id uuid, edition integer, author text, message text, who jsonb, base_revision bigint,
-        labels jsonb, reverts bigint, forced jsonb, rules_revision bigint, checked_revision bigint,
+        labels jsonb, reverts bigint, forced jsonb, rules_revision bigint, checked_revision bigint, transition jsonb,
         idempotency_key text, request_hash text, operations jsonb
     )) with ordinality as d(
         id, edition, author, message, who, base_revision, labels, reverts, forced, rules_revision,
-        checked_revision, idempotency_key, request_hash, operations, number
+        checked_revision, transition, idempotency_key, request_hash, operations, number
     )
     left join lateral (
         select * from idempotency_keys as k where k.author = d.who ->> 'principal' and k.key = d.idempotency_key limit 1
@@ -355,7 +407,9 @@ create function trimtab_read(wave jsonb) returns table (
     cross join lateral (
         select
             array_agg(step) as steps,
-            bool_and(trimtab_possible(step, d.base_revision) and (d.forced is not null or not step.guarded)) as possible,
+            bool_and(trimtab_possible(step, d.base_revision) and (d.forced is not null or not step.guarded)
+                and (not trimtab_disturbs(step, d.transition) or d.forced is not null and d.transition is null)
+            ) as possible,
             bool_or(step.hits is not null) as hit,
             jsonb_agg(jsonb_build_array(
                 step.op, step.id, step.app_id, step.environment, step.key, step.version,
@@ -369,11 +423,13 @@ create function trimtab_read(wave jsonb) returns table (
                 'version', step.version,
                 'before', case when step.old_live then
                     trimtab_audited(step.old_kind, step.old_value, step.old_sensitive)
+                    || trimtab_audited_rollout(step.old_rollout, step.old_sensitive)
                     || trimtab_audited_words(
                         step.old_description, step.old_owner, step.old_labels,
                         step.description, step.owner, step.labels) end,
                 'after', case when not step.deleted then
                     trimtab_audited(step.kind, step.value, step.sensitive)
+                    || trimtab_audited_rollout(step.rollout, step.sensitive)
                     || case when step.old_live then trimtab_audited_words(
                         step.description, step.owner, step.labels,
                         step.old_description, step.old_owner, step.old_labels)
@@ -403,23 +459,24 @@ begin
         operations = null;
 
     insert into configs (
-        id, app_id, environment, key, kind, value, value_digest, sensitive, description, owner, labels,
-        version, revision, deleted, updated_at, updated_by
+        id, app_id, environment, key, kind, value, value_digest, rollout, rollout_digest, refs, sensitive, description,
+        owner, labels, version, revision, deleted, updated_at, updated_by
     )
     select
-        s.id, s.app_id, s.environment, s.key, s.kind, s.value, s.value_digest, s.sensitive, s.description, s.owner,
-        s.labels,
+        s.id, s.app_id, s.environment, s.key, s.kind, s.value, s.value_digest, s.rollout, s.rollout_digest, s.refs,
+        s.sensitive, s.description, s.owner, s.labels,
         s.version, (changed[s.draft]).revision, s.deleted, (changed[s.draft]).at, (changed[s.draft]).author
     from unnest(steps) as s
     on conflict (app_id, environment, key) do update set
         kind = excluded.kind, value = excluded.value, value_digest = excluded.value_digest,
+        rollout = excluded.rollout, rollout_digest = excluded.rollout_digest, refs = excluded.refs,
         sensitive = excluded.sensitive, description = excluded.description, owner = excluded.owner,
         labels = excluded.labels, version = excluded.version,
         revision = excluded.revision, deleted = excluded.deleted, updated_at = excluded.updated_at,
         updated_by = excluded.updated_by;
 
-    insert into config_versions (config_id, version, revision, position, op, kind, value, sensitive)
-    select s.id, s.version, (changed[s.draft]).revision, s.position, s.op, s.kind, s.value, s.sensitive
+    insert into config_versions (config_id, version, revision, position, op, kind, value, sensitive, rollout)
+    select s.id, s.version, (changed[s.draft]).revision, s.position, s.op, s.kind, s.value, s.sensitive, s.rollout
     from unnest(steps) as s;
 
     insert into change_scopes select * from unnest(touched);
@@ -460,7 +517,11 @@ begin
             outcomes[draft.draft] := jsonb_build_object(
                 'state', 'TT409', 'detail', jsonb_build_object('reason', 'state', 'id', draft.id));
         elsif not draft.possible then
-            outcomes[draft.draft] := trimtab_refusal(draft.steps, draft.base_revision);
+            outcomes[draft.draft] := trimtab_refusal(
+                draft.steps, draft.base_revision, draft.transition, draft.forced);
+        elsif draft.transition is not null and not trimtab_moves(draft.transition) then
+            outcomes[draft.draft] := jsonb_build_object('state', 'TT409', 'detail', jsonb_build_object(
+                'reason', 'rollout_moved', 'id', draft.transition -> 'id'));
         else
             head.revision := head.revision + 1;
             head.committed_at := greatest(clock_timestamp(), head.committed_at + interval '1 microsecond');
@@ -491,7 +552,8 @@ begin
                 head, head.committed_at, draft.who, 'change.committed', 'change:' || draft.id, 'done', head.revision,
                 jsonb_build_object('message', draft.message, 'operations', draft.audited) || jsonb_strip_nulls(
                     jsonb_build_object('author', nullif(draft.author, draft.who ->> 'principal'),
-                        'labels', nullif(draft.labels, '{}'), 'reverts', draft.reverts, 'forced', forced)));
+                        'labels', nullif(draft.labels, '{}'), 'reverts', draft.reverts, 'forced', forced,
+                        'rollout', draft.transition - 'document')));
             head.audit_seq := entry.seq;
             head.audit_hash := entry.hash;
             audited := audited || entry;
@@ -501,6 +563,12 @@ begin
                 nullif(draft.who ->> 'principal', draft.author), draft.message, draft.who ->> 'source',
                 draft.who ->> 'address', draft.who ->> 'request_id', draft.labels, draft.reverts, forced
             )::trimtab_change;
+            if draft.transition is not null then
+                perform trimtab_move_rollout(draft.transition, draft.who, head.revision, head.committed_at);
+            end if;
+            if draft.forced is not null and draft.transition is null then
+                perform trimtab_supersede(draft.steps, draft.who, head.revision, head.committed_at);
+            end if;
             if draft.idempotency_key is not null then
                 insert into idempotency_keys (author, key, request_hash, result, created_at)
                 values (

@@ -38,6 +38,7 @@ begin
 
     if not coalesce(
         trimtab_plain(draft, put) and old.is_open and not old.deleted and old.kind = 'value' and not old.sensitive
+        and old.rollout is null
         and jsonb_typeof(old.value) = jsonb_typeof(given)
         and old.version = coalesce((put ->> 'expected_version')::bigint, old.version)
         and old.revision <= coalesce((draft ->> 'base_revision')::bigint, old.revision)

@@ -1,7 +1,7 @@
 -- How committed changes are read back, for messages and for the record.
 
 -- The messages of some changes, one for each scope, in the order in which they are sent. Sensitive values are left out.
--- An operation is [op, key, version, kind, sensitive, value].
+-- An operation is [op, key, version, kind, sensitive, value, rollout].
 create function trimtab_messages(revisions bigint[]) returns table (
     revision bigint, app_id text, environment text, previous bigint, digest bigint,
     committed_at timestamptz, scopes text[], operations jsonb
@@ -19,7 +19,8 @@ create function trimtab_messages(revisions bigint[]) returns table (
         select
             c.app_id, c.environment,
             jsonb_agg(jsonb_build_array(
-                v.op, c.key, v.version, v.kind, v.sensitive, case when not v.sensitive then v.value end
+                v.op, c.key, v.version, v.kind, v.sensitive, case when not v.sensitive then v.value end,
+                case when not v.sensitive then v.rollout end
             ) order by v.position) as operations
         from config_versions as v join configs as c on c.id = v.config_id
         where v.revision = changes.revision
