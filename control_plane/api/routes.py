@@ -99,7 +99,7 @@ _POLICY = "/api/v1/policies/{id}"
 
 P, E = Permission, ProblemType
 _CHANGED = (made(ChangeReceipt), ok(ChangeReceipt))
-_POLICED = (E.APPROVAL_REQUIRED, E.WINDOW_CLOSED)
+_POLICED = (E.APPROVAL_REQUIRED, E.STAGING_REQUIRED, E.WINDOW_CLOSED)
 _CHANGE_ERRORS = (E.NOT_FOUND, E.VERSION_MISMATCH, E.GUARDED, *_POLICED)
 _MOVED = (ok(ChangeView, "ETag", "Location"),)
 _REFUSALS = (*_CHANGE_ERRORS, E.CONFLICT)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from control_plane.cli.calling import Api
-from control_plane.cli.policy_options import read_guards, read_seconds, read_window
+from control_plane.cli.policy_options import read_guards, read_seconds, read_staging, read_window
 from control_plane.cli.spread import command
 from control_plane.cli.terminal import fail, show, show_table
 from control_plane.cli.values import brief, moment
@@ -39,6 +39,14 @@ def set_policy(
     expires_after: Annotated[
         str | None, typer.Option(metavar="TIME", help="How long a change waits for its approvals: 12h, 7d.")
     ] = None,
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT",
+            help="Every change goes as a rollout: `any`, or what it must have: a type of gate (bake, health, …), `bake=10m`, "
+            "`first-weight=5000`, `strategy=canary`. May be repeated.",
+        ),
+    ] = None,
     description: Annotated[str, typer.Option(help="For people.")] = "",
     api: Api,
 ) -> None:
@@ -57,6 +65,7 @@ def set_policy(
         "require_reason": require_reason,
         "guards": read_guards(guard or []),
         "expires_after": None if expires_after is None else read_seconds(expires_after),
+        "staging": read_staging(stage) if stage else None,
     }
     known = _find(api, name)
     with api.calling() as client:
@@ -102,6 +111,8 @@ def _asks(policy: Json) -> str:
     parts += [f"window {_window(each)}" for each in policy["windows"]]
     if not policy["is_open"]:
         parts.append(f"closed until {moment(policy['next_opening'])}")
+    if (staging := policy["staging"]) is not None:
+        parts.append(f"rollouts with {', '.join(staging['gates'])}" if staging["gates"] else "rollouts")
     if policy["require_reason"]:
         parts.append("a reason")
     parts += [f"{name} {brief(setting)}" for name, setting in policy["guards"].items()]

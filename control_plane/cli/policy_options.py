@@ -38,3 +38,21 @@ def read_guards(given: list[str]) -> dict[str, Json]:
     if wrong := next((name for name, equals, _ in pairs if not equals), None):
         fail(f"--guard {wrong!r} is not NAME=JSON", EXIT_USAGE)
     return {name: read_value(text) for name, _, text in pairs}
+
+
+def read_staging(given: list[str]) -> dict[str, Json]:
+    """What rollouts must have, from `any`, types of gates, `bake=TIME`, `first-weight=NUMBER` and `strategy=NAME`."""
+    asked: dict[str, Json] = {"gates": []}
+    for each in given:
+        name, equals, word = each.partition("=")
+        if name == "bake" and equals:
+            asked["bake"] = read_seconds(word)
+        elif name == "first-weight" and word.isdecimal():
+            asked["first_weight"] = int(word)
+        elif name == "strategy" and word:
+            asked.setdefault("strategies", []).append(word)
+        elif equals:
+            fail(f"--stage {each!r} is none of bake=10m, first-weight=5000, strategy=canary", EXIT_USAGE)
+        elif name != "any":
+            asked["gates"].append(name)
+    return asked

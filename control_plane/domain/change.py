@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.guards import Hit, Mode
 from control_plane.domain.principal import Role
+from control_plane.domain.staging import Staged
 from control_plane.domain.transition import Transition
 from shared.domain.entry import Kind
 from shared.domain.scope import Scope
@@ -97,7 +98,8 @@ class Draft:
     only if it is still open, and unedited since. `author` is who wrote it, where that is not who commits it. `whole`: it
     comes of a whole document, so it may have more operations than people give one by one. `acting_role` counts where
     policies name roles, if it is not that of `by`; `approvals` are who approved it, each in a role. A draft that is
-    committed for its schedule has the time of that. `transition`: what becomes of a rollout with it.
+    committed for its schedule has the time of that. `transition`: what becomes of a rollout with it; `staged`: how that
+    rollout goes, where it begins to expose anything.
     """
 
     operations: tuple[Operation, ...]
@@ -120,6 +122,7 @@ class Draft:
     scheduled_at: datetime | None = None
     break_glass: BreakGlass | None = None
     transition: Transition | None = None
+    staged: Staged | None = None
     acting_role: str = ""
     approvals: tuple[tuple[str, Role], ...] = ()
 

@@ -15,6 +15,7 @@ TrimtabError
 │   ├── RolloutRunningError   (rollouts) configs are under rollouts, which this would write over
 │   ├── StaleRolloutError     something else happened to a rollout since it was read
 │   ├── ApprovalRequiredError policies want more approvals than there are
+│   ├── StagingRequiredError  policies let changes pass as rollouts only, with certain gates
 │   └── WindowClosedError     policies have windows, and none is open
 ├── VersionMismatchError      (expected, current)
 ├── PreconditionRequiredError If-Match is missing
@@ -116,6 +117,10 @@ class StaleRolloutError(ConflictError):
 
 class ApprovalRequiredError(ConflictError):
     """Policies want more approvals than there are."""
+
+
+class StagingRequiredError(ConflictError):
+    """Policies let changes pass as rollouts only, with gates that this one does not have."""
 
 
 class WindowClosedError(ConflictError):

@@ -6,8 +6,15 @@ from datetime import datetime
 from enum import StrEnum
 
 from control_plane.domain.change import Draft
-from control_plane.domain.errors import ApprovalRequiredError, ForbiddenError, InvalidError, WindowClosedError
+from control_plane.domain.errors import (
+    ApprovalRequiredError,
+    ForbiddenError,
+    InvalidError,
+    StagingRequiredError,
+    WindowClosedError,
+)
 from control_plane.domain.policy import Policy, Requirements
+from control_plane.domain.staging import shortfalls
 from shared.wire.problem import Violation
 
 _PERMISSION = "policy.allowed-roles"
@@ -18,6 +25,7 @@ class Standing(StrEnum):
 
     ROLE = "role"
     REASON = "reason"
+    STAGING = "staging"
     APPROVALS = "approvals"
     WINDOW = "window"
 
@@ -37,12 +45,14 @@ def admit(draft: Draft, required: Requirements, now: datetime) -> Draft:
 
     Raises:
         ForbiddenError, InvalidError: as from `require_permitted`.
+        StagingRequiredError: it does not go as the policies want it to.
         ApprovalRequiredError, WindowClosedError: as from `require_ready`.
     """
     require_permitted(draft, required)
     at = max(now, draft.scheduled_at or now)  # the clock of the database, which is the one for schedules, may be ahead
     if draft.break_glass is not None:
         return replace(draft, break_glass=replace(draft.break_glass, policies=broken_past(draft, required, at)))
+    require_staged(draft, required)
     if not draft.dry_run:
         require_ready(draft, required, at)
     return draft
@@ -58,6 +68,10 @@ def obstacles(draft: Draft, required: Requirements, now: datetime) -> Iterator[O
         yield Obstacle(Standing.REASON, error.violations[0].detail)
     if draft.break_glass is not None:
         return
+    try:
+        require_staged(draft, required)
+    except StagingRequiredError as error:
+        yield Obstacle(Standing.STAGING, str(error))
     try:
         require_approved(draft, required)
     except ApprovalRequiredError as error:
@@ -84,6 +98,27 @@ def require_permitted(draft: Draft, required: Requirements) -> None:
     if required.require_reason and not draft.message.strip():
         naming = [each for each in required.policies if each.require_reason]
         raise InvalidError([Violation("/message", f"say why: {_names(naming)} want a reason")])
+
+
+def require_staged(draft: Draft, required: Requirements) -> None:
+    """Make sure that a change goes as a rollout with all that the policies want of one.
+
+    Raises:
+        StagingRequiredError: it does not.
+    """
+    if required.staging is None:
+        return
+    if lacking := list(shortfalls(required.staging, draft.staged)):
+        asked, naming = required.staging, required.asking_for_staging()
+        detail = f"By {_names(naming)}, this change is made only if {' and '.join(lacking)}."
+        raise StagingRequiredError(
+            detail,
+            policies=[each.name for each in naming],
+            required_gates=list(asked.gates),
+            required_bake=asked.bake.total_seconds(),
+            first_weight=asked.first_weight,
+            strategies=asked.strategies and list(asked.strategies),
+        )
 
 
 def require_ready(draft: Draft, required: Requirements, at: datetime) -> None:
@@ -134,6 +169,8 @@ def broken_past(draft: Draft, required: Requirements, at: datetime) -> tuple[str
     """The policies that would refuse this draft now."""
     missing = count_approvals(draft, required) < required.approvals
     asking = required.asking_for_approval() if missing else []
+    if required.staging is not None and any(shortfalls(required.staging, draft.staged)):
+        asking = [*required.asking_for_staging(), *asking]
     return tuple(dict.fromkeys(each.name for each in (*asking, *required.closed(at))))
 
 

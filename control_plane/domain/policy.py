@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from uuid import UUID
 
 from control_plane.domain.principal import Role
+from control_plane.domain.staging import Staging, staging_violations, strictest
 from control_plane.domain.window import Window, window_violations
 from shared.domain.codec import Json
 from shared.domain.scope import Scope
@@ -40,6 +41,7 @@ class NewPolicy:
 
     Roles None: whoever may do it at all. `windows`: changes are committed only while one of them is open; none: always.
     `guards`: settings of guards by their names. `expires_after`: how long a change may wait for its approvals.
+    `staging`: changes go as rollouts, and what these must have; None: they need not.
     """
 
     name: str
@@ -52,6 +54,7 @@ class NewPolicy:
     require_reason: bool = False
     guards: Mapping[str, Json] = field(default_factory=dict)
     expires_after: timedelta | None = None
+    staging: Staging | None = None
 
     def applies_to(self, scope: Scope, environments: Iterable[tuple[str, str]]) -> bool:
         """Whether a change of this scope reaches what the pattern names; `environments` are all that there are."""
@@ -102,6 +105,7 @@ class Requirements:
     allowed_roles: frozenset[Role] | None = None
     require_reason: bool = False
     expires_after: timedelta | None = None
+    staging: Staging | None = None
 
     def closed(self, at: datetime) -> list[Policy]:
         """The policies of whose windows none is open; every policy must have one that is."""
@@ -123,6 +127,10 @@ class Requirements:
     def asking_for_approval(self) -> list[Policy]:
         """The policies that want approvals."""
         return [each for each in self.policies if each.required_approvals]
+
+    def asking_for_staging(self) -> list[Policy]:
+        """The policies that let changes pass as rollouts only."""
+        return [each for each in self.policies if each.staging is not None]
 
 
 def matching(policies: Sequence[Policy], scope: Scope, environments: Iterable[tuple[str, str]]) -> list[Policy]:
@@ -158,6 +166,7 @@ def combined(policies: Sequence[Policy]) -> Requirements:
         allowed_roles=allowed,
         require_reason=any(each.require_reason for each in policies),
         expires_after=min(filter(None, (each.expires_after for each in policies)), default=None),
+        staging=strictest(each.staging for each in policies if each.staging is not None),
     )
 
 
@@ -177,6 +186,8 @@ def policy_violations(policy: NewPolicy) -> Iterator[Violation]:
         yield from window_violations(f"/windows/{index}", window)
     if policy.expires_after is not None and not timedelta() < policy.expires_after <= LONGEST_WAIT:
         yield Violation("/expires_after", f"more than 0 s and at most {LONGEST_WAIT.days} days")
+    if policy.staging is not None:
+        yield from staging_violations("/staging", policy.staging)
 
 
 def _role_violations(pointer: str, roles: Sequence[Role] | None, able: Sequence[Role]) -> Iterator[Violation]:

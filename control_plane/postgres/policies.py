@@ -9,6 +9,7 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import ConflictError, InvalidError, NotFoundError, VersionMismatchError
 from control_plane.domain.policy import MAX_POLICIES, NewPolicy, Policy
 from control_plane.domain.principal import Role
+from control_plane.domain.staging import Staging
 from control_plane.domain.window import Window
 from control_plane.ports.pages import Page
 from control_plane.postgres.cursors import page, read_cursor
@@ -85,7 +86,26 @@ def policy_document(asked: NewPolicy) -> Json:
         "require_reason": asked.require_reason,
         "guards": dict(asked.guards),
         "expires_after": asked.expires_after and asked.expires_after.total_seconds(),
+        **({} if asked.staging is None else {"staging": _staging_document(asked.staging)}),
     }
+
+
+def _staging_document(asked: Staging) -> Json:
+    return {
+        "gates": asked.gates,
+        "bake": asked.bake.total_seconds(),
+        "first_weight": asked.first_weight,
+        "strategies": asked.strategies,
+    }
+
+
+def _staging(document: Json) -> Staging | None:
+    return document and Staging(
+        gates=tuple(document["gates"]),
+        bake=timedelta(seconds=document["bake"]),
+        first_weight=document["first_weight"],
+        strategies=document["strategies"] and tuple(document["strategies"]),
+    )
 
 
 def policy(document: Json) -> Policy:
@@ -103,6 +123,7 @@ def policy(document: Json) -> Policy:
         require_reason=document["require_reason"],
         guards=document["guards"],
         expires_after=None if expires_after is None else timedelta(seconds=expires_after),
+        staging=_staging(document.get("staging")),
         version=document["version"],
         created_at=datetime.fromisoformat(document["created_at"]),
         created_by=document["created_by"],

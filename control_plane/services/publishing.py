@@ -15,6 +15,7 @@ from control_plane.domain.errors import (
     GuardedError,
     InvalidError,
     RulesMovedError,
+    StagingRequiredError,
     TooLargeError,
     TrimtabError,
     UnfitError,
@@ -36,7 +37,7 @@ from shared.wire.problem import Violation
 
 _MAX_REVISION = 2**63 - 1
 _NO_RULES = -1
-_POLICED = (ApprovalRequiredError, WindowClosedError, ForbiddenError, InvalidError)
+_POLICED = (ApprovalRequiredError, StagingRequiredError, WindowClosedError, ForbiddenError, InvalidError)
 _ATTEMPTS = 5
 """How often a draft is checked again because the rules, or what they are about, moved meanwhile."""
 

@@ -69,6 +69,12 @@ class ProblemType(Enum):
         "The change needs approvals first",
         "Submit it (`mode`: `submit`) and have others approve it; who has the permission may break the glass.",
     )
+    STAGING_REQUIRED = (
+        "staging-required",
+        409,
+        "The change has to go as a rollout",
+        "Make a rollout of it that has what the detail names (POST /api/v1/rollouts); who has the permission may break the glass.",
+    )
     WINDOW_CLOSED = (
         "window-closed",
         409,

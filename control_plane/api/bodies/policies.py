@@ -9,9 +9,10 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from control_plane.api.bodies.fields import Body, Name, Text, without_nul
-from control_plane.domain import policy
+from control_plane.domain import policy, staging
 from control_plane.domain.policy import NewPolicy, Policy
 from control_plane.domain.principal import Role
+from control_plane.domain.staging import Staging
 from control_plane.domain.window import LONGEST_WINDOW, MAX_SCHEDULE_LENGTH, Window
 
 _LONGEST = 200
@@ -27,6 +28,31 @@ class WindowBody(Body):
     """For how many seconds it is open each time."""
     time_zone: _Short = "UTC"
     """On whose clocks the schedule is read, such as Europe/Stockholm."""
+
+
+class StagingBody(Body):
+    """What the rollouts must have as which alone changes are made."""
+
+    gates: Annotated[list[_Short], Field(max_length=len(staging.GATES), examples=[["bake", "health"]])] = Field(
+        default_factory=list
+    )
+    """Types of gates, each of which a rollout must have before everybody is exposed."""
+    bake: Annotated[float, Field(ge=0, le=staging.LONGEST_BAKE.total_seconds())] = 0
+    """For how many seconds its `bake` gates wait together before that."""
+    first_weight: Annotated[int, Field(ge=0, le=staging.EVERYBODY)] = staging.EVERYBODY
+    """The weight that it may expose before its first gate; a rollout that goes by labels of agents exposes 0 by weight."""
+    strategies: list[_Short] | None = None
+    """Its strategy; null for whichever."""
+
+    @property
+    def asked(self) -> Staging:
+        """The same in the domain's words."""
+        return Staging(
+            gates=tuple(self.gates),
+            bake=timedelta(seconds=self.bake),
+            first_weight=self.first_weight,
+            strategies=None if self.strategies is None else tuple(self.strategies),
+        )
 
 
 class PolicyBody(Body):
@@ -53,6 +79,8 @@ class PolicyBody(Body):
     """Settings of guards by their names."""
     expires_after: Annotated[float | None, Field(gt=0, le=policy.LONGEST_WAIT.total_seconds())] = None
     """For how many seconds a change waits for its approvals; null for 30 days."""
+    staging: StagingBody | None = None
+    """Every change goes as a rollout, which has all of this; null: changes need not."""
 
     @property
     def asked(self) -> NewPolicy:
@@ -70,7 +98,23 @@ class PolicyBody(Body):
             require_reason=self.require_reason,
             guards=self.guards,
             expires_after=None if self.expires_after is None else timedelta(seconds=self.expires_after),
+            staging=None if self.staging is None else self.staging.asked,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class StagingView:
+    """What rollouts must have as which alone changes are made. `bake` is in seconds."""
+
+    gates: tuple[str, ...]
+    bake: float
+    first_weight: int
+    strategies: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, asked: Staging) -> Self:
+        """Show what a policy asks of rollouts."""
+        return cls(asked.gates, asked.bake.total_seconds(), asked.first_weight, asked.strategies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +143,7 @@ class PolicyView:
     require_reason: bool
     guards: Mapping[str, Any]
     expires_after: float | None
+    staging: StagingView | None
     version: int
     created_at: datetime
     created_by: str
@@ -125,6 +170,7 @@ class PolicyView:
             require_reason=policy.require_reason,
             guards=policy.guards,
             expires_after=None if policy.expires_after is None else policy.expires_after.total_seconds(),
+            staging=None if policy.staging is None else StagingView.of(policy.staging),
             version=policy.version,
             created_at=policy.created_at,
             created_by=policy.created_by,

@@ -29,15 +29,12 @@ from control_plane.api.services import Services
 from control_plane.api.staleness import staleness
 from control_plane.domain.change import Committed, Config, Draft, Op, Operation
 from control_plane.domain.errors import (
-    ApprovalRequiredError,
     ConflictError,
     GuardedError,
     InvalidError,
-    KeyReusedError,
     NotFoundError,
     TooLargeError,
     UnfitError,
-    WindowClosedError,
 )
 from control_plane.domain.history import When
 from control_plane.ports.configs import ConfigFilter
@@ -218,13 +215,11 @@ def _about_one_config() -> Iterator[None]:
     except InvalidError as error:
         violations = [Violation(each.pointer.removeprefix(_ONLY_OPERATION), each.detail) for each in error.violations]
         raise InvalidError(violations) from error
-    except (KeyReusedError, ApprovalRequiredError, WindowClosedError):
-        raise
     except GuardedError as error:
         hits = [replace(each, pointer=each.pointer.removeprefix(_ONLY_OPERATION)) for each in error.hits]
         raise GuardedError(hits) from error
     except ConflictError as error:
-        raise ConflictError(error.detail, **_single(error.facts)) from error
+        raise type(error)(error.detail, **_single(error.facts)) from error
     except TooLargeError as error:
         pointer = error.pointer.removeprefix(_ONLY_OPERATION)
         raise TooLargeError(error.limit, error.allowed, error.unit, pointer) from error
