@@ -94,7 +94,7 @@ def _effective(body: bytes) -> dict[str, Effective]:
     entries: dict[Level, dict[str, Entry]] = {level: {} for level in Level}
     for item in SnapshotDocument.decode(body).items:
         if (entry := item.entry) is not None:
-            entries[item.level][item.key] = replace(entry, value=b"") if entry.sensitive else entry
+            entries[item.level][item.key] = replace(entry, value=b"", rollout=b"") if entry.sensitive else entry
     return resolve_all(entries[Level.GLOBAL], entries[Level.APP], entries[Level.ENVIRONMENT])
 
 

@@ -5,24 +5,26 @@ at, so nothing ever needs to be invalidated: what does not cover that is not use
 """
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 import anyio
+from anyio.to_thread import run_sync
 
 from control_plane.domain.errors import NotFoundError, UnavailableError
 from control_plane.metrics import Metrics
 from control_plane.ports.configs import Configs
 from control_plane.ports.lossy import Cache
-from control_plane.services.compiled import Compiled
+from control_plane.services.compiled import OFF_LOOP, Compiled
 from control_plane.services.feed import Feed
 from control_plane.services.lru import Lru
 from shared.domain.context import EvaluationContext
 from shared.domain.entry import digest_text
-from shared.domain.resolution import Effective, Resolution, evaluate
+from shared.domain.program import Program
+from shared.domain.resolution import Effective, Resolution
 from shared.domain.scope import Revisions
-from shared.runtime.clock import Clock
+from shared.runtime.clock import Clock, unix_ms
 from shared.wire.snapshot import SnapshotDocument
 
 _log = logging.getLogger(__name__)
@@ -32,6 +34,9 @@ STALE_AFTER = 5.0
 
 _AWAY = 0.5
 """Seconds for which a database that failed is not asked again unless the feed reached it: who waits, fails together."""
+
+_PROGRAM_BYTES = 600
+"""Bytes of memory that a compiled config takes, about."""
 
 _WARMING = 4
 """Snapshots compiled at once before this replica serves."""
@@ -57,9 +62,14 @@ class EffectiveView:
     configs: dict[str, Effective]
     stale: bool
 
-    def resolve(self, context: EvaluationContext) -> Iterator[tuple[str, Effective, Resolution]]:
-        """What each key yields for whoever asks, with the entry that it comes from."""
-        return ((key, each, evaluate(each, context)) for key, each in self.configs.items())
+
+@dataclass(frozen=True, slots=True)
+class ResolvedView:
+    """What an app/environment's configs yield for one who asks. Sensitive values are left out (empty)."""
+
+    revision: int
+    configs: dict[str, Resolution]
+    stale: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,7 @@ class Snapshots:
         self._compiled: Lru[Compiled] = Lru(max_bytes)
         self._stale: Lru[Compiled] = Lru(max_bytes // 8)
         self._views: Lru[tuple[Revisions, dict[str, Effective]]] = Lru(max_bytes // 4)
+        self._programs: Lru[tuple[Mapping[str, Effective], Program]] = Lru(max_bytes // 4)
         self._locks: WeakValueDictionary[_Key, anyio.Lock] = WeakValueDictionary()
         self._registered: set[tuple[str, str]] = set()
         self._failed_at = float("-inf")
@@ -128,6 +139,29 @@ class Snapshots:
             self._views.put(key, view, compiled.size)
         configs = view[1] if keys is None else {each: view[1][each] for each in sorted(keys) if each in view[1]}
         return EffectiveView(compiled.revisions.latest, compiled.revisions, configs, last_known or not level)
+
+    async def resolved(
+        self, app_id: str, environment: str, keys: Collection[str] | None, context: EvaluationContext
+    ) -> ResolvedView:
+        """What some keys or all of them yield now for one who asks; segments and what is hidden yield nothing.
+
+        Raises:
+            NotFoundError: the application or the environment is not registered.
+            UnavailableError: the database is away and nothing that was compiled before will do.
+        """
+        view = await self.effective(app_id, environment)
+        program = await self._program(_Key(app_id, environment), view.configs)
+        names = sorted(view.configs if keys is None else keys)
+        return ResolvedView(view.revision, program.resolutions(names, context, unix_ms(self._clock.now())), view.stale)
+
+    async def _program(self, key: _Key, configs: Mapping[str, Effective]) -> Program:
+        """The compiled form of a view, made once for each."""
+        kept = self._programs.get(key)
+        if kept is None or kept[0] is not configs:
+            size = _PROGRAM_BYTES * len(configs)
+            kept = (configs, Program.of(configs) if size < OFF_LOOP else await run_sync(Program.of, configs))
+            self._programs.put(key, kept, size)
+        return kept[1]
 
     async def warm(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Compile some snapshots before anybody asks; what cannot be had now is left for later."""

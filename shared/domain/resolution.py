@@ -1,13 +1,13 @@
 """Which entry an app/environment sees for each key: the most specific live one, unless a mask hides it.
 
-And what that entry yields for whoever asks.
+And the words in which it is said what that yields for whoever asks.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
-from shared.domain.context import EvaluationContext
 from shared.domain.entry import Entry, Kind
 from shared.domain.scope import Level
 
@@ -30,21 +30,59 @@ class Reason(StrEnum):
     """Why a resolution is what it is: the words that OpenFeature has for it."""
 
     STATIC = "STATIC"
-    """The entry has no rules: everybody gets the same."""
+    """There are no rules: everybody gets the same."""
+    DEFAULT = "DEFAULT"
+    """There are rules or a rollout, and none of them let this one in."""
+    TARGETING_MATCH = "TARGETING_MATCH"
+    """A rule, or a rollout's audience or window, let this one in."""
+    SPLIT = "SPLIT"
+    """The bucket decided."""
+    DISABLED = "DISABLED"
+    """The flag is off."""
+    UNKNOWN = "UNKNOWN"
+    """The value was left out, so nothing can be said about it."""
+    ERROR = "ERROR"
+    """There is no usable value; the error code says why."""
 
 
-class Resolution(NamedTuple):
-    """What an entry yields: canonical JSON (empty where a sensitive value was left out), its variant, and why."""
+class ErrorCode(StrEnum):
+    """What went wrong, in OpenFeature's words. Unless the reason is ERROR too, the value can be used nevertheless."""
+
+    FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
+    PARSE_ERROR = "PARSE_ERROR"
+    """The entry cannot be understood, in whole or in part: a newer program wrote it."""
+    TYPE_MISMATCH = "TYPE_MISMATCH"
+    TARGETING_KEY_MISSING = "TARGETING_KEY_MISSING"
+    """The unit that is bucketed is not in the context."""
+    INVALID_CONTEXT = "INVALID_CONTEXT"
+    PROVIDER_NOT_READY = "PROVIDER_NOT_READY"
+    GENERAL = "GENERAL"
+    """A rule refers to what is not there or refers back to itself."""
+
+
+class Arm(StrEnum):
+    """The two sides of a rollout."""
+
+    CANDIDATE = "candidate"
+    BASELINE = "baseline"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resolution:
+    """What a config yields: canonical JSON (empty where a sensitive value was left out), its variant, and why.
+
+    There is one object for each possible outcome, made when the entry is compiled and compared by identity, so that
+    whoever serves it can keep the bytes of its answer beside it. `effective` is the entry that the value comes from;
+    `rollout` and `arm` say which rollout decided, and for which side.
+    """
 
     value: bytes
     variant: str | None
     reason: Reason
-
-
-def evaluate(effective: Effective, context: EvaluationContext) -> Resolution:
-    """What the effective entry yields for this context. The one place where an entry and a context meet."""
-    _ = context  # a plain value is the same for everybody
-    return Resolution(effective.entry.value, None, Reason.STATIC)
+    error: ErrorCode | None
+    effective: Effective
+    rollout: str | None = None
+    arm: Arm | None = None
 
 
 def resolve(key: str, global_: Entries, app: Entries, environment: Entries) -> Effective | None:

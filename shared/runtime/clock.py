@@ -1,8 +1,10 @@
 """Time as something that is handed in, so that tests can hold it still."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -27,3 +29,8 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds since some moment in the past."""
         return time.monotonic()
+
+
+def unix_ms(moment: datetime) -> int:
+    """Whole milliseconds since 1970, in which exposures count."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -108,6 +108,9 @@ async def test_a_secret_is_shown_to_nobody(api: Api) -> None:
         "revision": 1,
         "reason": "STATIC",
         "variant": None,
+        "error": None,
+        "rollout": None,
+        "arm": None,
     }
     pages = [path, f"{path}/versions", "/configs", "/changes", "/changes/1", "/snapshots/shop/prod"]
     for answer in [fetched, *[await api.get(each) for each in pages]]:

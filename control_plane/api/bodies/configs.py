@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import Field
@@ -29,11 +29,8 @@ from control_plane.api.bodies.preview import PreviewView
 from control_plane.domain.change import Committed, Config, ConfigVersion, Op
 from control_plane.domain.history import When
 from shared.domain.codec import Json, fragment
-from shared.domain.resolution import Effective, Reason, Resolution
+from shared.domain.resolution import Arm, ErrorCode, Reason, Resolution
 from shared.domain.scope import Level
-
-if TYPE_CHECKING:
-    from shared.domain.entry import Entry
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -252,7 +249,10 @@ class ConfigVersionView:
 
 @dataclass(frozen=True, slots=True)
 class EffectiveConfig:
-    """What an app/environment gets for a key, and from where. `value` is null for a secret (`sensitive`)."""
+    """What an app/environment gets for a key, and from where. `value` is null for a secret (`sensitive`).
+
+    `rollout` and `arm` say which rollout decided, and for which side; `error` what was missing to decide it fully.
+    """
 
     value: Any
     sensitive: bool
@@ -261,20 +261,25 @@ class EffectiveConfig:
     revision: int
     reason: Reason
     variant: str | None
+    error: ErrorCode | None
+    rollout: str | None
+    arm: Arm | None
 
     @classmethod
-    def of(cls, effective: Effective, resolution: Resolution) -> Self:
+    def of(cls, resolution: Resolution) -> Self:
         """Show a resolution, and the entry that it comes from."""
-        entry: Entry = effective.entry
-        value = shown(resolution.value, sensitive=entry.sensitive)
+        effective, entry = resolution.effective, resolution.effective.entry
         return cls(
-            value,
+            shown(resolution.value, sensitive=entry.sensitive),
             entry.sensitive,
             effective.level,
             entry.version,
             entry.revision,
             resolution.reason,
             resolution.variant,
+            resolution.error,
+            resolution.rollout,
+            resolution.arm,
         )
 
 

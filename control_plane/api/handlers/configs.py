@@ -41,7 +41,8 @@ from control_plane.ports.configs import ConfigFilter
 from shared.domain.codec import Json
 from shared.domain.context import ANYBODY
 from shared.domain.entry import Kind
-from shared.domain.resolution import evaluate
+from shared.domain.program import Program
+from shared.runtime.clock import unix_ms
 from shared.wire.problem import Violation
 
 _KIND = "config"
@@ -150,8 +151,8 @@ async def fetch_configs(services: Services, call: Call[Fetch, None]) -> web.Stre
     body, context = call.body, ANYBODY if call.body.context is None else call.body.context.value
     if body.when != When():
         return await _fetch_past(services, body)
-    view = await services.snapshots.effective(body.app_id, body.environment, body.keys)
-    configs = {key: EffectiveConfig.of(each, resolution) for key, each, resolution in view.resolve(context)}
+    view = await services.snapshots.resolved(body.app_id, body.environment, body.keys, context)
+    configs = {key: EffectiveConfig.of(each) for key, each in view.configs.items()}
     missing = tuple(sorted(set(body.keys or ()) - configs.keys()))
     document = EffectiveConfigs(body.app_id, body.environment, view.revision, view.stale, configs, missing)
     return reply(document, headers=staleness(view.stale))
@@ -161,9 +162,14 @@ async def _fetch_past(services: Services, body: Fetch) -> web.Response:
     looking_back = services.hindsight.looking_back
     revision = await looking_back.revision(body.when, "/")
     past = await looking_back.everything(body.app_id, body.environment, revision, body.keys)
+    if any(each.effective.entry.kind != Kind.VALUE or each.effective.entry.rollout for each in past.values()):
+        past = await looking_back.everything(body.app_id, body.environment, revision)  # they may refer to others
     context = ANYBODY if body.context is None else body.context.value
-    seen = {key: each.effective for key, each in past.items()}
-    configs = {key: EffectiveConfig.of(each, evaluate(each, context)) for key, each in seen.items()}
+    program = Program.of({key: each.effective for key, each in past.items()})
+    resolved = program.resolutions(
+        past if body.keys is None else body.keys, context, unix_ms(body.when.at or services.clock.now())
+    )
+    configs = {key: EffectiveConfig.of(each) for key, each in sorted(resolved.items())}
     missing = tuple(sorted(set(body.keys or ()) - configs.keys()))
     return reply(EffectiveConfigs(body.app_id, body.environment, revision, False, configs, missing))
 

@@ -1,0 +1,228 @@
+"""Compile an entry, when it changes, into functions that decide by a few steps. No bytes whatsoever make it raise."""
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+from shared.domain.choosing import EXPOSED, Choice, choose_side, pick_arm
+from shared.domain.codec import MalformedJsonError, decode
+from shared.domain.condition import Test, compile_condition, parse_segment
+from shared.domain.context import EvaluationContext
+from shared.domain.document import DocumentError
+from shared.domain.entry import Entry, Kind
+from shared.domain.exposure import Exposure, parse_exposure
+from shared.domain.flag import Flag, Rule, parse_flag, salvage_flag
+from shared.domain.outcome import Branch, Decide, Outcomes, Side
+from shared.domain.references import References, UnresolvedError
+from shared.domain.resolution import Arm, Effective, ErrorCode, Reason, Resolution
+
+MISUNDERSTOOD = (MalformedJsonError, DocumentError, RecursionError)
+"""What reading an entry's documents may raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An entry compiled: as a config (`decide`; None if there is nothing to be read), or as a segment (`test`).
+
+    `constant` is what it yields if that is the same for everybody at any time. At `moments` the clock changes what
+    somebody gets. `unsupported` says what could not be understood.
+    """
+
+    decide: Decide | None = None
+    constant: Resolution | None = None
+    test: Test | None = None
+    moments: tuple[int, ...] = ()
+    unsupported: str | None = None
+
+
+def decision_of(effective: Effective) -> Decision:
+    """Compile what answers for a key."""
+    return _Compiler().decision(effective)
+
+
+class _Compiler:
+    """Compiles one entry, with what stands below it, and remembers what it could not understand."""
+
+    def __init__(self) -> None:
+        self._unsupported: list[str] = []
+        self._moments: set[int] = set()
+
+    def decision(self, effective: Effective) -> Decision:
+        if effective.entry.kind == Kind.SEGMENT:
+            test = self._segment(effective.entry)
+            return Decision(test=test, moments=tuple(sorted(self._moments)), unsupported=self._notes)
+        branch = self._entry(effective, None)
+        if branch.fixed and branch.resolution is None:
+            return Decision(unsupported=self._notes)
+        return Decision(branch.decide, branch.resolution, None, tuple(sorted(self._moments)), self._notes)
+
+    @property
+    def _notes(self) -> str | None:
+        return "; ".join(self._unsupported) or None
+
+    def _entry(self, effective: Effective, side: Side | None) -> Branch:
+        """What an entry leads to; on a side of a rollout above it, its own rollout decides in that one's name."""
+        exposure = self._exposure(effective.entry)
+        if exposure is None:
+            return self._baseline(effective, side)
+        if exposure.kind == Kind.SEGMENT:
+            self._note("a segment cannot be the candidate of a config")
+            return self._baseline(effective, side)
+        return self._exposed(exposure, effective, side)
+
+    def _exposed(self, exposure: Exposure, effective: Effective, side: Side | None) -> Branch:
+        branches = []
+        for choice in Choice:
+            own = side or side_of(exposure, choice)
+            if choice in EXPOSED:
+                branches.append(self._content(exposure.kind, exposure.candidate, Outcomes(effective, own)))
+            else:
+                branches.append(self._baseline(effective, own))
+        choose = choose_side(exposure)
+        self._moments.update(exposure.moments)
+        if all(each.fixed for each in branches):
+            ends = [each.resolution for each in branches]
+            return Branch(lambda context, now_ms, refs: ends[choose(context, now_ms, refs)], fixed=False)
+        ways = [each.decide for each in branches]
+
+        def decide(context: EvaluationContext, now_ms: int, references: References) -> Resolution | None:
+            return ways[choose(context, now_ms, references)](context, now_ms, references)
+
+        return Branch(decide, fixed=False)
+
+    def _baseline(self, effective: Effective, side: Side | None) -> Branch:
+        entry = effective.entry
+        if entry.kind == Kind.INHERIT:
+            below = effective.below
+            return Branch.to(None) if below is None else self._entry(below, side)
+        if entry.kind in (Kind.MASK, Kind.SEGMENT):
+            return Branch.to(None)
+        return self._content(entry.kind, entry.value, Outcomes(effective, side))
+
+    def _content(self, kind: str, value: bytes, outcomes: Outcomes) -> Branch:
+        if kind == Kind.VALUE:
+            return Branch.to(outcomes.plain(value))
+        if outcomes.effective.entry.sensitive and not value:
+            return Branch.to(outcomes.of(b"", None, Reason.UNKNOWN))
+        if kind == Kind.FLAG:
+            return self._flag(value, outcomes)
+        self._note(f"the kind {kind!r} is not known")
+        return Branch.to(outcomes.of(b"", None, Reason.ERROR, ErrorCode.PARSE_ERROR))
+
+    def _flag(self, value: bytes, outcomes: Outcomes) -> Branch:
+        try:
+            flag = parse_flag(decode(value), outcomes.effective.entry.key)
+        except MISUNDERSTOOD as error:
+            self._note(f"flag: {error}")
+            return Branch.to(_salvaged(value, outcomes))
+        return compile_flag(flag, outcomes)
+
+    def _segment(self, entry: Entry) -> Test:
+        exposure = self._exposure(entry)
+        baseline = self._audience(entry.value)
+        if exposure is None:
+            return baseline
+        if exposure.kind != Kind.SEGMENT:
+            self._note("the candidate of a segment must be a segment")
+            return baseline
+        choose, candidate = choose_side(exposure), self._audience(exposure.candidate)
+        self._moments.update(exposure.moments)
+
+        def test(context: EvaluationContext, now_ms: int, references: References) -> bool:
+            side = candidate if choose(context, now_ms, references) in EXPOSED else baseline
+            return side(context, now_ms, references)
+
+        return test
+
+    def _audience(self, value: bytes) -> Test:
+        try:
+            return compile_condition(parse_segment(decode(value)))
+        except MISUNDERSTOOD as error:
+            self._note(f"segment: {error}")
+            return _unresolved
+
+    def _exposure(self, entry: Entry) -> Exposure | None:
+        if not entry.rollout:
+            return None
+        try:
+            return parse_exposure(decode(entry.rollout))
+        except MISUNDERSTOOD as error:
+            self._note(f"rollout: {error}")
+            return None
+
+    def _note(self, what: str) -> None:
+        if what not in self._unsupported:
+            self._unsupported.append(what)
+
+
+def side_of(exposure: Exposure, choice: Choice) -> Side:
+    """The side that a choice leads to, and the reason that a plain value then has."""
+    arm = Arm.CANDIDATE if choice in EXPOSED else Arm.BASELINE
+    return Side(exposure.id, arm, _REASONS[choice], _ERRORS.get(choice))
+
+
+_REASONS = {
+    Choice.ALL: Reason.STATIC,
+    Choice.LET_IN: Reason.TARGETING_MATCH,
+    Choice.BUCKET_IN: Reason.SPLIT,
+    Choice.BUCKET_OUT: Reason.SPLIT,
+    Choice.KEPT_OUT: Reason.DEFAULT,
+    Choice.NO_UNIT: Reason.DEFAULT,
+    Choice.UNRESOLVED: Reason.DEFAULT,
+}
+_ERRORS = {Choice.NO_UNIT: ErrorCode.TARGETING_KEY_MISSING, Choice.UNRESOLVED: ErrorCode.GENERAL}
+
+
+def compile_flag(flag: Flag, outcomes: Outcomes) -> Branch:
+    """The branch of a flag: its rules in their order, up to one that matches everybody."""
+    default = flag.variants[flag.default]
+    if not flag.on:
+        return Branch.to(outcomes.of(flag.variants[flag.off], flag.off, Reason.DISABLED))
+    if not flag.rules:
+        return Branch.to(outcomes.of(default, flag.default, Reason.STATIC))
+    first = flag.rules[0]
+    if first.when is None and isinstance(first.serve, str):
+        return Branch.to(outcomes.of(flag.variants[first.serve], first.serve, Reason.TARGETING_MATCH))
+    otherwise = outcomes.of(default, flag.default, Reason.DEFAULT)
+    unresolved = outcomes.of(default, flag.default, Reason.DEFAULT, ErrorCode.GENERAL)
+    rules = [
+        (None if rule.when is None else compile_condition(rule.when), _serve(rule, flag, outcomes))
+        for rule in flag.rules
+    ]
+
+    def decide(context: EvaluationContext, now_ms: int, references: References) -> Resolution | None:
+        try:
+            for when, serve in rules:
+                if when is None or when(context, now_ms, references):
+                    return serve(context, now_ms, references)
+        except UnresolvedError:
+            return unresolved
+        return otherwise
+
+    return Branch(decide, fixed=False)
+
+
+def _serve(rule: Rule, flag: Flag, outcomes: Outcomes) -> Decide:
+    if isinstance(rule.serve, str):
+        return Branch.to(outcomes.of(flag.variants[rule.serve], rule.serve, Reason.TARGETING_MATCH)).decide
+    arms = [outcomes.of(flag.variants[name], name, Reason.SPLIT) for name in rule.serve.variants]
+    default = flag.variants[flag.default]
+    no_unit = outcomes.of(default, flag.default, Reason.DEFAULT, ErrorCode.TARGETING_KEY_MISSING)
+    pick = pick_arm(rule.serve, arms, no_unit)
+    return lambda context, _now_ms, _references: pick(context)
+
+
+def _salvaged(value: bytes, outcomes: Outcomes) -> Resolution:
+    """The default variant of a flag that cannot be understood as a whole, or an error where it has none."""
+    try:
+        found = salvage_flag(decode(value))
+    except MISUNDERSTOOD:
+        found = None
+    if found is None:
+        return outcomes.of(b"", None, Reason.ERROR, ErrorCode.PARSE_ERROR)
+    variant, name, on = found
+    reason = Reason.DEFAULT if on else Reason.DISABLED
+    return outcomes.of(variant, name, reason, ErrorCode.PARSE_ERROR)
+
+
+def _unresolved(_context: EvaluationContext, _now_ms: int, _references: References) -> NoReturn:
+    raise UnresolvedError
