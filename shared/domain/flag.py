@@ -102,8 +102,9 @@ def _rule(document: Json, pointer: str, variants: Mapping[str, bytes], salt: str
     when = read_when(members, pointer, faults)
     if splits:
         return Rule(name, when, read_split(members, pointer, variants, salt, faults))
-    if members and "serve" not in members:
-        faults.add(pointer, "must have `serve` or `split`")
+    if "serve" not in members:
+        if isinstance(document, dict):
+            faults.add(pointer, "must have `serve` or `split`")
         return Rule(name, when, "")
     return Rule(name, when, faults.choice(members.get("serve"), child(pointer, "serve"), variants))
 
