@@ -13,6 +13,9 @@ from shared.runtime.retry import Backoff
 CHANNEL = f"{PREFIX}revisions"
 """Where a committed revision is called out, in decimal digits."""
 
+ALARMS = f"{PREFIX}alarms"
+"""Where it is called out that an application became unhealthy, with the moment."""
+
 _RING_WITHIN = 0.3
 """Seconds that ringing may delay a writer."""
 
@@ -23,8 +26,8 @@ _QUIET = 15.0
 class RedisNotices:
     """Rings this replica's own listeners at once, and those of the others through Redis."""
 
-    def __init__(self, client: Redis) -> None:
-        self._client = client
+    def __init__(self, client: Redis, channel: str = CHANNEL) -> None:
+        self._client, self._channel = client, channel
         self._bells: set[Bell] = set()
         self._outage = Outage("replicas hear of each other's changes within a second instead of at once")
 
@@ -35,7 +38,7 @@ class RedisNotices:
             return
         try:
             with anyio.fail_after(_RING_WITHIN):
-                await self._client.publish(CHANNEL, str(revision))
+                await self._client.publish(self._channel, str(revision))
         except FAILURES as error:
             self._outage.failed(error)
         else:
@@ -68,7 +71,7 @@ class RedisNotices:
 
     async def _hear_until_it_breaks(self, bell: Bell, subscribed: anyio.Event, backoff: Backoff) -> None:
         async with self._client.pubsub(ignore_subscribe_messages=False) as subscription:
-            await subscription.subscribe(CHANNEL)
+            await subscription.subscribe(self._channel)
             while True:
                 message = await subscription.get_message(timeout=_QUIET)
                 match message:

@@ -83,10 +83,10 @@ class Fleet:
             UnavailableError: the record of changes, or the place where reports are kept, is away.
         """
         scopes = (await self._changes.get_change(revision)).scopes
-        concerned = [each for each in await self._reporting(scopes) if _concerns(scopes, each.report)]
-        behind = [each for each in concerned if not _has_applied(revision, scopes, each.report)]
-        rejected = [each for each in behind if _rejects(revision, each.report)]
-        pending = [each for each in behind if not _rejects(revision, each.report)]
+        concerned = [each for each in await self._reporting(scopes) if concerns(scopes, each.report)]
+        behind = [each for each in concerned if not has_applied(revision, scopes, each.report)]
+        rejected = [each for each in behind if rejects(revision, each.report)]
+        pending = [each for each in behind if not rejects(revision, each.report)]
         return Convergence(revision, scopes, len(concerned), len(concerned) - len(behind), pending, rejected)
 
     async def _reporting(self, scopes: tuple[Scope, ...]) -> list[AgentPresence]:
@@ -106,15 +106,17 @@ class Fleet:
         return len(self._heard)
 
 
-def _concerns(scopes: tuple[Scope, ...], report: Report) -> bool:
+def concerns(scopes: tuple[Scope, ...], report: Report) -> bool:
+    """Whether the agent sees anything of these scopes."""
     return any(scope in scopes for scope in Lineage.of(report.app_id, report.environment))
 
 
-def _has_applied(revision: int, scopes: tuple[Scope, ...], report: Report) -> bool:
+def has_applied(revision: int, scopes: tuple[Scope, ...], report: Report) -> bool:
+    """Whether the agent has the change of this revision, which touched these scopes, or a later one."""
     lineage = Lineage.of(report.app_id, report.environment)
     return all(mine >= revision for scope, mine in zip(lineage, report.revisions, strict=True) if scope in scopes)
 
 
-def _rejects(revision: int, report: Report) -> bool:
+def rejects(revision: int, report: Report) -> bool:
     """Whether it refused this change, or a later one and so cannot get past this one either."""
     return report.rejection is not None and report.rejection.revision >= revision

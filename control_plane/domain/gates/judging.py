@@ -18,7 +18,7 @@ from enum import StrEnum
 from itertools import takewhile
 
 from control_plane.domain.gates.measurement import Measurement, Result
-from control_plane.domain.gates.spec import Bake, Gate, Seconds
+from control_plane.domain.gates.spec import Bake, Gate, Health, Seconds
 
 _NEVER = 2**62
 
@@ -49,7 +49,8 @@ class Judgement:
 def judge_step(gates: Sequence[Gate], measurements: Sequence[Measurement], since_ms: int, now_ms: int) -> Judgement:
     """What a step's gates have come to. Measure those that are `due`, record that, and judge again at the same `now_ms`.
 
-    `since_ms` is when the step began, or when its gates were begun anew.
+    `since_ms` is when the step began, or when its gates were begun anew. When agents raise the alarm (the bell of `Evidences`),
+    measure those of `urgent` as well, due or not.
     """
     each = [
         judge(gate, [one for one in measurements if one.gate == index], since_ms, now_ms, index)
@@ -62,6 +63,11 @@ def judge_step(gates: Sequence[Gate], measurements: Sequence[Measurement], since
         if reasons:
             return Judgement(verdict, "; ".join(filter(None, reasons)), due, due_ms)
     return Judgement(Verdict.PASSED, "", due, due_ms)
+
+
+def urgent(gates: Sequence[Gate]) -> tuple[int, ...]:
+    """The gates that an alarm is about."""
+    return tuple(index for index, gate in enumerate(gates) if isinstance(gate, Health))
 
 
 def judge(gate: Gate, measurements: Sequence[Measurement], since_ms: int, now_ms: int, index: int = 0) -> Judgement:

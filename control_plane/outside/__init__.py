@@ -1,0 +1,1 @@
+"""Services of others that a rollout may ask: Prometheus, webhooks. What they answer is not trusted."""

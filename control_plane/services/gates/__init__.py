@@ -1,0 +1,1 @@
+"""Judges: each measures gates of one kind, by what the ports tell it."""
