@@ -69,6 +69,7 @@ class Templates(Protocol):
 
         Raises:
             VersionMismatchError: it is not of the version that was read.
+            InvalidError: there are too many.
         """
         ...
 
@@ -84,10 +85,11 @@ class Templates(Protocol):
         """Plans by name."""
         ...
 
-    async def delete(self, template: str, by: Attribution) -> None:
-        """Forget a plan.
+    async def delete(self, template: str, by: Attribution, expected: int | None = None) -> None:
+        """Forget a plan (`expected` None: whatever is there).
 
         Raises:
             NotFoundError: there is none of this name.
+            VersionMismatchError: it is not of the version that was read.
         """
         ...

@@ -47,6 +47,11 @@ class Permission(StrEnum):
     SCHEMAS_WRITE = "schemas.write"
     NAMED_SNAPSHOTS_READ = "named-snapshots.read"
     NAMED_SNAPSHOTS_WRITE = "named-snapshots.write"
+    ROLLOUTS_READ = "rollouts.read"
+    ROLLOUTS_WRITE = "rollouts.write"
+    ROLLOUTS_OPERATE = "rollouts.operate"
+    ROLLOUTS_APPROVE = "rollouts.approve"
+    ROLLOUTS_ABORT = "rollouts.abort"
     EXPORTS_READ = "exports.read"
     AUDIT_READ = "audit.read"
     AUDIT_ARCHIVE = "audit.archive"
@@ -67,22 +72,26 @@ _LOOK = frozenset(
         Permission.POLICIES_READ,
         Permission.SCHEMAS_READ,
         Permission.NAMED_SNAPSHOTS_READ,
+        Permission.ROLLOUTS_READ,
         Permission.EXPORTS_READ,
     }
 )
-_PUBLISH = frozenset({Permission.CHANGES_PROPOSE, Permission.CONFIGS_WRITE, Permission.NAMED_SNAPSHOTS_WRITE})
+_PROPOSE = frozenset({Permission.CHANGES_PROPOSE, Permission.ROLLOUTS_WRITE, Permission.ROLLOUTS_ABORT})
+_APPROVE = frozenset({Permission.CHANGES_APPROVE, Permission.ROLLOUTS_APPROVE, Permission.ROLLOUTS_ABORT})
+_PUBLISH = _PROPOSE | {Permission.CONFIGS_WRITE, Permission.ROLLOUTS_OPERATE, Permission.NAMED_SNAPSHOTS_WRITE}
 
 GRANTS: dict[Role, frozenset[Permission]] = {
     Role.OPERATOR: frozenset(Permission),
     Role.ADMIN: frozenset(Permission),
     Role.VIEWER: _LOOK,
-    Role.EDITOR: _LOOK | {Permission.CHANGES_PROPOSE},
-    Role.APPROVER: _LOOK | {Permission.CHANGES_APPROVE},
+    Role.EDITOR: _LOOK | _PROPOSE,
+    Role.APPROVER: _LOOK | _APPROVE,
     Role.PUBLISHER: _LOOK | _PUBLISH,
     Role.AUDITOR: _LOOK | {Permission.AUDIT_READ},
     Role.AGENT: frozenset({Permission.SNAPSHOTS_READ, Permission.FLEET_REPORT}),
 }
-"""What each role may do; an agent only for its own app/environment."""
+"""What each role may do; an agent only for its own app/environment. Whoever may have a say in a rollout may abort it: that
+brings back what was there before, and is needed in a hurry."""
 
 
 def require_permission(principal: Principal, permission: Permission) -> None:
