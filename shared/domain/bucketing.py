@@ -1,7 +1,8 @@
 """Where a unit falls between 0 and 99,999: the one place that decides who is in a share and who is not.
 
 Our own bucketing, and those of other products for teams that move from one: whoever was in stays in. Each is a pure
-function of a salt and a text. `docs/evaluation.md` says for each what its salt is and how a share becomes a weight.
+function of a salt and a text, which is encoded here: the library for MurmurHash3 brings the process down if it is given
+a text that cannot be. `docs/evaluation.md` says for each what its salt is and how a share becomes a weight.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from mmh3 import hash as murmur3
+from mmh3 import mmh3_32_uintdigest as murmur3
 
 from shared.domain.codec import Json
 
@@ -55,18 +56,18 @@ def unit_text(value: Json) -> str | None:
 def trimtab(salt: str) -> Bucket:
     """Ours: 32 bits of MurmurHash3 over `salt:unit`, spread evenly."""
     prefix = f"{salt}:"
-    return lambda unit: (murmur3(prefix + unit, 0, False) * WHOLE) >> 32
+    return lambda unit: (murmur3((prefix + unit).encode()) * WHOLE) >> 32
 
 
 def unleash(salt: str) -> Bucket:
     """Unleash's gradual rollout: whole percents. The salt is the `groupId`."""
-    return lambda unit: murmur3(f"{salt}:{unit}", 0, False) % 100 * 1_000
+    return lambda unit: murmur3(f"{salt}:{unit}".encode()) % 100 * 1_000
 
 
 def unleash_variants(salt: str) -> Bucket:
     """Unleash's variants: tenths of a percent. The salt is the `groupId`, which is the toggle's name."""
     step = WHOLE // _VARIANTS_TOTAL
-    return lambda unit: murmur3(f"{salt}:{unit}", _VARIANTS_SEED, False) % _VARIANTS_TOTAL * step
+    return lambda unit: murmur3(f"{salt}:{unit}".encode(), _VARIANTS_SEED) % _VARIANTS_TOTAL * step
 
 
 def launchdarkly(salt: str) -> Bucket:
@@ -91,13 +92,13 @@ def growthbook_v1(salt: str) -> Bucket:
 
 def flagd(salt: str) -> Bucket:
     """The `fractional` of flagd, version 2: it hashes the concatenation. The salt is the flag's key."""
-    return lambda unit: (murmur3(salt + unit, 0, False) * WHOLE) >> 32
+    return lambda unit: (murmur3((salt + unit).encode()) * WHOLE) >> 32
 
 
 def flagd_cbor(salt: str) -> Bucket:
     """The `fractional` of flagd where it hashes canonical CBOR of a list of two texts. The salt is the first one."""
     head = b"\x82" + _cbor_text(salt)
-    return lambda unit: (murmur3(head + _cbor_text(unit), 0, False) * WHOLE) >> 32
+    return lambda unit: (murmur3(head + _cbor_text(unit)) * WHOLE) >> 32
 
 
 BUCKETINGS: Mapping[str, Callable[[str], Bucket]] = {

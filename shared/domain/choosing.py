@@ -5,7 +5,7 @@ computed: who is below a weight is below it as a hash, too.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import IntEnum
 from typing import TypeAlias, TypeVar
 
@@ -14,7 +14,7 @@ from shared.domain.condition import compile_condition
 from shared.domain.context import EvaluationContext
 from shared.domain.exposure import Exposure
 from shared.domain.references import References, UnresolvedError
-from shared.domain.split import TARGETING_KEY, Split
+from shared.domain.split import TARGETING_KEY
 
 T = TypeVar("T")
 
@@ -97,19 +97,3 @@ def _by_weight(exposure: Exposure, *, free: bool) -> Choose:
             return Choice.NO_UNIT
 
     return choose
-
-
-def pick_arm(split: Split, arms: Sequence[T], no_unit: T) -> Callable[[EvaluationContext], T]:
-    """Which of the arms (one for each of the split's variants) somebody gets; `no_unit` who has none."""
-    unit, bucket, ends = unit_of(split.unit), BUCKETINGS[split.bucketing](split.salt), split.ends
-
-    def pick(context: EvaluationContext) -> T:
-        text = unit(context)
-        if text is None:
-            return no_unit
-        try:
-            return arms[bisect_right(ends, bucket(text))]
-        except UnicodeEncodeError:
-            return no_unit
-
-    return pick

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import NoReturn
 
-from shared.domain.choosing import EXPOSED, Choice, choose_side, pick_arm
+from shared.domain.choosing import EXPOSED, Choice, choose_side
 from shared.domain.codec import MalformedJsonError, decode
 from shared.domain.condition import Test, compile_condition, parse_segment
 from shared.domain.context import EvaluationContext
 from shared.domain.document import DocumentError
 from shared.domain.entry import Entry, Kind
 from shared.domain.exposure import Exposure, parse_exposure
-from shared.domain.flag import Flag, Rule, parse_flag, salvage_flag
+from shared.domain.flag import parse_flag, salvage_flag
+from shared.domain.flag_branch import flag_branch
 from shared.domain.outcome import Branch, Decide, Outcomes, Side
 from shared.domain.references import References, UnresolvedError
 from shared.domain.resolution import Arm, Effective, ErrorCode, Reason, Resolution
@@ -114,7 +115,7 @@ class _Compiler:
         except MISUNDERSTOOD as error:
             self._note(f"flag: {error}")
             return Branch.to(_salvaged(value, outcomes))
-        return compile_flag(flag, outcomes)
+        return flag_branch(flag, outcomes)
 
     def _segment(self, entry: Entry) -> Test:
         exposure = self._exposure(entry)
@@ -170,45 +171,6 @@ _REASONS = {
     Choice.UNRESOLVED: Reason.DEFAULT,
 }
 _ERRORS = {Choice.NO_UNIT: ErrorCode.TARGETING_KEY_MISSING, Choice.UNRESOLVED: ErrorCode.GENERAL}
-
-
-def compile_flag(flag: Flag, outcomes: Outcomes) -> Branch:
-    """The branch of a flag: its rules in their order, up to one that matches everybody."""
-    default = flag.variants[flag.default]
-    if not flag.on:
-        return Branch.to(outcomes.of(flag.variants[flag.off], flag.off, Reason.DISABLED))
-    if not flag.rules:
-        return Branch.to(outcomes.of(default, flag.default, Reason.STATIC))
-    first = flag.rules[0]
-    if first.when is None and isinstance(first.serve, str):
-        return Branch.to(outcomes.of(flag.variants[first.serve], first.serve, Reason.TARGETING_MATCH))
-    otherwise = outcomes.of(default, flag.default, Reason.DEFAULT)
-    unresolved = outcomes.of(default, flag.default, Reason.DEFAULT, ErrorCode.GENERAL)
-    rules = [
-        (None if rule.when is None else compile_condition(rule.when), _serve(rule, flag, outcomes))
-        for rule in flag.rules
-    ]
-
-    def decide(context: EvaluationContext, now_ms: int, references: References) -> Resolution | None:
-        try:
-            for when, serve in rules:
-                if when is None or when(context, now_ms, references):
-                    return serve(context, now_ms, references)
-        except UnresolvedError:
-            return unresolved
-        return otherwise
-
-    return Branch(decide, fixed=False)
-
-
-def _serve(rule: Rule, flag: Flag, outcomes: Outcomes) -> Decide:
-    if isinstance(rule.serve, str):
-        return Branch.to(outcomes.of(flag.variants[rule.serve], rule.serve, Reason.TARGETING_MATCH)).decide
-    arms = [outcomes.of(flag.variants[name], name, Reason.SPLIT) for name in rule.serve.variants]
-    default = flag.variants[flag.default]
-    no_unit = outcomes.of(default, flag.default, Reason.DEFAULT, ErrorCode.TARGETING_KEY_MISSING)
-    pick = pick_arm(rule.serve, arms, no_unit)
-    return lambda context, _now_ms, _references: pick(context)
 
 
 def _salvaged(value: bytes, outcomes: Outcomes) -> Resolution:

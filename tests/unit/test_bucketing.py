@@ -23,6 +23,12 @@ def test_only_texts_whole_numbers_and_truths_are_units() -> None:
         assert unit_text(case["value"]) == case["unit"], case
 
 
+@pytest.mark.parametrize("scheme", BUCKETINGS)
+def test_a_text_that_cannot_be_encoded_is_refused_and_not_hashed(scheme: str) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        BUCKETINGS[scheme]("salt")("half of a pair: \ud800")
+
+
 def _published(scheme: str) -> list[tuple[int, Json]]:
     cases = (case for case in VECTORS["buckets"] if case["bucketing"] == scheme and "published" in case)
     return [(case["bucket"], case["published"]) for case in cases]

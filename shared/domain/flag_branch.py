@@ -1,0 +1,98 @@
+"""Flags compiled: their rules as one function, in which the commonest conditions and splits are steps of its own."""
+
+from bisect import bisect_right
+
+from shared.domain.bucketing import BUCKETINGS, DEFAULT, WHOLE
+from shared.domain.condition import Condition, compile_condition
+from shared.domain.flag import Flag, Rule
+from shared.domain.outcome import Branch, Outcomes
+from shared.domain.resolution import ErrorCode, Reason
+from shared.domain.source import Source
+from shared.domain.split import TARGETING_KEY, Split
+
+_FEW = 8
+"""Arms up to which a split compares with one end after the other."""
+
+
+def flag_branch(flag: Flag, outcomes: Outcomes) -> Branch:
+    """The branch of a flag: its rules in their order, up to one that matches everybody."""
+    if not flag.on:
+        return Branch.to(outcomes.of(flag.variants[flag.off], flag.off, Reason.DISABLED))
+    if not flag.rules:
+        return Branch.to(outcomes.of(flag.variants[flag.default], flag.default, Reason.STATIC))
+    first = flag.rules[0]
+    if first.when is None and isinstance(first.serve, str):
+        return Branch.to(outcomes.of(flag.variants[first.serve], first.serve, Reason.TARGETING_MATCH))
+    return Branch(_FlagSource(flag, outcomes).function(), fixed=False)
+
+
+class _FlagSource(Source):
+    """The text of a flag that has rules."""
+
+    def __init__(self, flag: Flag, outcomes: Outcomes) -> None:
+        super().__init__()
+        self._flag, self._outcomes = flag, outcomes
+        self.add(0, "try:")
+        for rule in flag.rules:
+            self._rule(rule)
+            if rule.when is None:
+                break
+        else:
+            self.add(1, f"return {self._default()}")
+        self.add(0, "except UnresolvedError:")
+        self.add(1, f"return {self._default(ErrorCode.GENERAL)}")
+        self.add(0, "except UnicodeEncodeError:")
+        self.add(1, f"return {self._default(ErrorCode.TARGETING_KEY_MISSING)}")
+
+    def _rule(self, rule: Rule) -> None:
+        depth = 1
+        if rule.when is not None:
+            self.add(1, f"if {expression(rule.when, self)}:")
+            depth = 2
+        if isinstance(rule.serve, str):
+            self.add(depth, f"return {self._variant(rule.serve, Reason.TARGETING_MATCH)}")
+        else:
+            self._split(rule.serve, depth)
+
+    def _split(self, split: Split, depth: int) -> None:
+        if split.unit == TARGETING_KEY:
+            self.add(depth, "unit = context.targeting_key")
+        else:
+            self.add(depth, f"unit = unit_text(context.attributes.get({self.bind(split.unit)}))")
+        self.add(depth, "if unit is None:")
+        self.add(depth + 1, f"return {self._default(ErrorCode.TARGETING_KEY_MISSING)}")
+        if split.bucketing == DEFAULT:
+            self.add(depth, f"bucket = murmur3(({self.bind(f'{split.salt}:')} + unit).encode())")
+            ends = [hash_below(end) for end in split.ends]
+        else:
+            self.add(depth, f"bucket = {self.bind(BUCKETINGS[split.bucketing](split.salt))}(unit)")
+            ends = list(split.ends)
+        arms = [(end, name) for name, start, end in zip(split.variants, [0, *ends], ends, strict=False) if start < end]
+        self._arms(arms, depth)
+
+    def _arms(self, arms: list[tuple[int, str]], depth: int) -> None:
+        served = [self._outcomes.of(self._flag.variants[name], name, Reason.SPLIT) for _, name in arms]
+        if len(arms) > _FEW:
+            found = f"{self.bind(bisect_right)}({self.bind([end for end, _ in arms])}, bucket)"
+            self.add(depth, f"return {self.bind(served)}[{found}]")
+            return
+        for (end, _), resolution in zip(arms[:-1], served[:-1], strict=True):
+            self.add(depth, f"if bucket < {self.bind(end)}:")
+            self.add(depth + 1, f"return {self.bind(resolution)}")
+        self.add(depth, f"return {self.bind(served[-1])}")
+
+    def _default(self, error: ErrorCode | None = None) -> str:
+        return self._variant(self._flag.default, Reason.DEFAULT, error)
+
+    def _variant(self, name: str, reason: Reason, error: ErrorCode | None = None) -> str:
+        return self.bind(self._outcomes.of(self._flag.variants[name], name, reason, error))
+
+
+def hash_below(weight: int) -> int:
+    """Whoever's hash is below this one has a bucket below the weight, and nobody else."""
+    return -(-(weight << 32) // WHOLE)
+
+
+def expression(condition: Condition, source: Source) -> str:
+    """A condition as an expression: common ones as they are, all others as a call."""
+    return f"{source.bind(compile_condition(condition))}(context, now_ms, references)"
