@@ -35,8 +35,8 @@ class Op(StrEnum):
 class Operation:
     """One operation of a draft. `value` is canonical JSON, empty unless `op` is put (or rollout: what it has).
 
-    `kind` is what the entry is afterwards, `rollout` the exposure that it has (canonical JSON), and `refs` are the keys
-    of the segments and configs that its rules refer to.
+    `kind` is what the entry is afterwards, `rollout` the exposure that it has (canonical JSON), and `refs` are what its
+    rules refer to: keys of configs, and `segment:` with those of segments (`domain/content.py` finds them).
 
     `expected_version` is what the caller read (0: there must be no live entry; None: whatever is there).
     `sensitive`, `description`, `owner` and `labels` None keep what the entry has. `type_change` and `key_reuse` are the
@@ -94,8 +94,9 @@ class Draft:
 
     `base_revision`: refuse if a key of the change moved since. `idempotency_key` with `request_hash`: a second
     commit of the same request returns the first one's result. `rules_revision`: refuse if policies or schemas are no
-    longer what the draft was checked against, `checked_revision`: if an entry of one of its keys is newer. `edition` is given for a change that is stored already: it is committed
-    only if it is still open, and unedited since. `author` is who wrote it, where that is not who commits it. `whole`: it
+    longer what the draft was checked against, `checked_revision`: if an entry of one of its keys is newer, or of
+    `linked`: the keys that its references lead to and that refer to it (None: nobody looked at them yet). `edition` is
+    given for a change that is stored already: it is committed only if it is still open, and unedited since. `author` is who wrote it, where that is not who commits it. `whole`: it
     comes of a whole document, so it may have more operations than people give one by one. `acting_role` counts where
     policies name roles, if it is not that of `by`; `approvals` are who approved it, each in a role. A draft that is
     committed for its schedule has the time of that. `transition`: what becomes of a rollout with it; `staged`: how that
@@ -118,6 +119,7 @@ class Draft:
     rules_revision: int | None = None
     whole: bool = False
     checked_revision: int | None = None
+    linked: tuple[str, ...] | None = None
     aim: Aim = Aim.COMMIT
     scheduled_at: datetime | None = None
     break_glass: BreakGlass | None = None

@@ -28,10 +28,27 @@ _RANK = {level: rank for rank, level in enumerate(Level)}
 
 
 class Seen(NamedTuple):
-    """What an app/environment sees for a key, and the scope that it comes from."""
+    """What an app/environment sees for a key, and the scope that it comes from.
+
+    `below` is what it would see otherwise, where the entry has nothing of its own but a rollout.
+    """
 
     scope: Scope
     entry: Entry
+    below: "Seen | None" = None
+
+    @property
+    def baseline(self) -> "Seen | None":
+        """What those see whom no rollout reaches; None: nothing."""
+        if self.entry.kind is not Kind.INHERIT:
+            return self
+        return None if self.below is None else self.below.baseline
+
+    @property
+    def size(self) -> int:
+        """Bytes of what is seen."""
+        entry = self.entry
+        return len(entry.value) + len(entry.rollout) + (0 if self.below is None else self.below.size)
 
 
 class Difference(NamedTuple):
@@ -76,7 +93,7 @@ def with_secrecy(operations: Sequence[Operation], secrets: Container[tuple[Scope
     """The operations, of which those that put something say whether it is a secret, as the commit will decide it."""
     return [
         replace(each, sensitive=(each.scope, each.key) in secrets)
-        if each.op is Op.PUT and each.sensitive is None
+        if each.op in {Op.PUT, Op.ROLLOUT} and each.sensitive is None
         else each
         for each in operations
     ]
@@ -139,14 +156,20 @@ class Layers:
             else:
                 self._environments[scope.app_id, scope.environment] = found
 
-    def decides(self, pair: Pair) -> Seen | None:
-        """The most specific entry, a mask too."""
-        return self._environments.get(pair) or self._apps.get(pair[0]) or self._global
+    def deciding(self, pair: Pair) -> Iterator[Seen]:
+        """The entries that have a say, the most specific first: up to the first one that has something of its own."""
+        for found in (self._environments.get(pair), self._apps.get(pair[0]), self._global):
+            if found is not None:
+                yield found
+                if found.entry.kind is not Kind.INHERIT:
+                    return
 
     def seen(self, pair: Pair) -> Seen | None:
         """What is seen: nothing of a mask."""
-        found = self.decides(pair)
-        return None if found is None or found.entry.kind is Kind.MASK else found
+        below: Seen | None = None
+        for found in reversed([*self.deciding(pair)]):
+            below = None if found.entry.kind is Kind.MASK else Seen(found.scope, found.entry, below)
+        return below
 
 
 class _OfKey:
@@ -203,10 +226,10 @@ class _Alone:
 
     def matters(self, pair: Pair, after: Layers) -> bool:
         """Whether it does for an app/environment that it reaches; remembers why not."""
-        found = after.decides(pair)
-        if found is not None and _RANK[found.scope.level] > self._rank:
-            self.winners.add(found.scope)
-            return False
+        for found in after.deciding(pair):
+            if _RANK[found.scope.level] > self._rank and found.entry.kind is not Kind.INHERIT:
+                self.winners.add(found.scope)
+                return False
         self.decides = True
         return _content(self._without.seen(pair)) != _content(after.seen(pair))
 
@@ -214,11 +237,8 @@ class _Alone:
 def _left(operation: Operation, old: Entry | None, version: int) -> Entry | None:
     """The entry that an operation leaves."""
     match operation.op:
-        case Op.PUT:
+        case Op.PUT | Op.ROLLOUT:
             sensitive = (old is not None and old.sensitive) if operation.sensitive is None else operation.sensitive
-            return Entry(operation.key, operation.kind, operation.value, version, 0, sensitive)
-        case Op.ROLLOUT:
-            sensitive = old is not None and old.sensitive
             return Entry(operation.key, operation.kind, operation.value, version, 0, sensitive, operation.rollout)
         case Op.MASK:
             return Entry(operation.key, Kind.MASK, b"", version, 0)
@@ -226,8 +246,13 @@ def _left(operation: Operation, old: Entry | None, version: int) -> Entry | None
             return None
 
 
-def _content(found: Seen | None) -> tuple[str, bytes, bytes, bool] | None:
+_Content: TypeAlias = tuple[str, bytes, bytes, bool, object]
+
+
+def _content(found: Seen | None) -> _Content | None:
     if found is None:
         return None
-    entry = found.entry
-    return entry.kind, entry.value, entry.rollout, entry.sensitive
+    entry, below = found.entry, _content(found.below)
+    if entry.kind is Kind.INHERIT and not entry.rollout:
+        return below
+    return entry.kind, entry.value, entry.rollout, entry.sensitive, below

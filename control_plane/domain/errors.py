@@ -10,6 +10,7 @@ TrimtabError
 │   ├── KeyReusedError        an Idempotency-Key that was used for another request
 │   ├── RulesMovedError       policies or schemas changed since the draft was checked
 │   ├── ValuesMovedError      values changed since the draft was checked against them
+│   ├── ReferencesUncheckedError nobody looked whether references still lead somewhere
 │   ├── GuardedError          (hits) guards refuse it unless it is forced
 │   ├── StaleProposalError    a stored change is no longer as it was read
 │   ├── RolloutRunningError   (rollouts) configs are under rollouts, which this would write over
@@ -91,6 +92,10 @@ class RulesMovedError(ConflictError):
 
 class ValuesMovedError(ConflictError):
     """Values that a draft was checked against are no longer those: check it again."""
+
+
+class ReferencesUncheckedError(ConflictError):
+    """The change touches what refers to others, or is referred to: follow the references first."""
 
 
 class GuardedError(ConflictError):

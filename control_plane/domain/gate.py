@@ -21,18 +21,19 @@ _PERMISSION = "policy.allowed-roles"
 
 
 class Standing(StrEnum):
-    """What of a policy stands between a draft and its commit."""
+    """What stands between a draft and its commit: something of a policy, or a rollout that it would write over."""
 
     ROLE = "role"
     REASON = "reason"
     STAGING = "staging"
     APPROVALS = "approvals"
     WINDOW = "window"
+    ROLLOUT = "rollout"
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Something that policies want and a draft does not have now."""
+    """Something that keeps a draft from being committed now, other than its own contents."""
 
     kind: Standing
     detail: str

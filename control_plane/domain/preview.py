@@ -8,6 +8,7 @@ from control_plane.domain.change import Committed
 from control_plane.domain.effects import Effects
 from control_plane.domain.gate import Obstacle
 from control_plane.domain.guards import Hit
+from control_plane.domain.links import Dependant
 from control_plane.domain.policy import Requirements
 from control_plane.domain.secrecy import Warning as Suspicion
 from control_plane.domain.unfit import Unfit
@@ -52,11 +53,13 @@ class BlastRadius:
 class Preview:
     """What a draft would do. `would_commit`: it could be committed now as it is.
 
-    That is: no schema stands against it, no guard (or it is forced), and of the policies there are no `obstacles`.
+    That is: no schema stands against it, no guard (or it is forced), and there are no `obstacles`. `dependants` are
+    what refers to what it touches.
     """
 
     committed: Committed
     effects: Effects
+    dependants: Some[Dependant]
     unfit: Some[Unfit]
     hits: Some[Hit]
     warnings: tuple[Suspicion, ...]

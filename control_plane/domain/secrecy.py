@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from control_plane.domain.change import Op, Operation
+from control_plane.domain.content import yields
 
 _WORDS = re.compile(
     r"passw(or)?d|passphrase|secret|credential|(?<![a-z])tokens?(?![a-z]|[._-]?(ttl|limit|length|count|size|expir|lifetime|bucket|url))"
@@ -43,7 +44,7 @@ class Warning:  # noqa: A001 - the product's word for it
 def bare_secrets(operations: Sequence[Operation]) -> Iterator[Warning]:
     """The operations that would store what looks like a secret for everybody to see."""
     for index, operation in enumerate(operations):
-        if operation.op is not Op.PUT or operation.sensitive:
+        if operation.op not in {Op.PUT, Op.ROLLOUT} or operation.sensitive:
             continue
         if (found := _looks_like(operation)) is not None:
             detail = f"{operation.key} looks like a secret ({found}) and is not `sensitive`: everybody can see it."
@@ -51,13 +52,14 @@ def bare_secrets(operations: Sequence[Operation]) -> Iterator[Warning]:
 
 
 def _looks_like(operation: Operation) -> str | None:
+    content = operation.value + b"\n" + operation.rollout
     for name, form in _FORMS:
-        if form.search(operation.value):
+        if form.search(content):
             return f"the value contains {name}"
-    texts = operation.value.startswith(b'"') and operation.value != b'""'
-    if texts and _is_telling(operation.key):
+    values = [each.value for each in yields(operation.kind, operation.value, operation.rollout)]
+    if _is_telling(operation.key) and any(each.startswith(b'"') and each != b'""' for each in values):
         return "by its key"
-    for member in _NAMED.finditer(operation.value):
+    for member in (found for value in values for found in _NAMED.finditer(value)):
         if _is_telling(member[1].decode()):
             return "a member of the value, by its name"
     return None

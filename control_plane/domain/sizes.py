@@ -32,7 +32,7 @@ def may_resize(operations: Sequence[Operation], guards: Mapping[Guard, Setting],
     shrink, growth = guards[Guard.SHRINK], guards[Guard.GROWTH]
     removals = sum(each.op in _REMOVING for each in operations)
     revealing = sum(each.op in _REVEALING for each in operations)
-    added = sum(len(each.value) for each in operations)
+    added = sum(len(each.value) + len(each.rollout) for each in operations)
     enough = shrink.numbers["keys"] * shrink.numbers["share"]
     factor = max(1.0, growth.numbers["factor"])
     much = min(growth.numbers["from_bytes"] * (factor - 1) / factor, growth.numbers["max_bytes"])
@@ -59,13 +59,17 @@ def _counts(setting: Setting, least: Mode) -> bool:
 
 def _after(before: Size, differences: Sequence[Difference]) -> Size:
     return Size(
-        before.keys + sum((each.after is not None) - (each.before is not None) for each in differences),
+        before.keys + sum(_counts_as_key(each.after) - _counts_as_key(each.before) for each in differences),
         before.bytes + sum(_bytes(each.key, each.after) - _bytes(each.key, each.before) for each in differences),
     )
 
 
 def _bytes(key: str, seen: Seen | None) -> int:
-    return 0 if seen is None else len(key) + len(seen.entry.value)
+    return 0 if seen is None else len(key) * _counts_as_key(seen) + seen.size
+
+
+def _counts_as_key(seen: Seen | None) -> bool:
+    return seen is not None and seen.baseline is not None
 
 
 def _shrinks(pair: Pair, before: Size, after: Size, shrink: Setting) -> Iterator[Hit]:

@@ -28,6 +28,7 @@ class ConfigFilter:
     owner: str | None = None
     labels: Mapping[str, str | None] = field(default_factory=dict)
     include_archived: bool = True
+    kind: str | None = None
 
 
 class Configs(Protocol):

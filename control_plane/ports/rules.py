@@ -7,6 +7,7 @@ from uuid import UUID
 
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.effects import Standing
+from control_plane.domain.links import Nodes
 from control_plane.domain.policy import NewPolicy, Policy
 from control_plane.domain.rules import RuleSet
 from control_plane.domain.schema import Checked, Schema
@@ -44,6 +45,13 @@ class RuleBook(Protocol):
 
     async def stand_like(self, pattern: str, app_id: str | None) -> Stand:
         """What stands for the keys of a pattern with `*`, globally and in one application (None: in all)."""
+        ...
+
+    async def links(self, touched: Sequence[str], refs: Sequence[str], apps: Sequence[str] | None) -> tuple[int, Nodes]:
+        """What refers to what around the touched keys, globally and in these applications, and the revision of that.
+
+        That is: where the references of the touched keys, and `refs`, lead, and all that refers to the touched keys.
+        """
         ...
 
     async def sizes(self, apps: Sequence[str] | None) -> dict[tuple[str, str], Size]:

@@ -59,6 +59,7 @@ class PostgresConfigs:
             list(where.labels),
             encode({name: value for name, value in where.labels.items() if value is not None}).decode(),
             where.include_archived,
+            where.kind,
         )
         return page(rows, limit, config, "app_id", "environment", "key")
 

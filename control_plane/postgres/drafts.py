@@ -44,6 +44,7 @@ def write_draft(draft: Draft) -> WrittenDraft:
         raise InvalidError(violations)
     # The same key in another scope counts too: what one sees there, and is checked against, is what the other writes.
     marks: set[Hashable] = {each.key for each in draft.operations}
+    marks.update(draft.linked or ())  # so does what its references lead to
     marks.add(draft.id)
     if draft.idempotency_key is not None:
         marks.add((draft.by.principal, draft.idempotency_key))
@@ -77,6 +78,7 @@ def draft_document(draft: Draft) -> dict[str, Json]:
         "forced": forced_document(draft.forced),
         "rules_revision": draft.rules_revision,
         "checked_revision": draft.checked_revision,
+        "linked": None if draft.linked is None else list(draft.linked),
         "transition": draft.transition and transition_document(draft.transition),
         "idempotency_key": None if draft.dry_run else draft.idempotency_key,
         "request_hash": draft.request_hash.hex(),

@@ -12,6 +12,7 @@ from control_plane.domain.errors import (
     InvalidError,
     KeyReusedError,
     NotFoundError,
+    ReferencesUncheckedError,
     RolloutRunningError,
     RulesMovedError,
     StaleRolloutError,
@@ -158,6 +159,7 @@ _OURS: dict[str, Callable[[Json], TrimtabError]] = {
     "TT422": _invalid,
     "TT423": lambda facts: GuardedError([each for each in map(guard_hit, facts["hits"]) if each.refuses]),
     "TT426": lambda _facts: ValuesMovedError("Values that the change was checked against were changed meanwhile."),
+    "TT427": lambda _facts: ReferencesUncheckedError("The change touches what refers to others, or is referred to."),
     "TT425": lambda _facts: RulesMovedError("Policies or schemas were changed while the change was checked."),
 }
 """What `trimtab_refusal` and `trimtab_apply` return as `state`, each with its `detail`."""

@@ -13,6 +13,7 @@ from control_plane.domain.proposal import Approval, Move, Proposal, Review
 from control_plane.postgres.drafts import forced_document, operation_document
 from control_plane.postgres.rows import attribution, scope
 from shared.domain.codec import Json, canonical, decode
+from shared.domain.entry import Kind
 
 
 def move_document(move: Move) -> Json:
@@ -103,6 +104,7 @@ def _operation(document: Json) -> Operation:
         owner=document["owner"],
         labels=document["labels"],
         puts_back=document.get("puts_back", False),
+        kind=Kind(document.get("kind", Kind.VALUE)),
     )
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
+from control_plane.domain.links import Node, Nodes
 from control_plane.domain.rules import RuleSet
 from control_plane.domain.schema import Schema
 from control_plane.domain.sizes import Size
@@ -15,11 +16,12 @@ from control_plane.postgres.pool import fetch
 from control_plane.postgres.queries import sql
 from control_plane.postgres.rows import entry, scope, stored_value
 from shared.domain.codec import Json, canonical, decode
-from shared.domain.entry import Entry
+from shared.domain.entry import Entry, known_kind
 from shared.domain.scope import Scope
 
 _RULES = sql("rules")
 _REVISION = sql("rules_revision")
+_LINKS = sql("links")
 _STAND = sql("stand")
 _STAND_LIKE = sql("stand_like")
 _SIZES = sql("sizes")
@@ -52,6 +54,16 @@ class PostgresRules:
     async def stand_like(self, pattern: str, app_id: str | None) -> Stand:
         """What stands for the keys of a pattern with `*`, globally and in one application (None: in all)."""
         return _stand(await fetch(self._pool, _STAND_LIKE, like(pattern), app_id))
+
+    async def links(self, touched: Sequence[str], refs: Sequence[str], apps: Sequence[str] | None) -> tuple[int, Nodes]:
+        """What refers to what around the touched keys, globally and in these applications, and the revision of that."""
+        rows = await fetch(self._pool, _LINKS, touched, refs, apps)
+        nodes: dict[str, dict[Scope, Node]] = {}
+        for row in rows:
+            if row["key"] is not None:
+                node = Node(known_kind(row["kind"]), tuple(row["refs"]))
+                nodes.setdefault(row["key"], {})[scope(row["app_id"], row["environment"])] = node
+        return rows[0]["head"], nodes
 
     async def sizes(self, apps: Sequence[str] | None) -> dict[tuple[str, str], Size]:
         """How large the effective snapshots of these applications' environments are (None: of all)."""

@@ -48,12 +48,15 @@ class Previews:
         hits = [*found.hits, *committed.hits]
         differences = found.effects.differences
         required = ruling.required({each.scope for each in draft.operations})
-        standing = tuple(obstacles(draft, required, self._clock.now()))
         forced = draft.forced is not None
+        standing = tuple(obstacles(draft, required, self._clock.now()))
+        if not forced:
+            standing += tuple(found.rollouts)
         refused = found.unfit or (not forced and any(each.refuses for each in hits))
         return Preview(
             committed=replace(committed, dry_run=True),
             effects=found.effects,
+            dependants=found.dependants,
             unfit=Some(found.unfit_total, found.unfit),
             hits=some(hits, MAX_TOLD),
             warnings=tuple(bare_secrets(found.operations)),

@@ -7,6 +7,7 @@ from control_plane.domain.errors import InvalidError
 from control_plane.domain.history import Computed, LeftOut, Reason, When, same_effect
 from control_plane.services.looking_back import LookingBack
 from control_plane.services.undo import nothing_to_do
+from shared.domain.entry import Kind
 from shared.domain.scope import Scope
 from shared.wire.problem import Violation
 
@@ -41,7 +42,7 @@ class Promoting:
         equal = [key for key in keys if same_effect(offered[key], seen.get(key))]
         left_out = tuple(LeftOut(scope, key, Reason.EQUAL) for key in equal)
         operations = tuple(
-            Operation(Op.PUT, scope, key, offered[key].value, offered[key].sensitive)
+            Operation(Op.PUT, scope, key, offered[key].value, offered[key].sensitive, kind=Kind(offered[key].kind))
             for key in keys
             if key not in set(equal)
         )

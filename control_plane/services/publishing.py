@@ -9,11 +9,13 @@ from contextlib import suppress
 from dataclasses import replace
 
 from control_plane.domain.change import Committed, Draft, Forced, Op, Operation
+from control_plane.domain.content import content_violations, member_of
 from control_plane.domain.errors import (
     ApprovalRequiredError,
     ForbiddenError,
     GuardedError,
     InvalidError,
+    ReferencesUncheckedError,
     RulesMovedError,
     StagingRequiredError,
     TooLargeError,
@@ -96,21 +98,23 @@ class Publishing:
 
     async def _commit(self, draft: Draft) -> Committed:
         """Commit against the rules as they are, whoever changes them, or what they are about, meanwhile."""
-        ruling = await self._rules.current()
+        ruling, linked = await self._rules.current(), False
         for _ in range(_ATTEMPTS - 1):
             try:
-                return await self._commit_under(ruling, draft)
+                return await self._commit_under(ruling, draft, linked=linked)
             except RulesMovedError:
                 ruling = await self._rules.refresh()
+            except ReferencesUncheckedError:
+                linked = True
             except ValuesMovedError:
                 continue
-        return await self._commit_under(ruling, draft)
+        return await self._commit_under(ruling, draft, linked=True)
 
-    async def _commit_under(self, ruling: Ruling, draft: Draft) -> Committed:
+    async def _commit_under(self, ruling: Ruling, draft: Draft, *, linked: bool) -> Committed:
         required = ruling.required(each.scope for each in draft.operations)
         try:
             admitted = admit(draft, required, self._clock.now())
-            vetted = await self._checks.vet(admitted, ruling)
+            vetted = await self._checks.vet(admitted, ruling, linked=linked)
         except (*_POLICED, UnfitError, GuardedError) as refusal:
             return await self._refused(ruling, draft, refusal)
         return await self._changes.commit(vetted)
@@ -141,6 +145,7 @@ def rehearsal(draft: Draft, ruling: Ruling) -> Draft:
         dry_run=True,
         forced=draft.forced or Forced("rehearsal"),
         rules_revision=ruling.revision,
+        linked=(),
     )
 
 
@@ -157,7 +162,7 @@ def text_violation(pointer: str, text: str | None, limits: Limits) -> Iterator[V
 def _require_small_values(operations: Sequence[Operation], limits: Limits) -> None:
     for index, operation in enumerate(operations):
         if len(operation.value) > limits.value_bytes:
-            pointer = f"/operations/{index}/value"
+            pointer = f"/operations/{index}/{member_of(operation.kind)}"
             limit = "value_bytes"
             raise TooLargeError(limit, limits.value_bytes, "bytes of compact JSON", pointer)
 
@@ -195,13 +200,20 @@ def _operation_violations(pointer: str, operation: Operation, limits: Limits) ->
         yield Violation(f"{pointer}/key", f"a key looks like {KEY_PATTERN}")
     yield from text_violation(f"{pointer}/description", operation.description, limits)
     if operation.op is Op.PUT:
-        yield from _value_violations(f"{pointer}/value", operation.value, limits)
+        yield from _content_violations(f"{pointer}/{member_of(operation.kind)}", operation, limits)
+
+
+def _content_violations(pointer: str, operation: Operation, limits: Limits) -> Iterator[Violation]:
+    found = tuple(_value_violations(pointer, operation.value, limits))
+    yield from found
+    if operation.value and not found:
+        yield from content_violations(operation.kind, operation.key, operation.value, pointer)
 
 
 def _value_violations(pointer: str, value: bytes, limits: Limits) -> Iterator[Violation]:
     """Look into a value only where its bytes make a violation possible at all."""
     if not value:
-        yield Violation(pointer, "put needs a value")
+        yield Violation(pointer, "put needs a value, a flag or a segment")
         return
     if value.count(b"[") + value.count(b"{") > limits.value_depth and _depth(decode(value)) > limits.value_depth:
         yield Violation(pointer, f"the limit value_depth is {limits.value_depth} levels of nesting")

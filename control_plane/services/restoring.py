@@ -89,7 +89,7 @@ def _answer(
         return Operation(Op.UNMASK if own[key].kind is Kind.MASK else Op.DELETE, scope, key)
     if wanted is None:
         return Operation(Op.MASK, scope, key)
-    return Operation(Op.PUT, scope, key, wanted.value, wanted.sensitive, puts_back=True)
+    return Operation(Op.PUT, scope, key, wanted.value, wanted.sensitive, puts_back=True, kind=Kind(wanted.kind))
 
 
 def _by_key(entries: Iterator[PastEntry] | list[PastEntry]) -> dict[str, PastEntry]:

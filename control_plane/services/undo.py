@@ -15,7 +15,7 @@ from control_plane.ports.changes import Changes
 from control_plane.ports.configs import Configs
 from control_plane.ports.history import History
 from shared.domain.codec import Json, decode
-from shared.domain.entry import Kind
+from shared.domain.entry import WITH_VALUE
 
 SHOWN_VALUE = 1024
 """Characters of a value that a conflict shows; a longer one is looked up by its version."""
@@ -119,7 +119,7 @@ def _sides(undone: _Undone) -> Json:
             "deleted": not current.live,
             "kind": current.kind,
             "updated_by": current.author,
-            **_shown(current.value if current.kind is Kind.VALUE else b"", sensitive=current.sensitive),
+            **_shown(current.value if current.kind in WITH_VALUE else b"", sensitive=current.sensitive),
         },
         "yours": yours,
     }

@@ -75,6 +75,18 @@ class ProblemType(Enum):
         "The change has to go as a rollout",
         "Make a rollout of it that has what the detail names (POST /api/v1/rollouts); who has the permission may break the glass.",
     )
+    ROLLOUT_RUNNING = (
+        "rollout-running",
+        409,
+        "A rollout of this config is in exposure",
+        "Promote or abort the rollouts that `rollouts` names, or force the change, which ends them.",
+    )
+    ROLLOUT_MOVED = (
+        "rollout-moved",
+        409,
+        "Something else happened to the rollout",
+        "Read the rollout again and decide again.",
+    )
     WINDOW_CLOSED = (
         "window-closed",
         409,

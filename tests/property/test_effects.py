@@ -1,10 +1,12 @@
 """What operations do to each environment, computed key by key, is what resolving everything twice says."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from control_plane.domain.change import Op, Operation
-from control_plane.domain.effects import Reached, Why, effects
+from control_plane.domain.effects import Reached, Seen, Why, effects
 from shared.domain.codec import canonical
 from shared.domain.entry import Entry, Kind
 from shared.domain.resolution import Effective, resolve_all
@@ -16,6 +18,14 @@ _KEYS = ["k", "l"]
 _places = st.tuples(st.sampled_from(_SCOPES), st.sampled_from(_KEYS))
 
 
+_ROLLOUTS = [b"", b'{"id":"1","kind":"value","candidate":1}', b'{"id":"2","kind":"value","candidate":2}']
+_KINDS = [Kind.VALUE, Kind.VALUE, Kind.FLAG, Kind.SEGMENT, Kind.INHERIT]
+
+
+def _value(kind: Kind, number: int) -> bytes:
+    return b"" if kind is Kind.INHERIT else canonical(number)
+
+
 @st.composite
 def _entries(draw: st.DrawFn) -> dict[tuple[Scope, str], Entry]:
     found = {}
@@ -23,7 +33,9 @@ def _entries(draw: st.DrawFn) -> dict[tuple[Scope, str], Entry]:
         if draw(st.booleans()):
             found[scope, key] = Entry(key, Kind.MASK, b"", 1, 1)
         else:
-            found[scope, key] = Entry(key, Kind.VALUE, canonical(draw(st.integers(0, 2))), 1, 1, draw(st.booleans()))
+            kind, rollout = draw(st.sampled_from(_KINDS)), draw(st.sampled_from(_ROLLOUTS))
+            value = _value(kind, draw(st.integers(0, 2)))
+            found[scope, key] = Entry(key, kind, value, 1, 1, draw(st.booleans()), rollout)
     return found
 
 
@@ -32,8 +44,11 @@ def _operations(draw: st.DrawFn) -> list[Operation]:
     found = []
     for scope, key in draw(st.lists(_places, unique=True, min_size=1)):
         op = draw(st.sampled_from(Op))
-        value = canonical(draw(st.integers(0, 2))) if op is Op.PUT else b""
-        found.append(Operation(op, scope, key, value, draw(st.none() | st.booleans())))
+        kind = draw(st.sampled_from(_KINDS)) if op in {Op.PUT, Op.ROLLOUT} else Kind.VALUE
+        value = _value(kind, draw(st.integers(0, 2))) if op in {Op.PUT, Op.ROLLOUT} else b""
+        rollout = draw(st.sampled_from(_ROLLOUTS)) if op is Op.ROLLOUT else b""
+        secret = draw(st.none() | st.booleans())
+        found.append(Operation(op, scope, key, value, secret, kind=kind, rollout=rollout))
     return found
 
 
@@ -42,9 +57,9 @@ def _after(before: dict[tuple[Scope, str], Entry], operations: list[Operation]) 
     for each in operations:
         place = (each.scope, each.key)
         old = after.pop(place, None)
-        if each.op is Op.PUT:
+        if each.op in {Op.PUT, Op.ROLLOUT}:
             sensitive = old is not None and old.sensitive if each.sensitive is None else each.sensitive
-            after[place] = Entry(each.key, Kind.VALUE, each.value, 2, 2, sensitive)
+            after[place] = Entry(each.key, each.kind, each.value, 2, 2, sensitive, each.rollout)
         elif each.op is Op.MASK:
             after[place] = Entry(each.key, Kind.MASK, b"", 2, 2)
     return after
@@ -56,7 +71,12 @@ def _seen(entries: dict[tuple[Scope, str], Entry], pair: tuple[str, str]) -> dic
 
 
 def _content(seen: Effective | None) -> object:
-    return None if seen is None else (seen.entry.value, seen.entry.sensitive)
+    if seen is None:
+        return None
+    below = _content(seen.below)
+    if seen.entry.kind is Kind.INHERIT and not seen.entry.rollout:
+        return below
+    return seen.entry.kind, seen.entry.value, seen.entry.rollout, seen.entry.sensitive, below
 
 
 @given(_entries(), _operations())
@@ -72,16 +92,23 @@ def test_the_differences_are_those_of_resolving_everything(
         expected |= {(*pair, key) for key in _KEYS if _content(earlier.get(key)) != _content(later.get(key))}
         for each in done.differences:
             if each[:2] == pair:
-                assert each.before == (None if each.key not in earlier else _at(pair, earlier[each.key]))
-                assert each.after is None or _content(later[each.key]) == (
-                    each.after.entry.value,
-                    each.after.entry.sensitive,
-                )
+                assert each.before == _at(pair, earlier.get(each.key))
+                assert _bare(each.after) == _bare(_at(pair, later.get(each.key)))
     assert {each[:3] for each in done.differences} == expected
 
 
-def _at(pair: tuple[str, str], seen: Effective) -> tuple[Scope, Entry]:
-    return {"global": Scope(), "app": Scope(pair[0]), "environment": Scope(*pair)}[seen.level], seen.entry
+def _at(pair: tuple[str, str], seen: Effective | None) -> Seen | None:
+    if seen is None:
+        return None
+    scope = {"global": Scope(), "app": Scope(pair[0]), "environment": Scope(*pair)}[seen.level]
+    return Seen(scope, seen.entry, _at(pair, seen.below))
+
+
+def _bare(seen: Seen | None) -> Seen | None:
+    """Without the versions, which a preview is told."""
+    if seen is None:
+        return None
+    return Seen(seen.scope, replace(seen.entry, version=0, revision=0), _bare(seen.below))
 
 
 @given(_entries(), _operations())

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from control_plane.api.bodies.fields import Body, Key, Labels, Moment, Name, Owner, Placed, Revision, Text, Value
+from control_plane.api.bodies.contents import NewContents
+from control_plane.api.bodies.fields import Body, Key, Labels, Moment, Name, Owner, Placed, Revision, Text
 from control_plane.api.bodies.intent import Force, Intent
 from control_plane.api.bodies.life import LifeView
 from control_plane.api.bodies.pages import LabelFilters, PageQuery, Param
@@ -33,12 +34,10 @@ class _KeyOperation(Placed):
     """The version that was read; 0: there is none yet. Refused if it is another by now."""
 
 
-class PutOperation(_KeyOperation):
-    """Give the key a value in this scope."""
+class PutOperation(_KeyOperation, NewContents):
+    """Give the key a value in this scope, or make it a flag or a segment here."""
 
     op: Literal["put"]
-    value: Value
-    """Any JSON."""
     sensitive: bool | None = None
     """Whether the value is a secret; null keeps what the entry says."""
     description: Text | None = None
@@ -54,12 +53,13 @@ class PutOperation(_KeyOperation):
             Op.PUT,
             self.scope,
             self.key,
-            self.value,
+            self.content,
             self.sensitive,
             self.description,
             self.expected_version,
             self.owner,
             self.labels,
+            kind=self.kind,
         )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from control_plane.api.bodies.contents import Contents, NewContents, contents
 from control_plane.api.bodies.context import Context
 from control_plane.api.bodies.fields import (
     Body,
@@ -21,7 +22,6 @@ from control_plane.api.bodies.fields import (
     Revision,
     SnapshotName,
     Text,
-    Value,
 )
 from control_plane.api.bodies.intent import Force
 from control_plane.api.bodies.pages import LabelFilters, PageQuery, Param
@@ -29,22 +29,16 @@ from control_plane.api.bodies.preview import PreviewView
 from control_plane.domain.change import Committed, Config, ConfigVersion, Op
 from control_plane.domain.history import When
 from shared.domain.codec import Json, fragment
+from shared.domain.entry import Kind
 from shared.domain.resolution import Arm, ErrorCode, Reason, Resolution
 from shared.domain.scope import Level
 
 
-def _without_default(schema: dict[str, Any]) -> None:
-    """No bytes at all stand for a value that was not given; JSON has no such thing."""
-    schema.pop("default", None)
-
-
-class NewConfig(Placed):
+class NewConfig(Placed, NewContents):
     """A config to create in a scope."""
 
     key: Key
     """Its key: unique in its scope."""
-    value: Value
-    """Any JSON."""
     sensitive: bool = False
     """Whether the value is a secret: it is then shown to nobody but the agents that it is for."""
     description: Text = ""
@@ -61,11 +55,12 @@ class NewConfig(Placed):
     """Let the change pass although guards refuse it."""
 
 
-class ConfigUpdate(Body):
-    """A config's new value, or what people say about it. What is left out stays as it is."""
+class ConfigUpdate(Contents):
+    """A config's new value, flag or segment, or what people say about it. What is left out stays as it is.
 
-    value: Value = Field(default=b"", json_schema_extra=_without_default)
-    """Any JSON. A value put on a mask takes the mask away."""
+    What is put on a mask takes the mask away.
+    """
+
     sensitive: bool | None = None
     """Whether the value is a secret. One that was is shown only if it is given again."""
     description: Text | None = None
@@ -91,6 +86,8 @@ class ConfigQuery(PageQuery):
     """Of environments of this name."""
     scope: Literal["global", "app", "environment"] | None = None
     """Standing at this level."""
+    kind: Kind | None = None
+    """Of this kind."""
     prefix: Param | None = None
     """Whose key begins like this."""
     text: Param | None = None
@@ -140,7 +137,10 @@ class Fetch(Body):
 
 @dataclass(frozen=True, slots=True)
 class ConfigView:
-    """A config. `value` is null for a mask (`kind`), and for a secret (`sensitive`)."""
+    """A config. What it holds stands under `value`, `flag` or `segment`, as its `kind` is; the others are null.
+
+    All are null for a mask and for a secret (`sensitive`).
+    """
 
     id: UUID
     app_id: str | None
@@ -149,6 +149,8 @@ class ConfigView:
     key: str
     kind: str
     value: Any
+    flag: Any
+    segment: Any
     sensitive: bool
     description: str
     owner: str
@@ -169,7 +171,7 @@ class ConfigView:
             scope=config.scope.level,
             key=config.key,
             kind=config.kind,
-            value=shown(config.value, sensitive=config.sensitive),
+            **contents(config.kind, config.value, sensitive=config.sensitive),
             sensitive=config.sensitive,
             description=config.description,
             owner=config.owner,
@@ -219,13 +221,18 @@ class ConfigReceipt:
 
 @dataclass(frozen=True, slots=True)
 class ConfigVersionView:
-    """One version of a config, with the change that made it. `value` is null where nothing or a secret was put."""
+    """One version of a config, with the change that made it. What was put stands under `value`, `flag` or `segment`.
+
+    All three are null where nothing or a secret was put.
+    """
 
     version: int
     revision: int
     op: Op
     kind: str
     value: Any
+    flag: Any
+    segment: Any
     sensitive: bool
     author: str
     message: str
@@ -239,7 +246,7 @@ class ConfigVersionView:
             revision=version.revision,
             op=version.op,
             kind=version.kind,
-            value=shown(version.value, sensitive=version.sensitive),
+            **contents(version.kind, version.value, sensitive=version.sensitive),
             sensitive=version.sensitive,
             author=version.author,
             message=version.message,

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from control_plane.api.bodies.configs import ConfigVersionView, shown
+from control_plane.api.bodies.configs import ConfigVersionView
+from control_plane.api.bodies.contents import contents
 from control_plane.api.bodies.fields import MAX_REVISION, Moment, Query, Revision, SnapshotName
 from control_plane.api.bodies.pages import PageQuery, Param
 from control_plane.domain.difference import Deed, Difference, Line, difference, readable
@@ -158,7 +159,7 @@ def version_view(entry: PastEntry) -> ConfigVersionView:
         revision=entry.revision,
         op=entry.op,
         kind=entry.kind,
-        value=shown(entry.value, sensitive=entry.sensitive),
+        **contents(entry.kind, entry.value, sensitive=entry.sensitive),
         sensitive=entry.sensitive,
         author=entry.author,
         message=entry.message,
@@ -168,13 +169,17 @@ def version_view(entry: PastEntry) -> ConfigVersionView:
 
 @dataclass(frozen=True, slots=True)
 class OriginView:
-    """An entry and where it came from. `value` is null for a mask (`kind`) and for a secret (`sensitive`).
+    """An entry and where it came from. What it holds stands under `value`, `flag` or `segment`, as its `kind` is.
+
+    All three are null for a mask and for a secret (`sensitive`).
 
     `revision` is that of the change which left it so; `author`, `message` and `committed_at` are that change's.
     """
 
     kind: str
     value: Any
+    flag: Any
+    segment: Any
     sensitive: bool
     scope: Level
     app_id: str | None
@@ -191,7 +196,7 @@ class OriginView:
         """Show an entry with its origin."""
         return cls(
             kind=entry.kind,
-            value=shown(entry.value, sensitive=entry.sensitive),
+            **contents(entry.kind, entry.value, sensitive=entry.sensitive),
             sensitive=entry.sensitive,
             scope=entry.scope.level,
             app_id=entry.scope.app_id,

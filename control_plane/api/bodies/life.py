@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from control_plane.api.bodies.configs import shown
+from control_plane.api.bodies.contents import contents
 from control_plane.api.bodies.fields import Body, Moment, Text
 from control_plane.api.bodies.intent import Breaking
 from control_plane.api.bodies.pages import PageQuery
@@ -83,7 +83,10 @@ class ApprovalView:
 
 @dataclass(frozen=True, slots=True)
 class PlannedView:
-    """An operation that is not carried out yet. `value` is null for a secret (`sensitive`), and where nothing is put."""
+    """An operation that is not carried out yet. What it puts stands under `value`, `flag` or `segment`.
+
+    All three are null for a secret (`sensitive`), and where nothing is put.
+    """
 
     op: Op
     app_id: str | None
@@ -91,6 +94,8 @@ class PlannedView:
     scope: Level
     key: str
     value: Any
+    flag: Any
+    segment: Any
     sensitive: bool
     expected_version: int | None
     description: str | None
@@ -106,7 +111,7 @@ class PlannedView:
             environment=operation.scope.environment,
             scope=operation.scope.level,
             key=operation.key,
-            value=shown(operation.value, sensitive=secret),
+            **contents(operation.kind, operation.value, sensitive=secret),
             sensitive=secret,
             expected_version=operation.expected_version,
             description=operation.description,

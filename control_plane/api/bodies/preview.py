@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
+from control_plane.api.bodies.contents import contents
 from control_plane.api.bodies.scopes import ScopeView
 from control_plane.domain.change import Operation
 from control_plane.domain.effects import Difference, Idle, Seen, Why
 from control_plane.domain.gate import Standing
 from control_plane.domain.guards import Guard, Hit, Mode
+from control_plane.domain.links import Dependant
 from control_plane.domain.policy import Policy
 from control_plane.domain.preview import BlastRadius, Preview, Some, some
 from control_plane.domain.unfit import Unfit
-from shared.domain.codec import fragment
+from shared.domain.codec import decode, fragment
+from shared.domain.entry import Entry
 from shared.domain.scope import Level
 
 MAX_DIFFERENCES = 1_000
@@ -20,21 +23,44 @@ MAX_DIFFERENCES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class SeenView:
-    """What an app/environment sees for a key, and where it comes from. `value` is null for a secret (`sensitive`)."""
+    """What an app/environment sees for a key, and where it comes from.
 
+    It stands under `value`, `flag` or `segment`, as its `kind` is; all three are null for a secret (`sensitive`).
+    `rollout` is the exposure of a candidate over it, whose `candidate` is null if it is a secret. Where the entry has
+    nothing of its own (`inherit`), `below` is what less specific scopes say.
+    """
+
+    kind: str
     value: Any
+    flag: Any
+    segment: Any
+    rollout: Any
     sensitive: bool
     scope: Level
     version: int
+    below: "SeenView | None"
 
     @classmethod
-    def of(cls, seen: Seen | None) -> Self | None:
+    def of(cls, seen: Seen | None) -> "SeenView | None":
         """Show what is seen, if anything."""
         if seen is None:
             return None
         entry = seen.entry
-        value = fragment(entry.value) if entry.value and not entry.sensitive else None
-        return cls(value, entry.sensitive, seen.scope.level, entry.version)
+        return cls(
+            kind=entry.kind,
+            **contents(entry.kind, entry.value, sensitive=entry.sensitive),
+            rollout=_rollout(entry),
+            sensitive=entry.sensitive,
+            scope=seen.scope.level,
+            version=entry.version,
+            below=SeenView.of(seen.below),
+        )
+
+
+def _rollout(entry: Entry) -> Any:
+    if not entry.rollout:
+        return None
+    return decode(entry.rollout) | {"candidate": None} if entry.sensitive else fragment(entry.rollout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +268,39 @@ class BlastRadiusView:
 
 
 @dataclass(frozen=True, slots=True)
+class DependantView:
+    """A config or segment whose rules refer to what the change touches (`refers_to`), or to one that does."""
+
+    app_id: str | None
+    environment: str | None
+    scope: Level
+    key: str
+    kind: str
+    refers_to: str
+
+    @classmethod
+    def of(cls, each: Dependant) -> Self:
+        """Show what refers to something."""
+        return cls(each.app_id, each.environment, each.scope.level, each.key, each.kind, each.refers_to)
+
+
+@dataclass(frozen=True, slots=True)
+class DependantsView:
+    """The first of all that refer to what the change touches."""
+
+    total: int
+    truncated: bool
+    items: tuple[DependantView, ...]
+
+    @classmethod
+    def of(cls, dependants: Some[Dependant]) -> Self:
+        """Show dependants."""
+        return cls(dependants.total, dependants.truncated, tuple(map(DependantView.of, dependants.items)))
+
+
+@dataclass(frozen=True, slots=True)
 class ObstacleView:
-    """Something that policies want and the change does not have now: a role, a reason, approvals, an open window."""
+    """Something that stands in the way: what policies want (a role, a reason, approvals, an open window), a rollout."""
 
     kind: Standing
     detail: str
@@ -253,12 +310,13 @@ class ObstacleView:
 class PreviewView:
     """What a change would do. `would_commit`: it could be committed now as it is.
 
-    That is: no schema stands against it, no guard (or it is `forced`), and of the policies there are no `obstacles`.
+    That is: no schema stands against it, no guard (or it is `forced`), and there are no `obstacles`.
     """
 
     would_commit: bool
     forced: bool
     differences: DifferencesView
+    dependants: DependantsView
     without_effect: tuple[IdleView, ...]
     schema_violations: SchemaViolationsView
     guards: GuardHitsView
@@ -276,6 +334,7 @@ class PreviewView:
             would_commit=preview.would_commit,
             forced=preview.forced,
             differences=DifferencesView.of(some(preview.effects.differences, MAX_DIFFERENCES)),
+            dependants=DependantsView.of(preview.dependants),
             without_effect=tuple(IdleView.of(each, operations[each.index]) for each in preview.effects.idle),
             schema_violations=SchemaViolationsView.of(preview.unfit),
             guards=GuardHitsView.of(preview.hits),

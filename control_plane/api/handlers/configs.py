@@ -40,7 +40,7 @@ from control_plane.domain.history import When
 from control_plane.ports.configs import ConfigFilter
 from shared.domain.codec import Json
 from shared.domain.context import ANYBODY
-from shared.domain.entry import Kind
+from shared.domain.entry import WITH_VALUE, Kind
 from shared.domain.program import Program
 from shared.runtime.clock import unix_ms
 from shared.wire.problem import Violation
@@ -57,7 +57,16 @@ async def create_config(services: Services, call: Call[NewConfig, None]) -> web.
     """
     body = call.body
     operation = Operation(
-        Op.PUT, body.scope, body.key, body.value, body.sensitive, body.description, 0, body.owner, body.labels
+        Op.PUT,
+        body.scope,
+        body.key,
+        body.content,
+        body.sensitive,
+        body.description,
+        0,
+        body.owner,
+        body.labels,
+        kind=body.kind,
     )
     committed, preview = await _carry_out(services, call, operation, body)
     receipt = ConfigReceipt.of(committed, preview)
@@ -74,6 +83,7 @@ async def list_configs(services: Services, call: Call[None, ConfigQuery]) -> web
         app_id=query.app_id,
         environment=query.environment,
         scope=query.scope,
+        kind=query.kind,
         prefix=query.prefix,
         text=query.text,
         include_deleted=query.include_deleted,
@@ -95,16 +105,17 @@ async def get_config(services: Services, call: Call[None, None]) -> web.StreamRe
 
 
 async def update_config(services: Services, call: Call[ConfigUpdate, None]) -> web.StreamResponse:
-    """Give a config another value, or change only what is said about it.
+    """Give a config another value, flag or segment, or change only what is said about it.
 
-    `If-Match` says which version the change is based on; if there is another by now, the problem names it. Without a
-    `value` the config keeps the one that it has, a secret too.
+    `If-Match` says which version the change is based on; if there is another by now, the problem names it. Without
+    `value`, `flag` or `segment` the config keeps what it has, a secret too. While a rollout of the config is in
+    exposure it is refused, unless it is forced, which ends the rollout.
     """
     config, body = await _live(services, call), call.body
     version = require_match(call.request, config.version)
-    value = body.value
+    value, kind = body.content, body.kind
     if not value:
-        value, version = await _value_kept(services, config, body), config.version
+        value, kind, version = await _value_kept(services, config, body), Kind(config.kind), config.version
     operation = Operation(
         Op.PUT,
         config.scope,
@@ -115,6 +126,7 @@ async def update_config(services: Services, call: Call[ConfigUpdate, None]) -> w
         version,
         body.owner,
         body.labels,
+        kind=kind,
     )
     committed, preview = await _carry_out(services, call, operation, body)
     receipt = ConfigReceipt.of(committed, preview)
@@ -124,7 +136,8 @@ async def update_config(services: Services, call: Call[ConfigUpdate, None]) -> w
 async def delete_config(services: Services, call: Call[None, DeleteQuery]) -> web.StreamResponse:
     """Delete a config, or take a mask away.
 
-    What a less specific scope says for the key shows again.
+    What a less specific scope says for the key shows again. What others refer to is not deleted, nor what is under a
+    rollout, unless it is forced, which ends the rollout.
     """
     config = await _live(services, call)
     version = require_match(call.request, config.version)
@@ -176,8 +189,8 @@ async def _fetch_past(services: Services, body: Fetch) -> web.Response:
 
 async def _value_kept(services: Services, config: Config, body: ConfigUpdate) -> bytes:
     """The value of a config whose update gives none."""
-    if config.kind is Kind.MASK:
-        raise InvalidError([Violation("/value", "a mask has no value to keep: give one")])
+    if config.kind not in WITH_VALUE:
+        raise InvalidError([Violation("/value", f"an entry of the kind {config.kind} has no value to keep: give one")])
     if config.sensitive and body.sensitive is False:
         raise InvalidError([Violation("/value", "what was a secret is not uncovered: give the value again")])
     return await services.configs.value(config.id, config.version)
@@ -234,6 +247,11 @@ def _about_one_config() -> Iterator[None]:
 def _single(facts: Mapping[str, Json]) -> dict[str, Json]:
     """What the one conflict is with, without the list around it."""
     conflicts = facts.get("conflicts")
+    if rollouts := facts.get("rollouts"):
+        return {
+            **facts,
+            "rollouts": [{**each, "pointer": each["pointer"].removeprefix(_ONLY_OPERATION)} for each in rollouts],
+        }
     if not conflicts:
         return dict(facts)
     current = conflicts[0]["current"]

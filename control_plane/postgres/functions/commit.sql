@@ -384,22 +384,22 @@ $$;
 -- its Idempotency-Key has already. (Functions in SQL become part of the statement that calls them, and of its plan.)
 create function trimtab_read(wave jsonb) returns table (
     draft integer, id uuid, edition integer, author text, message text, who jsonb, base_revision bigint,
-    labels jsonb, reverts bigint, forced jsonb, rules_revision bigint, checked_revision bigint, transition jsonb,
-    idempotency_key text, request_hash text, known_hash text, known_result jsonb,
-    steps trimtab_step[], possible boolean, hit boolean, applied jsonb, audited jsonb
+    labels jsonb, reverts bigint, forced jsonb, rules_revision bigint, checked_revision bigint, linked text[],
+    transition jsonb, idempotency_key text, request_hash text, known_hash text, known_result jsonb,
+    steps trimtab_step[], possible boolean, hit boolean, relinks boolean, applied jsonb, audited jsonb
 ) language sql stable as $$
     select
         d.number::integer, d.id, d.edition, d.author, d.message, d.who, d.base_revision,
-        d.labels, d.reverts, d.forced, d.rules_revision, d.checked_revision, d.transition,
+        d.labels, d.reverts, d.forced, d.rules_revision, d.checked_revision, d.linked, d.transition,
         d.idempotency_key, d.request_hash, known.request_hash, known.result,
-        done.steps, done.possible, done.hit, done.applied, done.audited
+        done.steps, done.possible, done.hit, done.relinks, done.applied, done.audited
     from rows from (jsonb_to_recordset(wave) as (
         id uuid, edition integer, author text, message text, who jsonb, base_revision bigint,
-        labels jsonb, reverts bigint, forced jsonb, rules_revision bigint, checked_revision bigint, transition jsonb,
-        idempotency_key text, request_hash text, operations jsonb
+        labels jsonb, reverts bigint, forced jsonb, rules_revision bigint, checked_revision bigint, linked text[],
+        transition jsonb, idempotency_key text, request_hash text, operations jsonb
     )) with ordinality as d(
         id, edition, author, message, who, base_revision, labels, reverts, forced, rules_revision,
-        checked_revision, transition, idempotency_key, request_hash, operations, number
+        checked_revision, linked, transition, idempotency_key, request_hash, operations, number
     )
     left join lateral (
         select * from idempotency_keys as k where k.author = d.who ->> 'principal' and k.key = d.idempotency_key limit 1
@@ -411,6 +411,8 @@ create function trimtab_read(wave jsonb) returns table (
                 and (not trimtab_disturbs(step, d.transition) or d.forced is not null and d.transition is null)
             ) as possible,
             bool_or(step.hits is not null) as hit,
+            bool_or(step.refs <> '{}' or trimtab_meaning(step.old_kind, step.old_live)
+                <> trimtab_meaning(step.kind, not step.deleted)) as relinks,
             jsonb_agg(jsonb_build_array(
                 step.op, step.id, step.app_id, step.environment, step.key, step.version,
                 step.sensitive
@@ -511,7 +513,10 @@ begin
                 'state', 'TT410', 'detail', jsonb_build_object('key', draft.idempotency_key));
         elsif draft.rules_revision <> head.rules_revision then
             outcomes[draft.draft] := jsonb_build_object('state', 'TT425', 'detail', '{}'::jsonb);
-        elsif draft.checked_revision is not null and trimtab_stale(draft.steps, draft.checked_revision) then
+        elsif draft.checked_revision is not null and (
+            trimtab_stale(draft.steps, draft.checked_revision)
+            or draft.linked is not null and trimtab_links_moved(draft.steps, draft.linked, draft.checked_revision)
+        ) then
             outcomes[draft.draft] := jsonb_build_object('state', 'TT426', 'detail', '{}'::jsonb);
         elsif draft.edition is not null and not trimtab_ripe(draft.id, draft.edition) then
             outcomes[draft.draft] := jsonb_build_object(
@@ -519,6 +524,8 @@ begin
         elsif not draft.possible then
             outcomes[draft.draft] := trimtab_refusal(
                 draft.steps, draft.base_revision, draft.transition, draft.forced);
+        elsif draft.linked is null and draft.relinks and trimtab_relinks(draft.steps) then
+            outcomes[draft.draft] := jsonb_build_object('state', 'TT427', 'detail', '{}'::jsonb);
         elsif draft.transition is not null and not trimtab_moves(draft.transition) then
             outcomes[draft.draft] := jsonb_build_object('state', 'TT409', 'detail', jsonb_build_object(
                 'reason', 'rollout_moved', 'id', draft.transition -> 'id'));

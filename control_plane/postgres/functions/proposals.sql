@@ -21,7 +21,7 @@ create function trimtab_outlined(operations jsonb) returns jsonb language sql st
         'scope', trimtab_scope(each ->> 'app_id', each ->> 'environment'),
         'key', each ->> 'key',
         'after', case when each ->> 'op' = 'put' then trimtab_audited(
-            'value', each -> 'value', coalesce((each ->> 'sensitive')::boolean, false) or coalesce(c.sensitive, false)
+            coalesce(each ->> 'kind', 'value'), each -> 'value', coalesce((each ->> 'sensitive')::boolean, false) or coalesce(c.sensitive, false)
         ) end
     ) order by position)
     from jsonb_array_elements(operations) with ordinality as o(each, position)

@@ -98,7 +98,7 @@ begin
         update environments set archived_at = null where app_id = app and (env = '' or environment = env);
         done := trimtab_apply(head, jsonb_build_array(jsonb_build_object(
             'id', gen_random_uuid(), 'author', who ->> 'principal', 'message', message, 'who', who, 'labels', '{}'::jsonb,
-            'request_hash', '', 'operations', operations
+            'request_hash', '', 'linked', '[]'::jsonb, 'operations', operations -- nobody else saw what stood there
         )), null);
         head := done.head;
         if done.answers[1] ? 'state' then

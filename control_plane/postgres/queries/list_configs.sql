@@ -16,5 +16,6 @@ where (app_id, environment, key) > ($1, $2, $3)
     and ($11::text is null or owner = $11)
     and labels ?& $12::text[] and labels @> $13::jsonb
     and ($14 or not trimtab_archived(app_id, environment))
+    and ($15::text is null or kind = $15)
 order by app_id, environment, key
 limit $10

@@ -3,8 +3,9 @@
 with live as materialized (
     select
         app_id, environment, key, (kind <> 'mask')::integer as keys,
-        case when kind = 'mask' then 0 else length(key) + octet_length(value::text) end as bytes
-    from configs where not deleted and ($1::text[] is null or app_id = '' or app_id = any($1))
+        case when kind = 'mask' then 0 else length(key) + octet_length(value::text)
+            + coalesce(octet_length(rollout::text), 0) end as bytes
+    from configs where not deleted and kind <> 'inherit' and ($1::text[] is null or app_id = '' or app_id = any($1))
 ),
 global_size as (
     select coalesce(sum(keys), 0) as keys, coalesce(sum(bytes), 0) as bytes from live where app_id = ''
