@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import TypeAlias, TypeVar
 
 from shared.domain.bucketing import BUCKETINGS, WHOLE, unit_text
-from shared.domain.condition import compile_condition
+from shared.domain.condition_compiler import compile_condition
 from shared.domain.context import EvaluationContext
 from shared.domain.exposure import Exposure
 from shared.domain.references import References, UnresolvedError

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool | None
-"""What an attribute may be."""
+"""What an attribute may be, or an element of one."""
+Attribute: TypeAlias = Scalar | list[Scalar] | tuple[Scalar, ...]
+"""What an attribute may be; conditions hold for a list if they do for any element."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +16,7 @@ class EvaluationContext:
 
     targeting_key: str | None = None
     groups: tuple[str, ...] = ()
-    attributes: Mapping[str, Scalar] = field(default_factory=dict)
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 ANYBODY = EvaluationContext()

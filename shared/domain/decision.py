@@ -5,7 +5,8 @@ from typing import NoReturn
 
 from shared.domain.choosing import EXPOSED, Choice, choose_side
 from shared.domain.codec import MalformedJsonError, decode
-from shared.domain.condition import Test, compile_condition, parse_segment
+from shared.domain.condition import parse_segment
+from shared.domain.condition_compiler import Test, compile_condition
 from shared.domain.context import EvaluationContext
 from shared.domain.document import DocumentError
 from shared.domain.entry import Entry, Kind

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from shared.domain.bucketing import BUCKETINGS, WHOLE, unit_text
 from shared.domain.codec import Json, MalformedJsonError, decode
-from shared.domain.condition import Condition, explain_condition, parse_segment
+from shared.domain.condition import Condition, parse_segment
+from shared.domain.condition_interpreter import explain_condition
 from shared.domain.context import EvaluationContext
 from shared.domain.document import DocumentError
 from shared.domain.entry import Kind

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from shared.domain.condition import Test
+from shared.domain.condition_compiler import Test
 from shared.domain.context import EvaluationContext
 from shared.domain.decision import Decision, decision_of
 from shared.domain.interpreter import Explanation, Interpreter
