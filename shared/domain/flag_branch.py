@@ -3,7 +3,8 @@
 from bisect import bisect_right
 
 from shared.domain.bucketing import BUCKETINGS, DEFAULT, WHOLE
-from shared.domain.condition import Condition, compile_condition
+from shared.domain.condition import Condition
+from shared.domain.condition_compiler import compile_condition
 from shared.domain.flag import Flag, Rule
 from shared.domain.outcome import Branch, Outcomes
 from shared.domain.resolution import ErrorCode, Reason
