@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.domain.codec import Json, MalformedJsonError, decode
+from shared.domain.codec import Json, MalformedJsonError, decode, encode
 from shared.domain.condition import GROUPS, All, AnyOf, Condition, Not, OfAttribute, OfConfig, OfMembers, OfSegment
 from shared.domain.context import EvaluationContext
 from shared.domain.members import digest
@@ -36,11 +36,16 @@ class _Reading:
         match condition:
             case OfAttribute(name, op, values):
                 found = self._attribute(name)
-                return {"attribute": name, **_shown(op, values), "found": found, "matched": holds(op, found, values)}
+                return {
+                    "attribute": name,
+                    **_shown(op, values),
+                    "found": _told(found),
+                    "matched": holds(op, found, values),
+                }
             case OfMembers(name, digests):
                 found = self._attribute(name)
                 matched = any(_digest(each) in digests for each in elements(found) if isinstance(each, str))
-                return {"attribute": name, "members": len(digests), "found": found, "matched": matched}
+                return {"attribute": name, "members": len(digests), "found": _told(found), "matched": matched}
             case OfSegment(key):
                 return {"segment": key, "matched": self._references.segment(key, self._context, self._now)}
             case OfConfig(key, op, values):
@@ -78,6 +83,15 @@ class _Reading:
             return holds(condition.op, decode(resolution.value), condition.values)
         except MalformedJsonError as error:
             raise UnresolvedError from error
+
+
+def _told(found: Json) -> Json:
+    """What an attribute is; as source text where JSON cannot say it, such as half of a surrogate pair."""
+    try:
+        encode(found)
+    except TypeError:
+        return ascii(found)
+    return found
 
 
 def _shown(op: str, values: Sequence[Json]) -> dict[str, Json]:
