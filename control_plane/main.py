@@ -16,8 +16,13 @@ from control_plane.api.app import build_app
 from control_plane.api.services import Services
 from control_plane.domain.errors import UnavailableError
 from control_plane.domain.principal import token_hash
+from control_plane.embedded.evidence import MemoryEvidence
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence, MemoryReadCounters
 from control_plane.metrics import Metrics
+from control_plane.outside.client import open_client
+from control_plane.outside.prometheus import Prometheus
+from control_plane.outside.webhooks import HttpWebhooks
+from control_plane.ports.evidence import Evidence
 from control_plane.ports.lossy import Cache, Notices, Presence, ReadCounters
 from control_plane.ports.probes import Probe
 from control_plane.postgres.audit import PostgresAuditLog
@@ -43,7 +48,8 @@ from control_plane.rabbitmq.probe import RabbitProbe
 from control_plane.rabbitmq.publisher import RabbitPublisher, open_publisher
 from control_plane.redis_cache.cache import RedisCache
 from control_plane.redis_cache.client import open_redis
-from control_plane.redis_cache.notices import RedisNotices
+from control_plane.redis_cache.evidence import RedisEvidence
+from control_plane.redis_cache.notices import ALARMS, RedisNotices
 from control_plane.redis_cache.presence import RedisPresence
 from control_plane.redis_cache.probe import RedisProbe
 from control_plane.redis_cache.read_counters import RedisReadCounters
@@ -53,6 +59,8 @@ from control_plane.services.checks import Checks
 from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
+from control_plane.services.gates.evidences import Evidences
+from control_plane.services.gates.judges import Judges
 from control_plane.services.hindsight import Hindsight
 from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
@@ -108,6 +116,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
         open_reads(pool, settings.database_replica_url, settings.database_pool_size, metrics) as reads,
         _lossy(settings, metrics) as lossy,
         _broker(settings) as publisher,
+        open_client() as outside,
     ):
         changes, configs, registry = (
             PostgresChanges(pool, reads),
@@ -152,6 +161,13 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             reveals=Reveals(audit, clock),
             snapshots=snapshots,
             fleet=fleet,
+            evidences=Evidences(lossy.evidence, lossy.alarms, clock),
+            judges=Judges.over(
+                lossy.presence,
+                lossy.evidence,
+                Prometheus(outside, settings.sources),
+                HttpWebhooks(outside, settings.webhooks),
+            ),
             searching=PostgresSearch(reads),
             usage=Usage(lossy.read_counters, fleet, snapshots, clock),
             retirement=Retirement(registry, fleet, feed, lossy.notices, metrics),
@@ -214,7 +230,9 @@ class Lossy:
 
     cache: Cache
     notices: Notices
+    alarms: Notices
     presence: Presence
+    evidence: Evidence
     read_counters: ReadCounters
     probes: list[Probe]
 
@@ -222,13 +240,16 @@ class Lossy:
 @asynccontextmanager
 async def _lossy(settings: Settings, metrics: Metrics) -> AsyncIterator[Lossy]:
     if not settings.redis_url:
-        yield Lossy(MemoryCache(), MemoryNotices(), MemoryPresence(), MemoryReadCounters(), [])
+        notices, alarms = MemoryNotices(), MemoryNotices()
+        yield Lossy(MemoryCache(), notices, alarms, MemoryPresence(), MemoryEvidence(), MemoryReadCounters(), [])
         return
     async with open_redis(settings.redis_url) as client:
         yield Lossy(
             RedisCache(client, metrics),
             RedisNotices(client),
+            RedisNotices(client, ALARMS),
             RedisPresence(client),
+            RedisEvidence(client),
             RedisReadCounters(client),
             [RedisProbe(client)],
         )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 from pydantic.config import JsonDict
 
+from control_plane.domain.gates.outside import Prefixes, Sources
 from control_plane.domain.limits import Limits
 from control_plane.domain.proxies import TrustedProxies
 from shared.runtime.http import Listen
@@ -66,6 +67,16 @@ def _decoded(text: str) -> bytes:
 
 def _proxies(text: str) -> str:
     TrustedProxies.parse(text)
+    return text
+
+
+def _sources(text: str) -> str:
+    Sources.parse(text)
+    return text
+
+
+def _prefixes(text: str) -> str:
+    Prefixes.parse(text)
     return text
 
 
@@ -129,6 +140,18 @@ class Settings(BaseModel):
         description="What sensitive values are encrypted with in exports that ask for it: 64 random bytes in base64, "
         "the same in every installation that is to import them. Empty: exports leave them out.",
     )
+    prometheus_url: Annotated[str, AfterValidator(_sources)] = Field(
+        "",
+        repr=False,
+        json_schema_extra=_SECRET,
+        description="Where gates of the type metric find their numbers: a Prometheus, or several as `name=URL` with "
+        "commas between; a gate that names none asks the first. Empty: there can be no such gates.",
+    )
+    webhook_urls: Annotated[str, AfterValidator(_prefixes)] = Field(
+        "",
+        description="What URLs of gates of the type webhook may begin with (scheme, host, port and the beginning of the "
+        "path), with commas between. Empty: there can be no such gates.",
+    )
     migrate: bool = Field(False, description="Whether to migrate the schema at start, instead of `trimtab migrate`.")
     database_pool_size: PositiveInt = Field(20, description="Connections to PostgreSQL, at most.")
     database_wait: PositiveFloat = Field(30.0, description="Seconds to wait for PostgreSQL at start.")
@@ -161,6 +184,16 @@ class Settings(BaseModel):
     def proxies(self) -> TrustedProxies:
         """The proxies that are trusted."""
         return TrustedProxies.parse(self.trusted_proxies, self.trusted_proxy_header)
+
+    @property
+    def sources(self) -> Sources:
+        """The Prometheus servers that gates may ask."""
+        return Sources.parse(self.prometheus_url)
+
+    @property
+    def webhooks(self) -> Prefixes:
+        """The webhooks that gates may ask."""
+        return Prefixes.parse(self.webhook_urls)
 
     @property
     def limits(self) -> Limits:

@@ -28,6 +28,7 @@ _SERVER_OF_FIXTURE = {
     "own_postgres": "postgres",
     "own_redis": "redis",
     "own_rabbitmq": "rabbitmq",
+    "prometheus": "prometheus",
 }
 _MARKERS = {"unit", "property", "contract", "integration", "e2e", "chaos"}
 _SESSION = pytest.StashKey[Session]()
@@ -227,3 +228,11 @@ async def own_rabbitmq(_rabbitmq_of_this_worker: Server) -> Server:
     await _rabbitmq_of_this_worker.start()
     await forget_exchange(_rabbitmq_of_this_worker.url)
     return _rabbitmq_of_this_worker
+
+
+@pytest.fixture(scope="session")
+async def prometheus(servers: Session) -> AsyncIterator[Server]:
+    """A Prometheus of this worker's own. What it scrapes listens at its `management_url`, while a test provides it."""
+    server = await obtain("prometheus", servers.root)
+    yield server
+    await server.close()

@@ -9,6 +9,7 @@ from control_plane.metrics import Metrics
 from control_plane.ports.changes import Changes
 from control_plane.ports.configs import Configs, Searching
 from control_plane.ports.credentials import Receipts
+from control_plane.ports.gates import Judge
 from control_plane.ports.history import NamedSnapshots
 from control_plane.ports.probes import Probe
 from control_plane.ports.registry import Registry
@@ -18,6 +19,7 @@ from control_plane.services.audit import Audit
 from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
+from control_plane.services.gates.evidences import Evidences
 from control_plane.services.hindsight import Hindsight
 from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
@@ -55,6 +57,8 @@ class Services:
     transfers: Transfers
     hindsight: Hindsight
     fleet: Fleet
+    evidences: Evidences
+    judges: Judge
     retirement: Retirement
     searching: Searching
     usage: Usage

@@ -12,6 +12,8 @@ from shared.domain.codec import Json, MalformedJsonError, decode
 TIMEOUT = 5.0
 """Seconds for a question and its answer."""
 MAX_ANSWER_BYTES = 64 * 1024
+MAX_ERROR = 200
+"""Characters of what it says about an error."""
 _OK = 200
 
 
@@ -47,7 +49,7 @@ async def post(
             if body is None:
                 return Silence(f"its answer is longer than {MAX_ANSWER_BYTES} bytes")
             if answer.status != _OK:
-                return Silence(f"it answered with status {answer.status}")
+                return Silence(f"it answered with status {answer.status}{_error(body)}")
             return Reply(decode(body))
     except TimeoutError:
         return Silence("it did not answer in time")
@@ -55,6 +57,15 @@ async def post(
         return Silence("its answer is not JSON")
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return Silence(f"it cannot be asked ({type(error).__name__})")
+
+
+def _error(body: bytes) -> str:
+    """What it says about an error, if it says so as Prometheus does."""
+    try:
+        error = decode(body)["error"]
+    except (MalformedJsonError, LookupError, TypeError):
+        return ""
+    return f": {error[:MAX_ERROR]}" if isinstance(error, str) else ""
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes | None:

@@ -18,11 +18,14 @@ class Prometheus:
     def __init__(self, session: aiohttp.ClientSession, sources: Sources) -> None:
         self._session, self._sources = session, sources
 
+    def knows(self, source: str) -> bool:
+        return source in self._sources.urls
+
     async def number(self, source: str, query: str) -> float | Silence:
         base = self._sources.urls.get(source)
         if base is None:
             return Silence("the settings name no such Prometheus")
-        form = {"query": query, "timeout": f"{TIMEOUT - _ASIDE}s"}
+        form = {"query": query, "timeout": f"{TIMEOUT - _ASIDE:g}"}
         reply = await post(self._session, base.rstrip("/") + _PATH, form=form)
         return reply if isinstance(reply, Silence) else _number(reply.document)
 

@@ -19,6 +19,9 @@ class HttpWebhooks:
     def __init__(self, session: aiohttp.ClientSession, allowed: Prefixes) -> None:
         self._session, self._allowed = session, allowed
 
+    def allows(self, url: str) -> bool:
+        return self._allowed.allows(url)
+
     async def ask(self, url: str, question: Mapping[str, Json]) -> Answer | Silence:
         if not self._allowed.allows(url):
             return Silence("the settings do not allow to ask it")

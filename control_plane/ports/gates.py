@@ -42,7 +42,11 @@ class Answer:
 
 
 class Metrics(Protocol):
-    """Servers that know numbers, by their names."""
+    """Servers that know numbers, by their names; "" is the one that is meant where none is named."""
+
+    def knows(self, source: str) -> bool:
+        """Whether there is a server of this name."""
+        ...
 
     async def number(self, source: str, query: str) -> float | Silence:
         """The one number that a query gives; NaN and infinity are numbers here."""
@@ -52,6 +56,10 @@ class Metrics(Protocol):
 class Webhooks(Protocol):
     """Services that judge by themselves."""
 
+    def allows(self, url: str) -> bool:
+        """Whether this URL may be asked at all."""
+        ...
+
     async def ask(self, url: str, question: Mapping[str, Json]) -> Answer | Silence:
-        """What it says to a question. The URL is one that may be asked."""
+        """What it says to a question."""
         ...

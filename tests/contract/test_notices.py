@@ -9,7 +9,7 @@ import pytest
 from control_plane.embedded.memory import MemoryNotices
 from control_plane.ports.lossy import Notices
 from control_plane.redis_cache.client import open_redis
-from control_plane.redis_cache.notices import RedisNotices
+from control_plane.redis_cache.notices import ALARMS, RedisNotices
 from tests.servers.server import Server
 
 Join = Callable[[], AbstractAsyncContextManager[Notices]]
@@ -73,6 +73,17 @@ async def test_a_wait_that_was_given_up_loses_no_ring(join: Join) -> None:
                 await anext(rings)
         await notices.ring(4)
         await hear(rings, 4)
+
+
+async def test_bells_of_other_channels_are_others(redis_url: str) -> None:
+    async with open_redis(redis_url) as client:
+        bell, alarm = RedisNotices(client), RedisNotices(client, ALARMS)
+        async with bell.listen() as rings, alarm.listen() as alarms:
+            await alarm.ring(9)
+            await hear(alarms, 9)
+            await bell.ring(3)
+            with anyio.fail_after(5):
+                assert await anext(rings) == 3
 
 
 async def test_without_redis_ones_own_rings_are_heard_and_the_others_later(own_redis: Server) -> None:

@@ -19,11 +19,16 @@ from control_plane.api.openapi import describe
 from control_plane.api.routes import ROUTES
 from control_plane.api.services import Services
 from control_plane.domain.attribution import Attribution
+from control_plane.domain.gates.outside import Prefixes, Sources
 from control_plane.domain.limits import Limits
 from control_plane.domain.principal import Role, new_token, token_hash
 from control_plane.domain.proxies import NO_PROXIES, TrustedProxies
+from control_plane.embedded.evidence import MemoryEvidence
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence, MemoryReadCounters
 from control_plane.metrics import Metrics
+from control_plane.outside.client import open_client
+from control_plane.outside.prometheus import Prometheus
+from control_plane.outside.webhooks import HttpWebhooks
 from control_plane.ports.probes import Probe
 from control_plane.postgres.audit import PostgresAuditLog
 from control_plane.postgres.changes import PostgresChanges
@@ -48,6 +53,8 @@ from control_plane.services.checks import Checks
 from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
+from control_plane.services.gates.evidences import Evidences
+from control_plane.services.gates.judges import Judges
 from control_plane.services.hindsight import Hindsight
 from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
@@ -153,7 +160,7 @@ async def serving_api(
     proxies: TrustedProxies = NO_PROXIES,
 ) -> AsyncIterator[Api]:
     """Serve the API over this database until the block ends."""
-    async with open_pool(database_url, 5) as pool:
+    async with open_pool(database_url, 5) as pool, open_client() as outside:
         metrics, clock, changes = Metrics(), SystemClock(), PostgresChanges(pool)
         audit = Audit(PostgresAuditLog(pool))
         feed, configs = Feed(changes, metrics, clock), PostgresConfigs(pool)
@@ -163,7 +170,8 @@ async def serving_api(
         await credentials.ensure_operator(token_hash(operator), Attribution("test"))
         book = PostgresRules(pool)
         rules = Rules(book)
-        registry, fleet = PostgresRegistry(pool), Fleet(MemoryPresence(clock), changes, clock)
+        presence, evidence = MemoryPresence(clock), MemoryEvidence()
+        registry, fleet = PostgresRegistry(pool), Fleet(presence, changes, clock)
         snapshots = Snapshots(configs, feed, MemoryCache(clock), metrics, clock)
         checks = Checks(book)
         publishing = Publishing(
@@ -193,6 +201,8 @@ async def serving_api(
             proxies=proxies,
             snapshots=snapshots,
             fleet=fleet,
+            evidences=Evidences(evidence, MemoryNotices(), clock),
+            judges=Judges.over(presence, evidence, Prometheus(outside, Sources()), HttpWebhooks(outside, Prefixes())),
             searching=PostgresSearch(Reads(pool)),
             usage=Usage(MemoryReadCounters(), fleet, snapshots, clock),
             retirement=Retirement(registry, fleet, feed, MemoryNotices(), metrics),

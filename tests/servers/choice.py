@@ -7,7 +7,7 @@ from threading import Lock
 
 import anyio.to_thread
 
-from tests.servers import container, debian, postgres, rabbitmq, redis
+from tests.servers import container, debian, postgres, prometheus, rabbitmq, redis
 from tests.servers.server import Server, ServerError
 
 _ONE_AT_A_TIME = Lock()
@@ -55,6 +55,15 @@ KINDS = {
             lambda found, root, managed: rabbitmq.local(found, root, managed=managed),
             lambda managed: rabbitmq.container(managed=managed),
             "Debian's package rabbitmq-server",
+        ),
+        Kind(
+            "prometheus",
+            "TRIMTAB_TEST_PROMETHEUS_URL",
+            "prometheus",
+            prometheus.binary,
+            lambda found, root, _managed: prometheus.local(found, root),
+            lambda _managed: prometheus.container(),
+            "Debian's package prometheus",
         ),
     )
 }

@@ -22,11 +22,8 @@ from control_plane.ports.lossy import AgentPresence
 from control_plane.redis_cache.client import open_redis
 from control_plane.redis_cache.evidence import RedisEvidence
 from control_plane.redis_cache.presence import RedisPresence
-from control_plane.services.gates.asking import OutsideJudge
 from control_plane.services.gates.evidences import Evidences
-from control_plane.services.gates.fleet import FleetJudge
 from control_plane.services.gates.judges import Judges
-from control_plane.services.gates.outcomes import OutcomesJudge
 from shared.domain.codec import Json
 from shared.domain.scope import Revisions, Scope
 from shared.wire.report import Rejection, Report
@@ -44,6 +41,12 @@ class Oracle:
         self._number, self._answer = number, answer
         self.questions: list[Mapping[str, Json]] = []
 
+    def knows(self, source: str) -> bool:
+        return source in {"", "eu"}
+
+    def allows(self, url: str) -> bool:
+        return url.startswith("https://ci.example/gates")
+
     async def number(self, source: str, query: str) -> float | Silence:
         return self._number if (source, query) == ("", "up") else Silence("what?")
 
@@ -57,11 +60,7 @@ class Installation:
 
     def __init__(self, oracle: Oracle | None = None) -> None:
         self.presence, self.evidence, oracle = MemoryPresence(), MemoryEvidence(), oracle or Oracle()
-        outside = OutsideJudge(
-            oracle, oracle, Sources.parse("main=http://a, eu=http://b"), Prefixes.parse("https://ci.example/gates")
-        )
-        fleet = FleetJudge(self.presence, self.evidence)
-        self.judges = Judges(fleet, OutcomesJudge(self.evidence), outside)
+        self.judges = Judges.over(self.presence, self.evidence, oracle, oracle)
         self._sequence = 0
 
     async def agent(
@@ -306,9 +305,7 @@ async def test_a_silent_webhook_is_inconclusive() -> None:
 async def test_what_is_away_makes_a_measurement_inconclusive() -> None:
     here = Installation()
     async with open_redis("redis://127.0.0.1:1") as nobody:
-        fleet = FleetJudge(RedisPresence(nobody), RedisEvidence(nobody))
-        outside = OutsideJudge(Oracle(), Oracle(), Sources(), Prefixes())
-        here.judges = Judges(fleet, OutcomesJudge(RedisEvidence(nobody)), outside)
+        here.judges = Judges.over(RedisPresence(nobody), RedisEvidence(nobody), Oracle(), Oracle())
         for kind in ("acks", "health", "outcomes"):
             measured = await here.measure(gate({"type": kind}))
             assert (measured.result, measured.detail) == (INCONCLUSIVE, "redis is away")
@@ -385,5 +382,4 @@ def test_sources_are_named_and_the_first_one_needs_no_name() -> None:
     assert Sources.parse("http://u:p@x/?a=b").urls == {"": "http://u:p@x/?a=b"}
     several = Sources.parse("a=http://x, b=http://y")
     assert several.urls == {"": "http://x", "a": "http://x", "b": "http://y"}
-    assert several.names() == ["a", "b"]
     assert "http" not in repr(several)

@@ -28,6 +28,8 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_variable_and_without_
                 "TRIMTAB_DATABASE_REPLICA_URL": "mysql://user:hunter2@replica",
                 "TRIMTAB_BOOTSTRAP_TOKEN": "hunter2",
                 "TRIMTAB_MAX_OPERATIONS": "many",
+                "TRIMTAB_PROMETHEUS_URL": "user:hunter2@prometheus",
+                "TRIMTAB_WEBHOOK_URLS": "https://user:hunter2@ci",
                 "TRIMTAB_AMQP_URL_FILE": "/does/not/exist",
             }
         )
@@ -40,10 +42,12 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_variable_and_without_
         "BOOTSTRAP_TOKEN",
         "MAX_OPERATIONS",
         "AMQP_URL_FILE",
+        "PROMETHEUS_URL",
+        "WEBHOOK_URLS",
     ):
         assert f"TRIMTAB_{name}" in text
     assert "hunter2" not in text
-    assert len(caught.value.problems) == 7
+    assert len(caught.value.problems) == 9
 
 
 def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
@@ -61,6 +65,16 @@ def test_a_secret_given_twice_is_refused(tmp_path: Path) -> None:
 def test_secrets_are_not_shown() -> None:
     settings = load_settings({"TRIMTAB_DATABASE_URL": "postgresql://user:hunter2@db/trimtab"})
     assert "hunter2" not in repr(settings)
+
+
+def test_nobody_outside_may_be_asked_unless_it_is_set() -> None:
+    assert load_settings(_DATABASE).sources.urls == {}
+    assert not load_settings(_DATABASE).webhooks.allows("https://ci/")
+    settings = load_settings(
+        _DATABASE | {"TRIMTAB_PROMETHEUS_URL": "http://prometheus:9090", "TRIMTAB_WEBHOOK_URLS": "https://ci/gates"}
+    )
+    assert settings.sources.urls == {"": "http://prometheus:9090"}
+    assert settings.webhooks.allows("https://ci/gates/1")
 
 
 def test_limits_can_be_set() -> None:

@@ -41,10 +41,6 @@ class Sources:
                 urls[name] = url
         return cls(urls)
 
-    def names(self) -> list[str]:
-        """The names that there are to choose from."""
-        return sorted(filter(None, self.urls))
-
 
 @dataclass(frozen=True, slots=True)
 class Prefixes:

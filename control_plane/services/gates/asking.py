@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from math import isfinite, isnan
 
 from control_plane.domain.gates.measurement import Result
-from control_plane.domain.gates.outside import Prefixes, Sources
 from control_plane.domain.gates.spec import COMPARISONS, Gate, Metric, Webhook
 from control_plane.domain.gates.trial import Trial
 from control_plane.ports.gates import Metrics, Silence, Webhooks
@@ -18,15 +17,14 @@ _SYMBOLS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">=", "eq": "=", "ne": "!=
 class OutsideJudge:
     """Asks, and takes for inconclusive whatever is no clear answer."""
 
-    def __init__(self, metrics: Metrics, webhooks: Webhooks, sources: Sources, allowed: Prefixes) -> None:
-        self._metrics, self._webhooks, self._sources, self._allowed = metrics, webhooks, sources, allowed
+    def __init__(self, metrics: Metrics, webhooks: Webhooks) -> None:
+        self._metrics, self._webhooks = metrics, webhooks
 
     def violations(self, gate: Gate, pointer: str) -> Iterator[Violation]:
         """Whom a gate would ask in vain."""
-        if isinstance(gate, Metric) and gate.source not in self._sources.urls:
-            names = ", ".join(self._sources.names()) or ("leave it out" if self._sources.urls else "there is none")
-            yield Violation(f"{pointer}/source", f"is no Prometheus of TRIMTAB_PROMETHEUS_URL: {names}")
-        if isinstance(gate, Webhook) and not self._allowed.allows(gate.url):
+        if isinstance(gate, Metric) and not self._metrics.knows(gate.source):
+            yield Violation(f"{pointer}/source", "is no Prometheus that TRIMTAB_PROMETHEUS_URL names")
+        if isinstance(gate, Webhook) and not self._webhooks.allows(gate.url):
             yield Violation(f"{pointer}/url", "begins with none of the URLs of TRIMTAB_WEBHOOK_URLS")
 
     async def metric(self, gate: Metric) -> Finding:

@@ -1,11 +1,15 @@
 """All judges behind one port: each gate goes to the one that knows its kind."""
 
 from collections.abc import Iterator
+from typing import Self
 
 from control_plane.domain.errors import UnavailableError
 from control_plane.domain.gates.measurement import Measurement
 from control_plane.domain.gates.spec import Acks, Approval, Bake, Gate, Health, Metric, Outcomes, Webhook
 from control_plane.domain.gates.trial import Trial
+from control_plane.ports.evidence import Evidence
+from control_plane.ports.gates import Metrics, Webhooks
+from control_plane.ports.lossy import Presence
 from control_plane.services.gates import waiting
 from control_plane.services.gates.asking import OutsideJudge
 from control_plane.services.gates.finding import Finding
@@ -19,6 +23,11 @@ class Judges:
 
     def __init__(self, fleet: FleetJudge, outcomes: OutcomesJudge, outside: OutsideJudge) -> None:
         self._fleet, self._outcomes, self._outside = fleet, outcomes, outside
+
+    @classmethod
+    def over(cls, presence: Presence, evidence: Evidence, metrics: Metrics, webhooks: Webhooks) -> Self:
+        """Judges over what agents report, and over services outside."""
+        return cls(FleetJudge(presence, evidence), OutcomesJudge(evidence), OutsideJudge(metrics, webhooks))
 
     def violations(self, gate: Gate, pointer: str) -> Iterator[Violation]:
         return self._outside.violations(gate, pointer)
