@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import NoReturn
 
-from shared.domain.choosing import EXPOSED, Choice, choose_side
 from shared.domain.codec import MalformedJsonError, decode
 from shared.domain.condition import parse_segment
 from shared.domain.condition_compiler import Test, compile_condition
@@ -11,6 +10,7 @@ from shared.domain.context import EvaluationContext
 from shared.domain.document import DocumentError
 from shared.domain.entry import Entry, Kind
 from shared.domain.exposure import Exposure, parse_exposure
+from shared.domain.exposure_function import EXPOSED, Choice, ExposureSource
 from shared.domain.flag import parse_flag, salvage_flag
 from shared.domain.flag_branch import flag_branch
 from shared.domain.outcome import Branch, Decide, Outcomes, Side
@@ -34,6 +34,16 @@ class Decision:
     test: Test | None = None
     moments: tuple[int, ...] = ()
     unsupported: str | None = None
+
+
+def is_plain(entry: Entry) -> bool:
+    """Whether an entry is the same for everybody at any time and has nothing to compile."""
+    return not entry.rollout and entry.kind == Kind.VALUE
+
+
+def plain(effective: Effective) -> Resolution:
+    """What a plain entry yields."""
+    return Resolution(effective.entry.value, None, Reason.STATIC, None, effective)
 
 
 def decision_of(effective: Effective) -> Decision:
@@ -72,24 +82,17 @@ class _Compiler:
         return self._exposed(exposure, effective, side)
 
     def _exposed(self, exposure: Exposure, effective: Effective, side: Side | None) -> Branch:
-        branches = []
+        branches: dict[Choice, Branch] = {}
         for choice in Choice:
             own = side or side_of(exposure, choice)
             if choice in EXPOSED:
-                branches.append(self._content(exposure.kind, exposure.candidate, Outcomes(effective, own)))
+                branches[choice] = self._content(exposure.kind, exposure.candidate, Outcomes(effective, own))
             else:
-                branches.append(self._baseline(effective, own))
-        choose = choose_side(exposure)
+                branches[choice] = self._baseline(effective, own)
         self._moments.update(exposure.moments)
-        if all(each.fixed for each in branches):
-            ends = [each.resolution for each in branches]
-            return Branch(lambda context, now_ms, refs: ends[choose(context, now_ms, refs)], fixed=False)
-        ways = [each.decide for each in branches]
-
-        def decide(context: EvaluationContext, now_ms: int, references: References) -> Resolution | None:
-            return ways[choose(context, now_ms, references)](context, now_ms, references)
-
-        return Branch(decide, fixed=False)
+        called = not all(each.fixed for each in branches.values())
+        ways = {choice: each.decide if called else each.resolution for choice, each in branches.items()}
+        return Branch(ExposureSource(exposure, ways, called=called).function(), fixed=False)
 
     def _baseline(self, effective: Effective, side: Side | None) -> Branch:
         entry = effective.entry
@@ -126,13 +129,10 @@ class _Compiler:
         if exposure.kind != Kind.SEGMENT:
             self._note("the candidate of a segment must be a segment")
             return baseline
-        choose, candidate = choose_side(exposure), self._audience(exposure.candidate)
+        candidate = self._audience(exposure.candidate)
         self._moments.update(exposure.moments)
-
-        def test(context: EvaluationContext, now_ms: int, references: References) -> bool:
-            side = candidate if choose(context, now_ms, references) in EXPOSED else baseline
-            return side(context, now_ms, references)
-
+        ways = {choice: candidate if choice in EXPOSED else baseline for choice in Choice}
+        test: Test = ExposureSource(exposure, ways, called=True).function()
         return test
 
     def _audience(self, value: bytes) -> Test:

@@ -59,6 +59,11 @@ class Exposure:
         return (self.start is None or now_ms >= self.start) and (self.end is None or now_ms < self.end)
 
     @property
+    def conditional(self) -> bool:
+        """Whether it lets in only some, at whatever weight."""
+        return self.when is not None or self.start is not None or self.end is not None
+
+    @property
     def moments(self) -> tuple[int, ...]:
         """When the clock changes what somebody gets, rising."""
         edges = (each for each in (self.start, self.end) if each is not None)

@@ -2,14 +2,12 @@
 
 from bisect import bisect_right
 
-from shared.domain.bucketing import BUCKETINGS, DEFAULT, WHOLE
-from shared.domain.condition import Condition
-from shared.domain.condition_compiler import compile_condition
 from shared.domain.flag import Flag, Rule
 from shared.domain.outcome import Branch, Outcomes
 from shared.domain.resolution import ErrorCode, Reason
 from shared.domain.source import Source
-from shared.domain.split import TARGETING_KEY, Split
+from shared.domain.source_parts import Placing, add_bucket, bucket_below, expression
+from shared.domain.split import Split
 
 _FEW = 8
 """Arms up to which a split compares with one end after the other."""
@@ -42,8 +40,6 @@ class _FlagSource(Source):
             self.add(1, f"return {self._default()}")
         self.add(0, "except UnresolvedError:")
         self.add(1, f"return {self._default(ErrorCode.GENERAL)}")
-        self.add(0, "except UnicodeEncodeError:")
-        self.add(1, f"return {self._default(ErrorCode.TARGETING_KEY_MISSING)}")
 
     def _rule(self, rule: Rule) -> None:
         depth = 1
@@ -56,18 +52,9 @@ class _FlagSource(Source):
             self._split(rule.serve, depth)
 
     def _split(self, split: Split, depth: int) -> None:
-        if split.unit == TARGETING_KEY:
-            self.add(depth, "unit = context.targeting_key")
-        else:
-            self.add(depth, f"unit = unit_text(context.attributes.get({self.bind(split.unit)}))")
-        self.add(depth, "if unit is None:")
-        self.add(depth + 1, f"return {self._default(ErrorCode.TARGETING_KEY_MISSING)}")
-        if split.bucketing == DEFAULT:
-            self.add(depth, f"bucket = murmur3(({self.bind(f'{split.salt}:')} + unit).encode())")
-            ends = [hash_below(end) for end in split.ends]
-        else:
-            self.add(depth, f"bucket = {self.bind(BUCKETINGS[split.bucketing](split.salt))}(unit)")
-            ends = list(split.ends)
+        no_unit = self._default(ErrorCode.TARGETING_KEY_MISSING)
+        add_bucket(self, depth, split.unit, Placing(split.bucketing, split.salt), no_unit)
+        ends = [bucket_below(end, split.bucketing) for end in split.ends]
         arms = [(end, name) for name, start, end in zip(split.variants, [0, *ends], ends, strict=False) if start < end]
         self._arms(arms, depth)
 
@@ -87,13 +74,3 @@ class _FlagSource(Source):
 
     def _variant(self, name: str, reason: Reason, error: ErrorCode | None = None) -> str:
         return self.bind(self._outcomes.of(self._flag.variants[name], name, reason, error))
-
-
-def hash_below(weight: int) -> int:
-    """Whoever's hash is below this one has a bucket below the weight, and nobody else."""
-    return -(-(weight << 32) // WHOLE)
-
-
-def expression(condition: Condition, source: Source) -> str:
-    """A condition as an expression: common ones as they are, all others as a call."""
-    return f"{source.bind(compile_condition(condition))}(context, now_ms, references)"

@@ -137,7 +137,7 @@ class _Reading:
         return self._matches(condition, step)
 
     def _deeper(self, context: EvaluationContext, now_ms: int) -> "_Reading":
-        if self._depth == MAX_FOLLOWED + 1:
+        if self._depth == MAX_FOLLOWED:
             raise UnresolvedError
         return _Reading(self._effective, context, now_ms, self._depth + 1)
 
@@ -164,7 +164,6 @@ class _Reading:
         return _Side(exposure.id, arm, reason, error)
 
     def _decided(self, exposure: Exposure, step: Step) -> tuple[Arm, Reason, ErrorCode | None]:
-        conditional = exposure.when is not None or exposure.start is not None or exposure.end is not None
         try:
             let_in = self._let_in(exposure, step)
         except UnresolvedError:
@@ -174,7 +173,7 @@ class _Reading:
         if not let_in or weight == 0:
             return Arm.BASELINE, Reason.DEFAULT, None
         if weight == WHOLE:
-            return Arm.CANDIDATE, Reason.TARGETING_MATCH if conditional else Reason.STATIC, None
+            return Arm.CANDIDATE, Reason.TARGETING_MATCH if exposure.conditional else Reason.STATIC, None
         bucket = self._bucket(exposure.attribute, exposure.bucketing, exposure.salt, step)
         if bucket is None:
             return Arm.BASELINE, Reason.DEFAULT, ErrorCode.TARGETING_KEY_MISSING

@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from shared.domain.condition_compiler import Test
 from shared.domain.context import EvaluationContext
-from shared.domain.decision import Decision, decision_of
+from shared.domain.decision import Decision, decision_of, is_plain, plain
 from shared.domain.interpreter import Explanation, Interpreter
 from shared.domain.outcome import Decide
-from shared.domain.references import MAX_FOLLOWED, UnresolvedError
+from shared.domain.references import MAX_FOLLOWED, References, UnresolvedError
 from shared.domain.resolution import Effective, Reason, Resolution
 
 V = TypeVar("V")
@@ -19,7 +19,8 @@ V = TypeVar("V")
 class Program:
     """Immutable. An entry is compiled when it changes; what it refers to is looked up when it is evaluated.
 
-    `unsupported` says of each key that could not be understood why: it yields its baseline, or its default variant.
+    Plain values, most of what there is, cost nothing until somebody asks for them. `unsupported` says of each key that
+    could not be understood why: it yields its baseline, or its default variant.
     """
 
     _effective: Mapping[str, Effective] = field(default_factory=dict)
@@ -32,26 +33,25 @@ class Program:
     @classmethod
     def of(cls, effective: Mapping[str, Effective]) -> "Program":
         """Compile everything."""
-        return cls().after(effective, effective)
+        program = cls(effective)
+        for key, each in effective.items():
+            if not is_plain(each.entry):
+                program._put(key, decision_of(each))
+        return program
 
     def after(self, effective: Mapping[str, Effective], keys: Iterable[str]) -> "Program":
         """The program once these keys are what they are in `effective`; all others are as they were."""
-        after = Program(
-            effective,
-            dict(self._decide),
-            dict(self._constants),
-            dict(self._tests),
-            dict(self._moments),
-            dict(self.unsupported),
-        )
+        tables = (dict(self._decide), dict(self._constants), dict(self._tests), dict(self._moments))
+        after = Program(effective, *tables, dict(self.unsupported))
         for key in keys:
-            after._put(key, effective.get(key))
+            found = effective.get(key)
+            after._put(key, Decision() if found is None or is_plain(found.entry) else decision_of(found))
         return after
 
     def evaluate(self, key: str, context: EvaluationContext, now_ms: int) -> Resolution | None:
         """What a config yields for who asks at a moment; None if there is none of this key to be read."""
         decide = self._decide.get(key)
-        return None if decide is None else decide(context, now_ms, self)
+        return self.constant(key) if decide is None else decide(context, now_ms, self)
 
     def resolutions(self, keys: Iterable[str], context: EvaluationContext, now_ms: int) -> dict[str, Resolution]:
         """What each of these keys yields for who asks at one moment, without those that yield nothing."""
@@ -60,7 +60,13 @@ class Program:
 
     def constant(self, key: str) -> Resolution | None:
         """What a config yields if it is the same for everybody at any time."""
-        return self._constants.get(key)
+        if (kept := self._constants.get(key)) is not None:
+            return kept
+        found = self._effective.get(key)
+        if found is None or not is_plain(found.entry):
+            return None
+        made = self._constants[key] = plain(found)
+        return made
 
     def explain(self, key: str, context: EvaluationContext, now_ms: int) -> Explanation | None:
         """Why it yields what it does: each step of the decision, as it is written, without values."""
@@ -73,27 +79,32 @@ class Program:
 
     def segment(self, key: str, context: EvaluationContext, now_ms: int) -> bool:
         """Whether who asks belongs to a segment: what conditions refer to."""
-        return _Followed(self._tests, self._decide, 0).segment(key, context, now_ms)
+        return _Followed(self, self._tests, 0).segment(key, context, now_ms)
 
     def config(self, key: str, context: EvaluationContext, now_ms: int) -> Resolution | None:
         """What another config yields: what conditions refer to."""
-        return _Followed(self._tests, self._decide, 0).config(key, context, now_ms)
+        return _Followed(self, self._tests, 0).config(key, context, now_ms)
 
-    def _put(self, key: str, effective: Effective | None) -> None:
-        decision = Decision() if effective is None else decision_of(effective)
+    def followed(self, key: str, context: EvaluationContext, now_ms: int, references: References) -> Resolution | None:
+        """What a config yields, whatever it refers to being looked up there."""
+        decide = self._decide.get(key)
+        return self.constant(key) if decide is None else decide(context, now_ms, references)
+
+    def _put(self, key: str, decision: Decision) -> None:
+        constant = decision.constant
         _set(self._tests, key, decision.test)
-        _set(self._decide, key, decision.decide)
-        _set(self._constants, key, decision.constant)
+        _set(self._decide, key, decision.decide if constant is None else None)
+        _set(self._constants, key, constant)
         _set(self._moments, key, decision.moments or None)
         _set(self.unsupported, key, decision.unsupported)
 
 
 @dataclass(frozen=True, slots=True)
 class _Followed:
-    """A program's tables after some references were followed: it ends those that go in a circle."""
+    """A program after some references were followed: it ends those that go in a circle."""
 
+    program: Program
     tests: Mapping[str, Test]
-    decide: Mapping[str, Decide]
     depth: int
 
     def segment(self, key: str, context: EvaluationContext, now_ms: int) -> bool:
@@ -103,10 +114,7 @@ class _Followed:
         return test(context, now_ms, self._deeper())
 
     def config(self, key: str, context: EvaluationContext, now_ms: int) -> Resolution | None:
-        decide = self.decide.get(key)
-        if decide is None:
-            return None
-        resolution = decide(context, now_ms, self._deeper())
+        resolution = self.program.followed(key, context, now_ms, self._deeper())
         if resolution is not None and resolution.reason in (Reason.ERROR, Reason.UNKNOWN):
             raise UnresolvedError
         return resolution
@@ -114,7 +122,7 @@ class _Followed:
     def _deeper(self) -> "_Followed":
         if self.depth == MAX_FOLLOWED:
             raise UnresolvedError
-        return _Followed(self.tests, self.decide, self.depth + 1)
+        return _Followed(self.program, self.tests, self.depth + 1)
 
 
 def _set(table: dict[str, V], key: str, value: V | None) -> None:

@@ -4,6 +4,7 @@ from shared.domain.codec import Json, canonical
 from shared.domain.context import ANYBODY, EvaluationContext
 from shared.domain.entry import Entry, Kind
 from shared.domain.program import Program
+from shared.domain.references import MAX_FOLLOWED
 from shared.domain.resolution import Arm, Effective, ErrorCode, Reason, Resolution
 from shared.domain.scope import Level
 
@@ -91,3 +92,29 @@ def test_a_program_after_a_change_leaves_the_others_alone() -> None:
     after = before.after({"a": effective(Kind.VALUE, 3)}, ["a", "b"])
     assert before.resolutions(["a", "b"], ANYBODY, NOW).keys() == {"a", "b"}
     assert {key: each.value for key, each in after.resolutions(["a", "b"], ANYBODY, NOW).items()} == {"a": b"3"}
+
+
+def test_references_are_followed_up_to_a_limit() -> None:
+    last = {"attribute": "targetingKey", "op": "eq", "values": ["alice"]}
+    for length, right in ((MAX_FOLLOWED, b"true"), (MAX_FOLLOWED + 1, b"false")):
+        configs = {
+            f"s{n}": effective(Kind.SEGMENT, {"when": last if n == length else {"segment": f"s{n + 1}"}}, key=f"s{n}")
+            for n in range(1, length + 1)
+        }
+        rules = [{"when": {"segment": "s1"}, "serve": "on"}]
+        configs["k"] = effective(Kind.FLAG, {"variants": {"on": True, "off": False}, "default": "off", "rules": rules})
+        program = Program.of(configs)
+        explanation = program.explain("k", ALICE, NOW)
+        found = program.evaluate("k", ALICE, NOW)
+        assert found is not None
+        assert explanation is not None
+        assert explanation.resolution is not None
+        assert found.value == explanation.resolution.value == right
+
+
+def test_plain_values_are_one_object_each_also_after_other_changes() -> None:
+    before = Program.of({"a": effective(Kind.VALUE, 1)})
+    assert before.evaluate("a", ALICE, NOW) is not None
+    after = before.after({"a": effective(Kind.VALUE, 1), "b": effective(Kind.VALUE, 2)}, ["b"])
+    assert before.evaluate("a", ALICE, NOW) is before.constant("a") is before.evaluate("a", BOB, NOW)
+    assert after.constant("a") is before.constant("a")
