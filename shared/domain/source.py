@@ -11,12 +11,13 @@ from typing import Any
 from mmh3 import mmh3_32_uintdigest as murmur3
 
 from shared.domain.bucketing import unit_text
+from shared.domain.operators import holds
 from shared.domain.references import UnresolvedError
 
 _SHAPES = 1_024
 """Texts whose code is kept."""
 
-_NAMES = {"murmur3": murmur3, "unit_text": unit_text, "UnresolvedError": UnresolvedError}
+_NAMES = {"murmur3": murmur3, "unit_text": unit_text, "holds": holds, "UnresolvedError": UnresolvedError}
 """All that a text may use besides what is bound to it."""
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from shared.domain.bucketing import BUCKETINGS, DEFAULT, WHOLE
 from shared.domain.condition import GROUPS, All, AnyOf, Condition, Not, OfAttribute
 from shared.domain.condition_compiler import compile_condition
+from shared.domain.operators import OPERATORS
 from shared.domain.source import Source
 from shared.domain.split import TARGETING_KEY
 
@@ -67,18 +68,23 @@ class _Expression:
             case Not(part):
                 return f"(not {self.of(part)})"
             case OfAttribute(name, "eq" | "in" | "ne" | "not_in" as op, values) if set(map(type, values)) == {str}:
-                return f"({self._of_texts(name, frozenset(values), condition, negated=op in {'ne', 'not_in'})})"
+                return f"({self._of_texts(name, op, frozenset(values))})"
             case _:
                 return self._call(condition)
 
-    def _of_texts(self, name: str, texts: frozenset[str], condition: Condition, *, negated: bool) -> str:
-        bind, among = self._source.bind, "not in" if negated else "in"
+    def _of_texts(self, name: str, op: str, texts: frozenset[str]) -> str:
+        """Membership in a set of texts; what is no text is none of them, unless it is a list."""
+        bind, negated = self._source.bind, OPERATORS[op].negated
+        among = "not in" if negated else "in"
         if name == GROUPS:
             return f"{'' if negated else 'not '}{bind(texts.isdisjoint)}(context.groups)"
         if name == TARGETING_KEY:
             return f"context.targeting_key {among} {bind(texts)}"
-        value = f"(value := context.attributes.get({bind(name)}))"
-        return f"value {among} {bind(texts)} if {value}.__class__ is str else {self._call(condition)}"
+        value, among_texts = f"(value := context.attributes.get({bind(name)}))", bind(texts)
+        otherwise = f"value is None or holds('{op}', value, {among_texts})"
+        if not negated:
+            otherwise = f"value is not None and holds('{op}', value, {among_texts})"
+        return f"value {among} {among_texts} if {value}.__class__ is str else {otherwise}"
 
     def _call(self, condition: Condition) -> str:
         return f"{self._source.bind(compile_condition(condition))}(context, now_ms, references)"

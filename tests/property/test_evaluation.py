@@ -21,15 +21,32 @@ KEYS = st.sampled_from(["a", "b", "c", "missing"])
 WEIGHTS = st.one_of(st.sampled_from([0, 1, 50_000, 99_999, WHOLE]), st.integers(0, WHOLE))
 MOMENTS = st.integers(0, 50)
 UNITS = st.sampled_from(["targetingKey", "instance", "company", "age", "groups"])
+ATTRIBUTES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3))
+
+
+def _is_given(value: Json) -> bool:
+    return value is not None
+
+
 CONTEXTS = st.builds(
     EvaluationContext,
     st.one_of(st.none(), WORDS, st.text(max_size=6), st.just("\ud800")),
     st.lists(WORDS, max_size=3).map(tuple),
-    st.dictionaries(NAMES.filter(lambda name: name not in ("targetingKey", "groups")), SCALARS, max_size=4),
+    st.dictionaries(NAMES.filter(lambda name: name not in ("targetingKey", "groups")), ATTRIBUTES, max_size=4),
 )
-OPS = st.sampled_from(["eq", "in"])
+OPS = st.sampled_from(["eq", "in", "ne", "not_in"])
+COMPARISONS = st.one_of(
+    st.fixed_dictionaries({"op": OPS, "values": st.lists(WORDS, min_size=1, max_size=3)}),
+    st.fixed_dictionaries({"op": OPS, "values": st.lists(SCALARS.filter(_is_given), min_size=1, max_size=3)}),
+    st.fixed_dictionaries({"op": st.sampled_from(["gt", "lte"]), "values": st.lists(st.integers(-9, 9), min_size=1)}),
+    st.fixed_dictionaries({"op": st.just("semver_gte"), "values": st.just(["1.9.0"])}),
+    st.fixed_dictionaries({"op": st.just("starts_with"), "values": st.just(["a", "1."])}),
+    st.fixed_dictionaries({"op": st.just("matches"), "values": st.just(["^[a-z]+$"])}),
+    st.fixed_dictionaries({"op": st.just("exists")}),
+)
 LEAVES = st.one_of(
-    st.fixed_dictionaries({"attribute": NAMES, "op": OPS, "values": st.lists(WORDS, min_size=1, max_size=3)}),
+    st.builds(lambda name, comparison: {"attribute": name} | comparison, NAMES, COMPARISONS),
+    st.builds(lambda key, comparison: {"config": key} | comparison, KEYS, COMPARISONS),
     st.fixed_dictionaries({"segment": KEYS}),
 )
 
