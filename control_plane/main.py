@@ -43,6 +43,7 @@ from control_plane.postgres.registry import PostgresRegistry
 from control_plane.postgres.rules import PostgresRules
 from control_plane.postgres.schemas import PostgresSchemas
 from control_plane.postgres.search import PostgresSearch
+from control_plane.postgres.templates import PostgresTemplates
 from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.rabbitmq.probe import RabbitProbe
 from control_plane.rabbitmq.publisher import RabbitPublisher, open_publisher
@@ -148,6 +149,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             publishing=publishing,
             proposals=Proposals(PostgresProposals(pool), publishing, rules, settings.limits, clock),
             policies=PostgresPolicies(pool),
+            templates=PostgresTemplates(pool),
             previews=Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing),
             rules=rules,
             schemas=SchemaKeeping(PostgresSchemas(pool), book, rules),

@@ -42,6 +42,7 @@ _PATH_VARIABLES: dict[str, Json] = {
     "seq": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     "version": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     "file": {"type": "string"},
+    "template": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
     "name": {"type": "string", "pattern": f"^{SNAPSHOT_NAME_PATTERN}$"},
 }
 _TAGS = {
@@ -51,6 +52,8 @@ _TAGS = {
     "history": "What stood where at any moment, and how two moments or places differ.",
     "undo": "Changes that put back or carry over what is known: rollback, revert, restore, promotion.",
     "life": "What people do with a change between its making and its end.",
+    "rollouts": "The gradual exposure of a candidate over what a config has: made, previewed, driven, watched.",
+    "rollout_templates": "Plans of rollouts with a name.",
     "policies": "What a change needs before it is committed, by the scopes that it reaches.",
     "reviews": "Commits past their policies, each to be looked at by a second person.",
     "snapshots": "What agents fetch and follow.",

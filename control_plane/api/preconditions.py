@@ -44,11 +44,20 @@ def asked_version(request: web.Request, given: int | None) -> int | None:
     """
     if given is not None:
         return given
-    header = request.headers.get("If-Match")
-    if header is None:
+    if "If-Match" not in request.headers:
         raise PreconditionRequiredError
-    if header.strip() == "*":
-        return None
+    return given_version(request, None)
+
+
+def given_version(request: web.Request, given: int | None) -> int | None:
+    """The version that the request says it is based on, in its body or in If-Match; None if it says none, or `*`.
+
+    Raises:
+        MalformedError: If-Match is neither one tag of ours nor `*`.
+    """
+    header = request.headers.get("If-Match")
+    if given is not None or header is None or header.strip() == "*":
+        return given
     return _version(header)
 
 

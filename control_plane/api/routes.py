@@ -53,6 +53,7 @@ from control_plane.api.bodies.operations import HealthView, ReadinessView
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.bodies.policies import PolicyBody, PolicyView
 from control_plane.api.bodies.preview import PreviewView
+from control_plane.api.bodies.rollout_templates import TemplateBody, TemplateQuery, TemplateView
 from control_plane.api.bodies.schemas import NewSchema, SchemaQuery, SchemaTrialView, SchemaView
 from control_plane.api.bodies.search import FoundView, SearchQuery
 from control_plane.api.bodies.snapshots import SnapshotQuery, SnapshotView
@@ -73,6 +74,7 @@ from control_plane.api.handlers import (
     policies,
     retirement,
     reviews,
+    rollout_templates,
     schemas,
     search,
     snapshots,
@@ -96,6 +98,7 @@ _RESTORE = "/api/v1/apps/{app}/environments/{environment}/restore"
 _CHANGE = "/api/v1/changes/{change}"
 _SCHEMA = "/api/v1/schemas/{id}"
 _POLICY = "/api/v1/policies/{id}"
+_TEMPLATE = "/api/v1/rollout-templates/{template}"
 
 P, E = Permission, ProblemType
 _CHANGED = (made(ChangeReceipt), ok(ChangeReceipt))
@@ -172,6 +175,11 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("DELETE", _POLICY,                 policies.delete_policy,  P.POLICIES_WRITE, (NO_CONTENT,),                if_match=True),
     Route("GET",    "/api/v1/reviews",       reviews.list_reviews,    P.CHANGES_READ,   (page_of(ReviewView),),       query=ReviewQuery),
     Route("POST",   "/api/v1/reviews/{id}/close", reviews.close_review, P.CHANGES_APPROVE, (ok(ReviewView),),         Closing, repeat=ANSWERED),
+
+    Route("GET",    "/api/v1/rollout-templates", rollout_templates.list_rollout_templates, P.ROLLOUTS_READ, (page_of(TemplateView),), query=PageQuery),
+    Route("GET",    _TEMPLATE,               rollout_templates.get_rollout_template, P.ROLLOUTS_READ, (ok(TemplateView, "ETag"), NOT_MODIFIED), conditional=True),
+    Route("PUT",    _TEMPLATE,               rollout_templates.put_rollout_template, P.ROLLOUTS_WRITE, (ok(TemplateView, "ETag"),), TemplateBody, errors=(E.VERSION_MISMATCH,)),
+    Route("DELETE", _TEMPLATE,               rollout_templates.delete_rollout_template, P.ROLLOUTS_WRITE, (NO_CONTENT,), query=TemplateQuery, errors=(E.VERSION_MISMATCH,)),
 
     Route("GET",    _SNAPSHOT,               snapshots.get_snapshot,  P.SNAPSHOTS_READ, (ok(SnapshotView, "ETag", STALE), NOT_MODIFIED), query=SnapshotQuery, conditional=True),
     Route("GET",    _SNAPSHOT + "/watch",    snapshots.watch_snapshot, P.SNAPSHOTS_READ, (text("A stream of events.", EVENT_STREAM),), streams=True),

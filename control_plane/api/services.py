@@ -13,6 +13,7 @@ from control_plane.ports.gates import Judge
 from control_plane.ports.history import NamedSnapshots
 from control_plane.ports.probes import Probe
 from control_plane.ports.registry import Registry
+from control_plane.ports.rollouts import Templates
 from control_plane.ports.rules import Policies
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
@@ -41,6 +42,7 @@ class Services:
     publishing: Publishing
     proposals: Proposals
     policies: Policies
+    templates: Templates
     rules: Rules
     schemas: SchemaKeeping
     previews: Previews

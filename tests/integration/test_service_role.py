@@ -60,7 +60,15 @@ async def test_the_whole_api_works_under_the_restricted_role(roles: TwoRoles) ->
 
 async def test_no_operation_of_the_api_lacks_a_right(roles: TwoRoles) -> None:
     last = {"delete_environment": "?confirm=shop/prod&force=true", "delete_app": "?confirm=shop&force=true"}
-    names = {"app": "shop", "environment": "prod", "name": "before", "version": "1", "change": "1", "seq": "1"}
+    names = {
+        "app": "shop",
+        "environment": "prod",
+        "name": "before",
+        "version": "1",
+        "change": "1",
+        "seq": "1",
+        "template": "careful",
+    }
     async with serving_api(roles.service) as api:
         await api.register("shop", "prod")
         await api.post("/configs", {"app_id": "shop", "key": "k", "value": 0})

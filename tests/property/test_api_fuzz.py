@@ -83,7 +83,15 @@ async def _tokens(api: Api) -> dict[Role, str]:
 def _requests(draw: st.DrawFn) -> tuple[Any, bytes, dict[str, str], dict[str, str], Role]:
     route = draw(st.sampled_from(_WRITING))
     body = draw(_mostly(_bodies(GOOD[route.name]), _json | _mangled))
-    good = {"app": "shop", "environment": "prod", "id": "known", "change": "known", "name": "1", "version": "1"}
+    good = {
+        "app": "shop",
+        "environment": "prod",
+        "id": "known",
+        "change": "known",
+        "name": "1",
+        "version": "1",
+        "template": "known",
+    }
     names = {each: draw(_mostly(st.just(name), _segments)) for each, name in good.items()}
     raw = body if isinstance(body, bytes) else _json_bytes(body)
     return route, raw, draw(_headers), names, draw(_mostly(st.just(Role.OPERATOR), st.sampled_from(_ROLES)))
@@ -131,6 +139,7 @@ _STATE = (
     "/api-keys",
     "/policies",
     "/schemas",
+    "/rollout-templates",
 )
 
 

@@ -46,6 +46,7 @@ from control_plane.postgres.registry import PostgresRegistry
 from control_plane.postgres.rules import PostgresRules
 from control_plane.postgres.schemas import PostgresSchemas
 from control_plane.postgres.search import PostgresSearch
+from control_plane.postgres.templates import PostgresTemplates
 from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
@@ -187,6 +188,7 @@ async def serving_api(
             publishing=publishing,
             proposals=Proposals(PostgresProposals(pool), publishing, rules, limits or Limits(), clock),
             policies=PostgresPolicies(pool),
+            templates=PostgresTemplates(pool),
             previews=Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing),
             rules=rules,
             schemas=SchemaKeeping(PostgresSchemas(pool), book, rules),

@@ -78,6 +78,19 @@ GOOD: dict[str, Any] = {
     "create_policy": {**_policy, "name": "new"},
     "replace_policy": {**_policy, "required_approvals": 0},
     "close_review": {"comment": "x"},
+    "put_rollout_template": {
+        "description": "x",
+        "plan": {
+            "strategy": "percentage",
+            "stages": [
+                {"weight": 1000, "after": "0s", "gates": [{"type": "bake", "seconds": 60}]},
+                {"weight": 100000, "after": "2h"},
+            ],
+            "unit": "targetingKey",
+            "when": {"attribute": "country", "op": "in", "values": ["SE"]},
+            "window": {"start": "2030-01-31T08:00:00", "time_zone": "Europe/Stockholm", "at_end": "revert"},
+        },
+    },
     "report_agent": {
         **_place,
         "instance": "i",
