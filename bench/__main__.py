@@ -14,7 +14,7 @@ from pathlib import Path
 
 import anyio
 
-from bench import audit, commits, fetches, footprint, lookback, previews, propagation, reads
+from bench import audit, commits, evaluation, fetches, footprint, lookback, previews, propagation, reads
 from bench.result import Plan, Result, table
 from shared.domain.codec import encode
 
@@ -24,6 +24,7 @@ BENCHES: dict[str, Bench] = {
     "propagation": propagation.measure,
     "commits": commits.measure,
     "reads": reads.measure,
+    "evaluation": evaluation.measure,
     "fetches": fetches.measure,
     "lookback": lookback.measure,
     "previews": previews.measure,
