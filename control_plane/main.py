@@ -169,6 +169,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
                 lossy.evidence,
                 Prometheus(outside, settings.sources),
                 HttpWebhooks(outside, settings.webhooks),
+                clock,
             ),
             searching=PostgresSearch(reads),
             usage=Usage(lossy.read_counters, fleet, snapshots, clock),

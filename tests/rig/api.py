@@ -204,7 +204,9 @@ async def serving_api(
             snapshots=snapshots,
             fleet=fleet,
             evidences=Evidences(evidence, MemoryNotices(), clock),
-            judges=Judges.over(presence, evidence, Prometheus(outside, Sources()), HttpWebhooks(outside, Prefixes())),
+            judges=Judges.over(
+                presence, evidence, Prometheus(outside, Sources()), HttpWebhooks(outside, Prefixes()), clock
+            ),
             searching=PostgresSearch(Reads(pool)),
             usage=Usage(MemoryReadCounters(), fleet, snapshots, clock),
             retirement=Retirement(registry, fleet, feed, MemoryNotices(), metrics),

@@ -24,6 +24,7 @@ from control_plane.redis_cache.evidence import RedisEvidence
 from control_plane.redis_cache.presence import RedisPresence
 from control_plane.services.gates.evidences import Evidences
 from control_plane.services.gates.judges import Judges
+from control_plane.services.gates.live import LiveAgents
 from shared.domain.codec import Json
 from shared.domain.scope import Revisions, Scope
 from shared.wire.report import Rejection, Report
@@ -60,7 +61,7 @@ class Installation:
 
     def __init__(self, oracle: Oracle | None = None) -> None:
         self.presence, self.evidence, oracle = MemoryPresence(), MemoryEvidence(), oracle or Oracle()
-        self.judges = Judges.over(self.presence, self.evidence, oracle, oracle)
+        self.judges = Judges.over(self.presence, self.evidence, oracle, oracle, ManualClock())
         self._sequence = 0
 
     async def agent(
@@ -128,6 +129,24 @@ async def test_an_approval_can_be_asked_of_certain_roles() -> None:
     trial = Trial(TRIAL.rollout, TRIAL.scope, "limit", 2, 7, NOW, TRIAL.authors, (("bob", Role.APPROVER),))
     assert await Installation().result({"type": "approval", "roles": ["admin"]}, trial) is INCONCLUSIVE
     assert await Installation().result({"type": "approval", "roles": ["approver"]}, trial) is PASS
+
+
+async def test_a_large_fleet_is_not_listed_at_each_look() -> None:
+    clock, listings = ManualClock(), []
+
+    class Slow(MemoryPresence):
+        async def list(self, app_id: str | None = None, environment: str | None = None) -> list[AgentPresence]:
+            listings.append((app_id, environment))
+            clock.advance(0.25)
+            return await super().list(app_id, environment)
+
+    agents = LiveAgents(Slow(), clock)
+    for _ in range(100):
+        await agents.of(TRIAL.scope)
+        clock.advance(0.1)
+    assert listings == [("billing", "prod")] * 2
+    await agents.of(Scope("billing"))
+    assert listings[2:] == [("billing", None)]
 
 
 async def test_without_agents_nobody_can_have_applied_it() -> None:
@@ -305,7 +324,7 @@ async def test_a_silent_webhook_is_inconclusive() -> None:
 async def test_what_is_away_makes_a_measurement_inconclusive() -> None:
     here = Installation()
     async with open_redis("redis://127.0.0.1:1") as nobody:
-        here.judges = Judges.over(RedisPresence(nobody), RedisEvidence(nobody), Oracle(), Oracle())
+        here.judges = Judges.over(RedisPresence(nobody), RedisEvidence(nobody), Oracle(), Oracle(), ManualClock())
         for kind in ("acks", "health", "outcomes"):
             measured = await here.measure(gate({"type": kind}))
             assert (measured.result, measured.detail) == (INCONCLUSIVE, "redis is away")

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from control_plane.domain.gates.evidence import EvidenceReport
 from control_plane.ports.evidence import Evidence
 from control_plane.ports.lossy import Notices
-from shared.runtime.clock import Clock
+from shared.runtime.clock import Clock, unix_ms
 
 
 class Evidences:
@@ -21,7 +21,7 @@ class Evidences:
         Raises:
             UnavailableError: there is nowhere to keep it now.
         """
-        now_ms = int(self._clock.now().timestamp() * 1000)
+        now_ms = unix_ms(self._clock.now())
         if (await self._evidence.record(report, now_ms)).alarming:
             await self._bell.ring(now_ms)
 

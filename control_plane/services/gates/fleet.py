@@ -6,16 +6,17 @@ from control_plane.domain.gates.evidence import InstanceHealth, Status
 from control_plane.domain.gates.spec import Acks, Health
 from control_plane.domain.gates.trial import Trial
 from control_plane.ports.evidence import Evidence
-from control_plane.ports.lossy import AgentPresence, Presence
-from control_plane.services.fleet import concerns, has_applied, rejects
+from control_plane.ports.lossy import AgentPresence
+from control_plane.services.fleet import has_applied, rejects
 from control_plane.services.gates.finding import MAX_NAMED, Finding
+from control_plane.services.gates.live import LiveAgents
 
 
 class FleetJudge:
     """Counts live agents."""
 
-    def __init__(self, presence: Presence, evidence: Evidence) -> None:
-        self._presence, self._evidence = presence, evidence
+    def __init__(self, agents: LiveAgents, evidence: Evidence) -> None:
+        self._agents, self._evidence = agents, evidence
 
     async def acks(self, trial: Trial, gate: Acks) -> Finding:
         """Whether the step has arrived.
@@ -23,7 +24,7 @@ class FleetJudge:
         Raises:
             UnavailableError: the reports cannot be read.
         """
-        live = [each for each in await self._live(trial) if trial.aims_at(each.report)]
+        live = [each for each in await self._agents.of(trial.scope) if trial.aims_at(each.report)]
         behind = [each for each in live if not has_applied(trial.revision, (trial.scope,), each.report)]
         rejecting = [each for each in behind if rejects(trial.revision, each.report)]
         numbers = {"agents": len(live), "applied": len(live) - len(behind), "rejected": len(rejecting)}
@@ -50,7 +51,10 @@ class FleetJudge:
         if len(bad) > gate.max_unhealthy:
             reasons = {each.instance: each.health.detail for each in bad[:MAX_NAMED]}
             return Finding.failed(f"applications are unhealthy: {_instances(bad)}", **numbers, reasons=reasons)
-        live = {(each.report.app_id, each.report.environment, each.report.instance) for each in await self._live(trial)}
+        live = {
+            (each.report.app_id, each.report.environment, each.report.instance)
+            for each in await self._agents.of(trial.scope)
+        }
         healthy = [each for each in good if (each.app_id, each.environment, each.instance) in live]
         numbers["healthy"] = len(healthy)
         if len(healthy) < gate.min_agents:
@@ -58,10 +62,6 @@ class FleetJudge:
         if len(bad) + len(unknown) > gate.max_unhealthy:
             return Finding.unclear("of some applications nobody knows yet", **numbers)
         return Finding.passed("the applications are healthy", **numbers)
-
-    async def _live(self, trial: Trial) -> list[AgentPresence]:
-        found = await self._presence.list(trial.scope.app_id, trial.scope.environment)
-        return [each for each in found if concerns((trial.scope,), each.report)]
 
 
 def _of(status: Status, said: Iterable[InstanceHealth]) -> list[InstanceHealth]:

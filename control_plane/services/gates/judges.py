@@ -14,7 +14,9 @@ from control_plane.services.gates import waiting
 from control_plane.services.gates.asking import OutsideJudge
 from control_plane.services.gates.finding import Finding
 from control_plane.services.gates.fleet import FleetJudge
+from control_plane.services.gates.live import LiveAgents
 from control_plane.services.gates.outcomes import OutcomesJudge
+from shared.runtime.clock import Clock
 from shared.wire.problem import Violation
 
 
@@ -25,9 +27,10 @@ class Judges:
         self._fleet, self._outcomes, self._outside = fleet, outcomes, outside
 
     @classmethod
-    def over(cls, presence: Presence, evidence: Evidence, metrics: Metrics, webhooks: Webhooks) -> Self:
+    def over(cls, presence: Presence, evidence: Evidence, metrics: Metrics, webhooks: Webhooks, clock: Clock) -> Self:
         """Judges over what agents report, and over services outside."""
-        return cls(FleetJudge(presence, evidence), OutcomesJudge(evidence), OutsideJudge(metrics, webhooks))
+        fleet = FleetJudge(LiveAgents(presence, clock), evidence)
+        return cls(fleet, OutcomesJudge(evidence), OutsideJudge(metrics, webhooks))
 
     def violations(self, gate: Gate, pointer: str) -> Iterator[Violation]:
         return self._outside.violations(gate, pointer)
