@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from control_plane.cli.terminal import show, show_table, tell
-from control_plane.cli.values import brief, moment, place
+from control_plane.cli.values import brief, brief_config, moment, place
 from shared.domain.codec import Json
 
 
@@ -67,4 +67,4 @@ def _to(operation: Json) -> str:
         return f"v{operation['version']}"
     if operation["op"] != "put":
         return ""
-    return "(sensitive)" if operation.get("sensitive") else brief(operation.get("value"))
+    return brief_config(operation)

@@ -11,8 +11,8 @@ from control_plane.cli.operations import Place
 from control_plane.cli.options import DEFAULT_URL, Limit, OneApp, OneEnvironment, Url
 from control_plane.cli.receipt import show_receipt
 from control_plane.cli.spread import spread
-from control_plane.cli.terminal import fail, show, show_table
-from control_plane.cli.values import brief_config, place, plain, read_value
+from control_plane.cli.terminal import EXIT_USAGE, fail, show, show_table
+from control_plane.cli.values import brief_config, place, plain, read_document, read_value
 from shared.domain.codec import Json
 
 _PANEL = "Configs (clients of the API)"
@@ -36,18 +36,24 @@ def get(key: Key, *, app: OneApp, environment: OneEnvironment, api: Api) -> None
 
 def put(
     key: Key,
-    value: Annotated[str, typer.Argument(help="JSON, or a text as it is. `-` or `@FILE` reads it from there.")],
+    value: Annotated[
+        str | None, typer.Argument(help="JSON, or a text as it is. `-` or `@FILE` reads it from there.")
+    ] = None,
     *,
+    flag: Annotated[str | None, typer.Option(metavar="FILE", help="A flag: JSON or YAML in a file, or `-`.")] = None,
+    segment: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A segment: JSON or YAML in a file, or `-`.")
+    ] = None,
     place: Place,
     sensitive: Annotated[bool | None, typer.Option("--sensitive/--not-sensitive", help="Never show it.")] = None,
     intent: Intent,
     api: Api,
 ) -> None:
-    """Give KEY a value: globally, for an application, or in one of its environments.
+    """Give KEY a value, or make it a flag or a segment: globally, for an application, or in one of its environments.
 
     Example: `trimtab put payments.timeout_ms 1200 --app checkout --env prod -m "Bank is slow"`
     """
-    operation = {"op": "put", "key": key, "value": read_value(value), **place.members()}
+    operation = {"op": "put", "key": key, **_content(value, flag, segment), **place.members()}
     if sensitive is not None:
         operation["sensitive"] = sensitive
     _change(operation, intent, api)
@@ -100,6 +106,15 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     for command in _COMMANDS:
         app.command(command.__name__.rstrip("_"), rich_help_panel=_PANEL)(spread(command))
+
+
+def _content(value: str | None, flag: str | None, segment: str | None) -> Json:
+    given = {"value": value, "flag": flag, "segment": segment}
+    names = [name for name, text in given.items() if text is not None]
+    if len(names) != 1:
+        fail("give one of VALUE, --flag FILE and --segment FILE", EXIT_USAGE)
+    text = given[names[0]] or ""
+    return {names[0]: read_value(text) if names[0] == "value" else read_document(text)}
 
 
 def _change(operation: Json, intent: Intent, api: Api) -> None:

@@ -13,7 +13,7 @@ from control_plane.cli.options import Limit, OneApp, OneEnvironment
 from control_plane.cli.spread import spread
 from control_plane.cli.terminal import EXIT_USAGE, fail, show, show_table
 from control_plane.cli.times import read_moment
-from control_plane.cli.values import brief, brief_config, moment, place
+from control_plane.cli.values import brief_config, moment, place
 from shared.domain.codec import Json
 
 Prefix = Annotated[str, typer.Option(help="Only keys that begin with this.")]
@@ -140,5 +140,4 @@ def _mark(pair: Json) -> str:
 def _side(origin: Json) -> str:
     if origin is None:
         return "-"
-    hidden = origin["sensitive"] or origin["kind"] == "mask"
-    return f"{brief_config(origin) if hidden else brief(origin['value'])}  [{_scope(origin)}]"
+    return f"{brief_config(origin)}  [{_scope(origin)}]"

@@ -18,6 +18,7 @@ def show_preview(preview: Json) -> None:
 
 def _lines(preview: Json) -> Iterator[str]:
     yield from _differences(preview["differences"])
+    yield from _list("Depends on it:", preview["dependants"], _dependant)
     yield from _part("Without effect:", map(_idle, preview["without_effect"]))
     yield from _list("Not what the schemas allow:", preview["schema_violations"], _violation)
     yield from _list("Guards:", preview["guards"], _guard)
@@ -46,8 +47,15 @@ def _difference(each: Json) -> str:
 
 
 def _seen(seen: Json) -> str:
-    value = brief_config(seen) if seen["sensitive"] else brief(seen["value"])
-    return f"{value} [{seen['scope']}]"
+    below = f", below it {_seen(seen['below'])}" if seen["below"] else ""
+    return f"{brief_config(seen)} [{seen['scope']}]{_exposed(seen['rollout'])}{below}"
+
+
+def _exposed(rollout: Json) -> str:
+    if rollout is None:
+        return ""
+    candidate = "a secret" if rollout.get("candidate") is None else brief(rollout["candidate"])
+    return f" under a rollout ({rollout.get('strategy')}) of {candidate}"
 
 
 def _idle(each: Json) -> str:
@@ -56,6 +64,10 @@ def _idle(each: Json) -> str:
     return f"{each['key']} in {where}: " + (
         f"overridden by {winners}" if winners else _IDLE.get(each["why"], each["why"])
     )
+
+
+def _dependant(each: Json) -> Iterator[str]:
+    yield f"{place(each)}: the {each['kind']} {each['key']} [{each['scope']}] refers to {each['refers_to']}"
 
 
 def _violation(each: Json) -> Iterator[str]:

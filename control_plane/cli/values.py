@@ -5,8 +5,10 @@ from pathlib import Path
 import typer
 
 from control_plane.cli.terminal import EXIT_USAGE, fail
+from control_plane.services.yaml_reading import YamlRefusedError, read_yaml
 from shared.domain.codec import Json, MalformedJsonError, decode, encode
 
+_NATURES = {"mask": "(masked)", "inherit": "(inherited)"}
 WIDEST = 60
 """Characters of a value that fit beside the other columns of a table."""
 
@@ -18,6 +20,15 @@ def read_value(text: str) -> Json:
         return decode(text)
     except MalformedJsonError:
         return text
+
+
+def read_document(path: str) -> Json:
+    """The document in a file of JSON or YAML, or on standard input (`-`)."""
+    text = read_text(path if path == "-" else f"@{path}")
+    try:
+        return read_yaml(text.encode())
+    except (YamlRefusedError, UnicodeError) as error:
+        fail(f"{path} is neither JSON nor YAML: {error}", EXIT_USAGE)
 
 
 def read_text(text: str) -> str:
@@ -47,7 +58,10 @@ def brief_config(config: Json) -> str:
     """What a config says, for a column: secrets and masks by their nature."""
     if config.get("sensitive"):
         return "(sensitive)"
-    return "(masked)" if config.get("kind", "value") == "mask" else brief(config.get("value"))
+    if (nature := _NATURES.get(config.get("kind", "value"))) is not None:
+        return nature
+    named = next((name for name in ("flag", "segment") if config.get(name) is not None), None)
+    return brief(config.get("value")) if named is None else f"{named} {brief(config[named])}"
 
 
 def place(thing: Json) -> str:

@@ -68,6 +68,11 @@ class Standing:
     revision: int = 0
     deleted: bool = False
 
+    @property
+    def stands(self) -> bool:
+        """Whether it has anything of its own that a document can hold; a rollout alone is none."""
+        return not self.deleted and self.kind is not Kind.INHERIT
+
 
 @dataclass(frozen=True, slots=True)
 class Exported:
@@ -90,7 +95,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An entry as a document has it. `value` None: a sensitive value that was left out."""
+    """An entry as a document has it. `value` None: a sensitive value that was left out, of whatever kind is here."""
 
     pointer: str
     scope: Scope
@@ -168,13 +173,13 @@ class Planner:
 
     def _consider(self, wanted: Wanted) -> None:
         current = self.state.entries.get((wanted.scope, wanted.key))
-        live = current if current is not None and not current.deleted else None
+        live = current if current is not None and current.stands else None
         if wanted.value is None:
             if live is None or live.kind is Kind.MASK:
                 detail = "the document leaves the sensitive value out, and there is none here: set it by hand"
                 self._tell(Effect.MISSING, wanted, detail)
                 return
-            wanted = replace(wanted, value=live.value)
+            wanted = replace(wanted, kind=live.kind, value=live.value)
         differs = _differences(wanted, live)
         if live is not None and not differs:
             self._unchanged += 1
@@ -205,6 +210,7 @@ class Planner:
                 wanted.description,
                 owner=wanted.owner,
                 labels=wanted.labels,
+                kind=Kind.VALUE if op is Op.MASK else wanted.kind,
             )
         )
         effect = Effect.CREATED if live is None else Effect.UPDATED
@@ -215,7 +221,7 @@ class Planner:
     def _prune(self) -> None:
         named = {(each.scope, each.key) for each in self.document.entries}
         for place, entry in sorted(self.state.entries.items(), key=lambda each: (str(each[0][0]), each[0][1])):
-            if entry.deleted or place in named or entry.scope not in self.document.scopes:
+            if not entry.stands or place in named or entry.scope not in self.document.scopes:
                 continue
             self._delete(entry)
 

@@ -17,7 +17,7 @@ from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads
 from control_plane.postgres.rows import attributed, scope, stored_value
 from shared.domain.codec import Json, decode, encode
-from shared.domain.entry import Kind
+from shared.domain.entry import WITH_VALUE, Kind
 from shared.domain.scope import Scope
 
 _AUDIT = sql("audit_export")
@@ -106,7 +106,7 @@ def _standing(row: asyncpg.Record, *, deleted: bool) -> Standing:
         scope=scope(row["app_id"], row["environment"]),
         key=row["key"],
         kind=kind,
-        value=stored_value(row["value"]) if kind is Kind.VALUE else b"",
+        value=stored_value(row["value"]) if kind in WITH_VALUE else b"",
         sensitive=row["sensitive"],
         description=row["description"],
         owner=row["owner"],

@@ -7,6 +7,7 @@ in which it comes; only values are sorted.
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 
+from control_plane.domain.content import member_of
 from control_plane.domain.transfer import FORMAT, Exported, Place, Standing, path_of
 from shared.domain.codec import Json, decode, encode, encode_pretty
 from shared.domain.entry import Kind
@@ -147,9 +148,10 @@ def entry_pieces(writer: Writer, entry: Standing) -> Iterator[str]:
     if entry.kind is Kind.MASK:
         yield writer.pair("mask", value=True)
     elif entry.value:
-        yield (
-            writer.pair("sealed", decode(entry.value)) if entry.sensitive else writer.pair("value", decode(entry.value))
-        )
+        name = "sealed" if entry.sensitive else member_of(entry.kind)
+        yield writer.pair(name, decode(entry.value))
+        if entry.sensitive and entry.kind is not Kind.VALUE:
+            yield writer.pair("kind", entry.kind)
     more = {
         "sensitive": entry.sensitive,
         "description": entry.description,

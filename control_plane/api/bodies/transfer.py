@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from control_plane.api.bodies.fields import Body, Key, Labels, Name, Owner, Query, Revision, Text, Value
+from control_plane.api.bodies.contents import Contents
+from control_plane.api.bodies.fields import Body, Key, Labels, Name, Owner, Query, Revision, Text
 from control_plane.api.bodies.intent import Intent
 from control_plane.domain.transfer import (
     Document,
@@ -38,15 +39,15 @@ class ExportQuery(Query):
     """`omit` leaves sensitive values out; `seal` encrypts them with the control plane's seal key."""
 
 
-class ConfigDocument(Body):
-    """One config. Either a `value`, a `mask`, or `sensitive` without its value, or with it `sealed`."""
+class ConfigDocument(Contents):
+    """One config: a `value`, a `flag`, a `segment` or a `mask`, or `sensitive` without what it holds, or with it `sealed`."""
 
-    value: Value = Field(default_factory=bytes)
-    """Any JSON."""
     mask: Literal[True] | None = None
     """Hides the key here, whatever less specific scopes say."""
     sealed: Annotated[str, Field(max_length=_MAX_SEALED)] | None = None
     """A sensitive value, as an export sealed it."""
+    kind_: Annotated[Literal["value", "flag", "segment"], Field(alias="kind")] = "value"
+    """What is sealed."""
     sensitive: bool = False
     """Whether the value is a secret. Without a value: whatever the installation has stays."""
     description: Text = ""
@@ -58,12 +59,17 @@ class ConfigDocument(Body):
 
     @model_validator(mode="after")
     def _one_content(self) -> Self:
-        contents = sum((bool(self.value), self.mask is not None, self.sealed is not None))
-        if contents > 1:
-            msg = "value, mask and sealed exclude each other"
+        given = sum((bool(self.content), self.mask is not None, self.sealed is not None))
+        if given > 1:
+            msg = "value, flag, segment, mask and sealed exclude each other"
             raise ValueError(msg)
-        if contents == 0 and not self.sensitive:
-            msg = "a config has a value, or is a mask; only a sensitive one may leave its value out"
+        if given == 0 and not self.sensitive:
+            msg = (
+                "a config has a value, a flag or a segment, or is a mask; only a sensitive one may leave its value out"
+            )
+            raise ValueError(msg)
+        if self.sealed is None and "kind_" in self.model_fields_set:
+            msg = "kind says what is sealed; what is not sealed says it by its name"
             raise ValueError(msg)
         if self.sealed is not None and not self.sensitive:
             msg = "what is sealed is sensitive"
@@ -76,8 +82,8 @@ class ConfigDocument(Body):
             pointer=pointer_of(scope, key),
             scope=scope,
             key=key,
-            kind=Kind.MASK if self.mask else Kind.VALUE,
-            value=self.value or (b"" if self.mask else None),
+            kind=Kind.MASK if self.mask else Kind(self.kind_) if self.sealed is not None else self.kind,
+            value=self.content or (b"" if self.mask else None),
             sensitive=self.sensitive,
             description=self.description,
             owner=self.owner,
