@@ -168,6 +168,9 @@ class Settings(BaseModel):
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or lines for a person.")
     max_body_bytes: PositiveInt = Field(Limits().body_bytes, description="Size of a request's body.")
     max_value_bytes: PositiveInt = Field(Limits().value_bytes, description="Size of one value as compact JSON.")
+    max_document_bytes: PositiveInt = Field(
+        Limits().document_bytes, description="Size of one flag or segment as compact JSON."
+    )
     max_value_depth: int = Field(Limits().value_depth, ge=1, le=_DEEPEST_VALUE, description="Nesting of one value.")
     max_key_length: int = Field(Limits().key_length, ge=1, le=_LONGEST_KEY, description="Characters of a key.")
     max_operations: PositiveInt = Field(Limits().operations, description="Operations of one change.")

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from control_plane.domain.change import Op, Operation
 from shared.domain.codec import Json, canonical, decode
-from shared.domain.condition import parse_segment
+from shared.domain.condition import MAX_VALUES, parse_segment
 from shared.domain.document import DocumentError, child
 from shared.domain.entry import Kind
 from shared.domain.flag import Flag, parse_flag
+from shared.domain.members import encode_members
 from shared.wire.problem import Violation
 
 SEGMENT = "segment:"
@@ -66,6 +67,29 @@ def content_violations(kind: str, key: str, value: bytes, pointer: str) -> Itera
             yield from _mixed_types(parse_flag(decode(value), key, pointer), pointer)
     except DocumentError as error:
         yield from (Violation(each.pointer, each.detail) for each in error.faults)
+
+
+def compacted(document: bytes) -> bytes:
+    """A flag or a segment in which lists of texts that are too long for `values` are lists of `members`."""
+    if document.count(b",") <= MAX_VALUES:
+        return document
+    return canonical(_compacted(decode(document)))
+
+
+def _compacted(part: Json) -> Json:
+    match part:
+        case {"attribute": name, "op": "in" | "eq", "values": [*values], **more} if (
+            not more and len(values) > MAX_VALUES and all(isinstance(each, str) for each in values)
+        ):
+            return {"attribute": name, "members": encode_members(values)}
+        case {"variants": variants, **members}:
+            return {"variants": variants, **_compacted(members)}
+        case dict():
+            return {name: _compacted(each) for name, each in part.items()}
+        case list():
+            return [_compacted(each) for each in part]
+        case _:
+            return part
 
 
 def references(operation: Operation) -> Iterator[Reference]:

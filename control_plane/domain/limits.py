@@ -9,6 +9,8 @@ class Limits:
 
     body_bytes: int = 4 * 1024 * 1024
     value_bytes: int = 256 * 1024
+    document_bytes: int = 1024 * 1024
+    """Of a flag or a segment: one list of 100,000 members has 670 kB."""
     value_depth: int = 32
     key_length: int = 255
     operations: int = 500

@@ -161,10 +161,12 @@ def text_violation(pointer: str, text: str | None, limits: Limits) -> Iterator[V
 
 def _require_small_values(operations: Sequence[Operation], limits: Limits) -> None:
     for index, operation in enumerate(operations):
-        if len(operation.value) > limits.value_bytes:
-            pointer = f"/operations/{index}/{member_of(operation.kind)}"
-            limit = "value_bytes"
-            raise TooLargeError(limit, limits.value_bytes, "bytes of compact JSON", pointer)
+        member = member_of(operation.kind)
+        limit, most = (
+            ("value_bytes", limits.value_bytes) if member == "value" else ("document_bytes", limits.document_bytes)
+        )
+        if len(operation.value) > most:
+            raise TooLargeError(limit, most, "bytes of compact JSON", f"/operations/{index}/{member}")
 
 
 def _draft_violations(draft: Draft, limits: Limits) -> Iterator[Violation]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self, TypeAlias
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
 from control_plane.api.bodies.fields import Body, Value
-from control_plane.domain.content import member_of
+from control_plane.domain.content import compacted, member_of
 from shared.domain.codec import Json, canonical, fragment
 from shared.domain.entry import Kind
 
@@ -18,10 +18,14 @@ def without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
+def _document(given: Json) -> bytes:
+    return compacted(canonical(given))
+
+
 _WHEN = {"attribute": "country", "op": "in", "values": ["SE", "NO"]}
 FlagDocument: TypeAlias = Annotated[
     bytes,
-    PlainValidator(canonical),
+    PlainValidator(_document),
     WithJsonSchema(
         {
             "type": "object",
@@ -39,7 +43,7 @@ FlagDocument: TypeAlias = Annotated[
 ]
 SegmentDocument: TypeAlias = Annotated[
     bytes,
-    PlainValidator(canonical),
+    PlainValidator(_document),
     WithJsonSchema(
         {
             "type": "object",
