@@ -19,6 +19,8 @@ MAX_CONDITIONS = 500
 """Conditions of one document, with all that are within them."""
 MAX_VALUES = 1_000
 """Values of one condition; a longer list of texts is written as `members`."""
+MAX_PATTERNS = 20
+"""Regular expressions of one document: each takes time to compile, and memory as long as it may be used."""
 
 _FORMS = "must have one of `attribute`, `segment`, `config`, `all`, `any`, `not`"
 _OPS = (*OPERATORS, EXISTS)
@@ -117,7 +119,7 @@ class _Reader:
     """Reads one document, and counts its conditions."""
 
     def __init__(self, faults: Faults) -> None:
-        self._faults, self._left = faults, MAX_CONDITIONS
+        self._faults, self._left, self._patterns = faults, MAX_CONDITIONS, MAX_PATTERNS
 
     def condition(self, document: Json, pointer: str, depth: int) -> Condition:
         self._left -= 1
@@ -198,6 +200,11 @@ class _Reader:
         self._only(document, pointer, subject, "op", "values")
         at = child(pointer, "values")
         values = self._faults.items(document.get("values"), at, MAX_VALUES)
+        if op == "matches":
+            self._patterns -= len(values)
+        if self._patterns < 0:
+            self._faults.add(at, f"are too many: a document has at most {MAX_PATTERNS} regular expressions")
+            return op, ()
         for index, each in enumerate(values if op else ()):
             if (fault := OPERATORS[op].read(each)) is not None:
                 self._faults.add(f"{at}/{index}", fault)

@@ -98,7 +98,11 @@ def _summed(data: bytes, width: int) -> Sequence[int]:
     if len(added) > MAX_MEMBERS:
         msg = f"has more than {MAX_MEMBERS:,} members"
         raise MalformedMembersError(msg)
-    if 0 in added[1:] or sum(added) >> _BITS:
-        msg = "is not a list of members: they must rise, up to 48 bits"
+    try:
+        digests: array[int] = array("Q", accumulate(added))
+    except OverflowError:
+        digests = array("Q", [1 << _BITS])
+    if digests[-1] >> _BITS:
+        msg = f"is not a list of members: their digests have {_BITS} bits"
         raise MalformedMembersError(msg)
-    return array("Q", accumulate(added))
+    return digests
