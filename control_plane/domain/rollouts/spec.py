@@ -1,0 +1,252 @@
+"""What somebody asks of a rollout, and the rollout that comes of it, or all that is wrong with it.
+
+Moments are unix milliseconds. Pointers of violations are those of the request's members.
+"""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from control_plane.domain.attribution import Attribution
+from control_plane.domain.errors import InvalidError
+from control_plane.domain.gates.parsing import parse_gates
+from control_plane.domain.rollouts.plan import Plan, Point, Step
+from control_plane.domain.rollouts.rollout import Rollout
+from control_plane.domain.rollouts.words import AtEnd, Strategy
+from shared.domain.bucketing import BUCKETINGS, DEFAULT, WHOLE
+from shared.domain.codec import Json
+from shared.domain.condition import parse_condition
+from shared.domain.document import DocumentError
+from shared.domain.entry import Kind
+from shared.domain.members import encode_members
+from shared.domain.scope import Scope
+from shared.domain.split import TARGETING_KEY
+from shared.wire.problem import Violation
+
+MAX_STAGES = 100
+MAX_LISTED = 1_000
+"""Users that travel by their names; more of them travel as digests, at about five bytes each."""
+INSTANCE = "instance"
+_MINUTE, _HOUR = 60_000, 3_600_000
+_DEFAULT_PERCENTAGES = ((1_000, 0), (10_000, 10 * _MINUTE), (50_000, 30 * _MINUTE), (WHOLE, _HOUR))
+_DEFAULT_CANARY = 5_000
+_DEFAULT_CANARY_GATES: Json = [{"type": "acks"}, {"type": "bake", "seconds": 600}]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A weight (None: everybody whom `labels` name) from a time after the start, or from a moment on; then gates."""
+
+    weight: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    after_ms: int | None = None
+    at_ms: int | None = None
+    gates: Json = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewRollout:
+    """A rollout as it is asked for; None leaves it to the strategy. `follows` is the condition on another config."""
+
+    scope: Scope
+    key: str
+    strategy: Strategy
+    kind: Kind
+    candidate: bytes
+    stages: Sequence[Stage] | None = None
+    gates: Json = None
+    unit: str | None = None
+    salt: str | None = None
+    bucketing: str | None = None
+    when: Json = None
+    users: Sequence[str] = ()
+    groups: Sequence[str] = ()
+    follows: Json = None
+    opens_ms: int | None = None
+    closes_ms: int | None = None
+    at_end: AtEnd | None = None
+    start_at_ms: int | None = None
+    sensitive: bool = False
+    message: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    asked: Json = None
+    id: UUID = field(default_factory=uuid4)
+
+
+def rollout_from(asked: NewRollout, by: Attribution) -> Rollout:
+    """The pending rollout.
+
+    Raises:
+        InvalidError: something is wrong with what is asked; all of it is told.
+    """
+    found: list[Violation] = []
+    plan = _Planner(asked, found).plan()
+    found += _violations(asked)
+    when = _audience(asked, found)
+    if found or plan is None:
+        raise InvalidError(found)
+    return Rollout(
+        id=asked.id,
+        scope=asked.scope,
+        key=asked.key,
+        strategy=asked.strategy,
+        kind=asked.kind,
+        candidate=asked.candidate,
+        plan=plan,
+        salt=asked.salt or secrets.token_urlsafe(9),
+        unit=asked.unit or (INSTANCE if asked.strategy is Strategy.CANARY else TARGETING_KEY),
+        bucketing=asked.bucketing or DEFAULT,
+        author=by.principal,
+        author_role=by.role,
+        sensitive=asked.sensitive,
+        when=when,
+        opens_ms=asked.opens_ms,
+        closes_ms=asked.closes_ms,
+        at_end=asked.at_end or (AtEnd.REVERT if asked.closes_ms is not None else None),
+        start_at_ms=asked.start_at_ms,
+        message=asked.message,
+        labels=asked.labels,
+        asked=asked.asked,
+    )
+
+
+class _Planner:
+    """Makes the plan that a strategy has of its stages."""
+
+    def __init__(self, asked: NewRollout, found: list[Violation]) -> None:
+        self._asked, self._found = asked, found
+
+    def plan(self) -> Plan | None:
+        asked = self._asked
+        final = parse_gates(list(asked.gates or ()), "/gates", self._found)
+        if asked.strategy not in {Strategy.PERCENTAGE, Strategy.CANARY}:
+            if asked.stages is not None:
+                self._found.append(Violation("/stages", f"a rollout {asked.strategy} has no stages"))
+            completes = asked.strategy is Strategy.IMMEDIATE
+            return Plan((Step((Point(WHOLE),), final),), completes)
+        stages = self._stages()
+        if not stages or len(stages) > MAX_STAGES:
+            self._found.append(Violation("/stages", f"from 1 to {MAX_STAGES} stages"))
+            return None
+        self._check(stages)
+        steps = self._steps(stages)
+        if steps:
+            last = steps[-1]
+            steps[-1] = Step(last.points, (*last.gates, *final), last.labels)
+        return Plan(tuple(steps), completes=bool(steps) and not steps[-1].labels and steps[-1].weight == WHOLE)
+
+    def _stages(self) -> list[Stage]:
+        if self._asked.stages is not None:
+            return list(self._asked.stages)
+        if self._asked.strategy is Strategy.PERCENTAGE:
+            return [Stage(weight, after_ms=after) for weight, after in _DEFAULT_PERCENTAGES]
+        return [Stage(_DEFAULT_CANARY, gates=_DEFAULT_CANARY_GATES), Stage(WHOLE)]
+
+    def _check(self, stages: Sequence[Stage]) -> None:
+        weight, after, at = -1, 0, 0
+        for index, stage in enumerate(stages):
+            pointer = f"/stages/{index}"
+            self._found += self._of_stage(pointer, stage, weight)
+            weight = max(weight, 0 if stage.labels else stage.weight or 0)
+            if stage.after_ms is not None and stage.after_ms < after:
+                self._found.append(Violation(f"{pointer}/after", "no stage is sooner than the one before it"))
+            if stage.at_ms is not None and stage.at_ms < at:
+                self._found.append(Violation(f"{pointer}/at", "no stage is sooner than the one before it"))
+            after, at = max(after, stage.after_ms or 0), max(at, stage.at_ms or 0)
+
+    def _of_stage(self, pointer: str, stage: Stage, before: int) -> Iterator[Violation]:
+        if stage.labels:
+            if self._asked.strategy is not Strategy.CANARY:
+                yield Violation(f"{pointer}/labels", "only canaries go by the labels of agents")
+            if stage.weight is not None:
+                yield Violation(f"{pointer}/weight", "a stage goes by its weight or by labels")
+            if before > 0:
+                yield Violation(f"{pointer}/labels", "who is exposed by weight already would be left out again")
+        elif stage.weight is None:
+            yield Violation(f"{pointer}/weight", "a stage has a weight, or labels of agents")
+        elif not 0 <= stage.weight <= WHOLE:
+            yield Violation(f"{pointer}/weight", f"from 0 to {WHOLE:,}")
+        elif stage.weight <= before:
+            yield Violation(f"{pointer}/weight", "each weight is above the one before it: nobody is taken out again")
+        elif before == 0 and stage.weight < WHOLE and self._went_by_labels(stage):
+            yield Violation(
+                f"{pointer}/weight", "after stages by labels comes everybody: others would be left out again"
+            )
+
+    def _went_by_labels(self, stage: Stage) -> bool:
+        stages = list(self._asked.stages or ())
+        return any(each.labels for each in stages[: stages.index(stage)])
+
+    def _steps(self, stages: Sequence[Stage]) -> list[Step]:
+        """Stages without gates between them are one step, which agents go through by their clocks."""
+        steps: list[Step] = []
+        points: list[Point] = []
+        labels: list[Mapping[str, str]] = []
+        before = 0
+        for index, stage in enumerate(stages):
+            gates = parse_gates(list(stage.gates), f"/stages/{index}/gates", self._found)
+            if stage.labels:
+                labels.append(stage.labels)
+            after = before if stage.after_ms is None else stage.after_ms
+            points.append(Point(WHOLE if stage.labels else stage.weight or 0, max(0, after - before), stage.at_ms))
+            before = max(before, after)
+            following = stages[index + 1] if index + 1 < len(stages) else None
+            if gates or stage.labels or following is None:
+                steps.append(Step(tuple(points), gates, tuple(labels) if stage.labels else ()))
+                points = []
+        return steps
+
+
+def _violations(asked: NewRollout) -> Iterator[Violation]:
+    """What does not go together."""
+    strategy = asked.strategy
+    if asked.kind not in {Kind.VALUE, Kind.FLAG, Kind.SEGMENT}:
+        yield Violation("/candidate", "a candidate is a value, a flag or a segment")
+    if asked.bucketing is not None and asked.bucketing not in BUCKETINGS:
+        yield Violation("/bucketing", f"one of {', '.join(BUCKETINGS)}")
+    if strategy is Strategy.FEATURE_FLAG and asked.follows is None:
+        yield Violation("/follows", "name the config that it follows")
+    if strategy is not Strategy.FEATURE_FLAG and asked.follows is not None:
+        yield Violation("/follows", "only a rollout feature_flag follows another config")
+    if strategy is Strategy.USER_TARGETING and not (asked.users or asked.groups or asked.when):
+        yield Violation("/users", "name users, groups or a condition (`when`)")
+    if strategy is not Strategy.USER_TARGETING and (asked.users or asked.groups):
+        yield Violation("/users" if asked.users else "/groups", "only a rollout user_targeting names users and groups")
+    if strategy is Strategy.TIME_BASED and asked.closes_ms is None:
+        yield Violation("/window/end", "say when its time is over")
+    if asked.at_end is not None and asked.closes_ms is None:
+        yield Violation("/window/at_end", "a window without an end has none")
+    if asked.opens_ms is not None and asked.closes_ms is not None and asked.closes_ms <= asked.opens_ms:
+        yield Violation("/window/end", "a window ends after it starts")
+
+
+def _audience(asked: NewRollout, found: list[Violation]) -> Json:
+    """Whom it is for, as one condition: users or groups, and all else."""
+    named: list[Json] = []
+    if asked.users:
+        named.append(_users(asked.users))
+    if asked.groups:
+        named.append({"attribute": "groups", "op": "in", "values": sorted(set(asked.groups))})
+    parts: list[Json] = [named[0] if len(named) == 1 else {"any": named}] if named else []
+    for pointer, condition in (("/when", asked.when), ("/follows", asked.follows)):
+        if condition is not None:
+            _parsed(condition, pointer, found)
+            parts.append(condition)
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else {"all": parts}
+
+
+def _users(users: Sequence[str]) -> Json:
+    distinct = sorted(set(users))
+    if len(distinct) > MAX_LISTED:
+        return {"attribute": TARGETING_KEY, "members": encode_members(distinct)}
+    return {"attribute": TARGETING_KEY, "op": "in", "values": distinct}
+
+
+def _parsed(condition: Json, pointer: str, found: list[Violation]) -> None:
+    try:
+        parse_condition(condition, pointer)
+    except DocumentError as error:
+        found += [Violation(*fault) for fault in error.faults]
