@@ -156,7 +156,12 @@ async def _beside_others(plan: Plan) -> list[Result]:
         Result(
             _RIVALS,
             name,
-            {"ns": round(each["ns"]), "times ours": round(each["ns"] / ours, 1), "on of 1,000": each["on"]},
+            {
+                "ns": round(each["ns"]),
+                "times ours": round(each["ns"] / ours, 1),
+                "on of 1,000": each["on"],
+                "moved": each["moved"],
+            },
         )
         for name, each in measured.items()
     ]

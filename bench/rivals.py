@@ -27,8 +27,8 @@ GROUPS = ["beta", "staff"]
 KEY = "checkout"
 NOW = 1_700_000_000_000
 
-Loop = Callable[[], int]
-"""Evaluates the flag once for each user; gives back for how many it is on."""
+Loop = Callable[[], list[bool]]
+"""Evaluates the flag once for each user; gives back for whom it is on."""
 
 
 def users() -> Iterator[tuple[str, str, list[str]]]:
@@ -38,8 +38,8 @@ def users() -> Iterator[tuple[str, str, list[str]]]:
         yield f"user-{number:06}", country, ["all", "beta" if number % 10 != 1 else "none"]
 
 
-def trimtab() -> Loop:
-    """Ours."""
+def trimtab(bucketing: str = "trimtab", salt: str = KEY) -> Loop:
+    """Ours, by a bucketing of its own or of another engine."""
     when = {
         "all": [
             {"attribute": "country", "op": "in", "values": COUNTRIES},
@@ -47,18 +47,18 @@ def trimtab() -> Loop:
         ]
     }
     split = [{"variant": "on", "weight": 30_000}, {"variant": "off", "weight": 70_000}]
-    flag = {"variants": {"on": True, "off": False}, "default": "off", "rules": [{"when": when, "split": split}]}
+    rule = {"when": when, "split": split, "bucketing": bucketing, "salt": salt}
+    flag = {"variants": {"on": True, "off": False}, "default": "off", "rules": [rule]}
     entry = Entry(KEY, Kind.FLAG, canonical(flag), 1, 1)
     evaluate = Program.of({KEY: Effective(Level.ENVIRONMENT, entry)}).evaluate
     contexts = [EvaluationContext(user, tuple(groups), {"country": country}) for user, country, groups in users()]
 
-    def loop() -> int:
-        on = 0
+    def loop() -> list[bool]:
+        found = []
         for context in contexts:
             resolution = evaluate(KEY, context, NOW)
-            if resolution is not None and resolution.variant == "on":
-                on += 1
-        return on
+            found.append(resolution is not None and resolution.variant == "on")
+        return found
 
     return loop
 
@@ -70,12 +70,12 @@ def growthbook() -> Loop:
     engine = import_module("growthbook").GrowthBook(features={KEY: {"defaultValue": False, "rules": [rule]}})
     contexts = [{"id": user, "country": country, "groups": groups} for user, country, groups in users()]
 
-    def loop() -> int:
-        on = 0
+    def loop() -> list[bool]:
+        found = []
         for context in contexts:
             engine.set_attributes(context)
-            on += engine.is_on(KEY)
-        return on
+            found.append(engine.is_on(KEY))
+        return found
 
     return loop
 
@@ -105,7 +105,7 @@ def launchdarkly() -> Loop:
         client = library.LDClient(library.Config("sdk-key", update_processor_class=source, send_events=False))
     build = library.Context.builder
     contexts = [build(user).set("country", country).set("groups", groups).build() for user, country, groups in users()]
-    return lambda: sum(client.variation(KEY, context, False) for context in contexts)
+    return lambda: [client.variation(KEY, context, False) for context in contexts]
 
 
 def unleash() -> Loop:
@@ -127,7 +127,7 @@ def unleash() -> Loop:
     contexts = [
         {"userId": user, "properties": {"country": country, "group": groups[1]}} for user, country, groups in users()
     ]
-    return lambda: sum(client.is_enabled(KEY, context) for context in contexts)
+    return lambda: [client.is_enabled(KEY, context) for context in contexts]
 
 
 def flagd() -> Loop:
@@ -140,26 +140,32 @@ def flagd() -> Loop:
     flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off", "targeting": targeting}
     engine.set_flags({"flags": {KEY: flag}})
     contexts = [made(user, {"country": country, "groups": groups}) for user, country, groups in users()]
-    return lambda: sum(engine.resolve_boolean_value(KEY, False, context).value for context in contexts)
+    return lambda: [engine.resolve_boolean_value(KEY, False, context).value for context in contexts]
 
 
-ENGINES: dict[str, Callable[[], Loop]] = {
-    "trimtab": trimtab,
-    "growthbook": growthbook,
-    "launchdarkly": launchdarkly,
-    "unleash": unleash,
-    "flagd-core": flagd,
+ENGINES: dict[str, tuple[Callable[[], Loop], str, str]] = {
+    "trimtab": (trimtab, "trimtab", KEY),
+    "growthbook": (growthbook, "growthbook-v1", KEY),
+    "launchdarkly": (launchdarkly, "launchdarkly", f"{KEY}.s"),
+    "unleash": (unleash, "unleash", KEY),
+    "flagd-core": (flagd, "flagd-cbor", KEY),
 }
+"""Each with our bucketing and salt for those who move from it."""
 
 
 def compare(seconds: float) -> dict[str, dict[str, Any]]:
-    """The best time of each engine per call, in nanoseconds of CPU; or why it could not be measured."""
+    """The best time of each engine per call, in nanoseconds of CPU; or why it could not be measured.
+
+    `moved` is for how many users our bucketing for those who move from it decides otherwise.
+    """
     loops: dict[str, Loop] = {}
     found: dict[str, dict[str, Any]] = {}
-    for name, made in ENGINES.items():
+    for name, (made, bucketing, salt) in ENGINES.items():
         try:
             loops[name] = made()
-            found[name] = {"on": loops[name](), "ns": float("inf")}
+            theirs, ours = loops[name](), trimtab(bucketing, salt)()
+            moved = sum(one != other for one, other in zip(theirs, ours, strict=True))
+            found[name] = {"on": sum(theirs), "moved": moved, "ns": float("inf")}
         except Exception as error:  # noqa: BLE001 - another version of a library may be anything
             loops.pop(name, None)
             found[name] = {"error": f"{type(error).__name__}: {error}"}
