@@ -36,6 +36,8 @@ _SHA1_WHOLE = 0xFFFFFFFFFFFFFFF
 
 _FNV_OFFSET, _FNV_PRIME, _U32 = 0x811C9DC5, 0x01000193, 0xFFFFFFFF
 
+_WIDEST = 2**64
+"""Whole numbers from here on are no JSON that anybody else could read."""
 _EXACT = 2**53
 """From here on not every whole number has a float of its own."""
 
@@ -47,7 +49,7 @@ def unit_text(value: Json) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return str(value)
+        return str(value) if abs(value) < _WIDEST else None
     if isinstance(value, float) and abs(value) <= _EXACT and value.is_integer():
         return str(int(value))
     return None
