@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from uuid import UUID
 
 from control_plane.domain.gates.evidence import EvidenceReport
 from control_plane.ports.evidence import Evidence
@@ -24,6 +25,14 @@ class Evidences:
         now_ms = unix_ms(self._clock.now())
         if (await self._evidence.record(report, now_ms)).alarming:
             await self._bell.ring(now_ms)
+
+    async def forget(self, rollout: UUID) -> None:
+        """The rollout is over: nobody needs what was reported about it.
+
+        Raises:
+            UnavailableError: it cannot be forgotten now; it will be by itself.
+        """
+        await self._evidence.forget(rollout)
 
     def alarms(self) -> AbstractAsyncContextManager[AsyncIterator[int]]:
         """Hear alarms (moments) until the block ends. They may be lost: look at due gates all the same."""
