@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from control_plane.domain.change import Op, Operation
 from shared.domain.codec import Json, canonical, decode
+from shared.domain.compaction import compacted as compacted_condition
 from shared.domain.condition import MAX_VALUES, parse_segment
 from shared.domain.document import DocumentError, child
 from shared.domain.entry import Kind
 from shared.domain.flag import Flag, parse_flag
-from shared.domain.members import encode_members
 from shared.wire.problem import Violation
 
 SEGMENT = "segment:"
@@ -76,20 +76,14 @@ def compacted(document: bytes) -> bytes:
     return canonical(_compacted(decode(document)))
 
 
-def _compacted(part: Json) -> Json:
-    match part:
-        case {"attribute": name, "op": "in" | "eq", "values": [*values], **more} if (
-            not more and len(values) > MAX_VALUES and all(isinstance(each, str) for each in values)
-        ):
-            return {"attribute": name, "members": encode_members(values)}
-        case {"variants": variants, **members}:
-            return {"variants": variants, **_compacted(members)}
-        case dict():
-            return {name: _compacted(each) for name, each in part.items()}
-        case list():
-            return [_compacted(each) for each in part]
+def _compacted(document: Json) -> Json:
+    match document:
+        case {"when": when}:
+            return document | {"when": compacted_condition(when)}
+        case {"rules": [*rules]}:
+            return document | {"rules": [_compacted(each) for each in rules]}
         case _:
-            return part
+            return document
 
 
 def references(operation: Operation) -> Iterator[Reference]:

@@ -16,16 +16,15 @@ from control_plane.domain.rollouts.rollout import Rollout
 from control_plane.domain.rollouts.words import AtEnd, Strategy
 from shared.domain.bucketing import BUCKETINGS, DEFAULT, WHOLE
 from shared.domain.codec import Json
-from shared.domain.condition import parse_condition
-from shared.domain.document import DocumentError
+from shared.domain.compaction import compacted
+from shared.domain.condition import GROUPS, parse_condition
+from shared.domain.document import DocumentError, Fault
 from shared.domain.entry import Kind
-from shared.domain.members import encode_members
 from shared.domain.scope import Scope
 from shared.domain.split import TARGETING_KEY
 from shared.wire.problem import Violation
 
 MAX_STAGES = 100
-MAX_LISTED = 1_000
 """Users that travel by their names; more of them travel as digests, at about five bytes each."""
 INSTANCE = "instance"
 _MINUTE, _HOUR = 60_000, 3_600_000
@@ -223,30 +222,33 @@ def _violations(asked: NewRollout) -> Iterator[Violation]:
 
 def _audience(asked: NewRollout, found: list[Violation]) -> Json:
     """Whom it is for, as one condition: users or groups, and all else."""
-    named: list[Json] = []
-    if asked.users:
-        named.append(_users(asked.users))
-    if asked.groups:
-        named.append({"attribute": "groups", "op": "in", "values": sorted(set(asked.groups))})
+    named = [
+        _listed(attribute, texts, pointer, found)
+        for attribute, texts, pointer in ((TARGETING_KEY, asked.users, "/users"), (GROUPS, asked.groups, "/groups"))
+        if texts
+    ]
     parts: list[Json] = [named[0] if len(named) == 1 else {"any": named}] if named else []
     for pointer, condition in (("/when", asked.when), ("/follows", asked.follows)):
         if condition is not None:
-            _parsed(condition, pointer, found)
-            parts.append(condition)
+            parts.append(compacted(condition))
+            found += [Violation(*fault) for fault in _faults(parts[-1], pointer)]
     if not parts:
         return None
-    return parts[0] if len(parts) == 1 else {"all": parts}
+    audience = parts[0] if len(parts) == 1 else {"all": parts}
+    if not found:  # each is a condition by itself: together they may be too deep, or too many
+        found += [Violation("/when", fault.detail) for fault in _faults(audience, "/when")[:1]]
+    return audience
 
 
-def _users(users: Sequence[str]) -> Json:
-    distinct = sorted(set(users))
-    if len(distinct) > MAX_LISTED:
-        return {"attribute": TARGETING_KEY, "members": encode_members(distinct)}
-    return {"attribute": TARGETING_KEY, "op": "in", "values": distinct}
+def _listed(attribute: str, texts: Sequence[str], pointer: str, found: list[Violation]) -> Json:
+    condition = compacted({"attribute": attribute, "op": "in", "values": sorted(set(texts))})
+    found += [Violation(pointer, fault.detail) for fault in _faults(condition, pointer)[:1]]
+    return condition
 
 
-def _parsed(condition: Json, pointer: str, found: list[Violation]) -> None:
+def _faults(condition: Json, pointer: str) -> Sequence[Fault]:
     try:
         parse_condition(condition, pointer)
     except DocumentError as error:
-        found += [Violation(*fault) for fault in error.faults]
+        return error.faults
+    return ()
