@@ -14,6 +14,7 @@ from control_plane.domain.errors import UnavailableError
 from control_plane.ports.lossy import AgentPresence, Counted, ReadCounters
 from control_plane.services.fleet import Fleet
 from control_plane.services.snapshots import Snapshots
+from shared.domain.entry import Kind
 from shared.domain.resolution import Effective
 from shared.runtime.clock import Clock
 from shared.wire.report import Report
@@ -133,6 +134,8 @@ class Usage:
 
 def _uses(app_id: str, environment: str, configs: Mapping[str, Effective], counted: Counted) -> Iterator[KeyUse]:
     for key, effective in configs.items():
+        if effective.entry.kind == Kind.SEGMENT:  # rules read it, and nobody else
+            continue
         reads = counted.keys.get(key)
         yield KeyUse(
             app_id, environment, key, effective, reads.reads if reads else 0, reads.last_read_at if reads else None
