@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 from control_plane.domain.change import Op, Operation
 from control_plane.domain.content import SEGMENT, key_of, references, stored_references
 from control_plane.domain.effects import Pair, Reached
+from control_plane.domain.secrecy import Warning  # noqa: A004 - the product's word for it
 from shared.domain.entry import Kind
 from shared.domain.references import MAX_FOLLOWED
 from shared.domain.scope import Scope
@@ -20,6 +21,7 @@ from shared.wire.problem import Violation
 
 _NAMED = 10
 """Dependants that one violation names."""
+_LATER = "an environment that is registered later would get the default, or the baseline"
 
 
 class Node(NamedTuple):
@@ -157,6 +159,17 @@ class Links:
                 if (found.pointer, found.detail) not in told:
                     told.add((found.pointer, found.detail))
                     yield Violation(found.pointer, f"{found.detail} in {where}")
+
+    def unforeseen(self) -> Iterator[Warning]:
+        """References that only the scopes of single environments answer: one that is registered later would not."""
+        for scope in sorted({each.scope for _, each in self._operations if each.scope.environment is None}, key=str):
+            place = (scope.app_id, None)
+            view = _View(self._after, place)
+            for key, touching in sorted(self._touched.items()):
+                lost = [ref for ref in view.seen(key).refs if not view.seen(key_of(ref)).answers(ref)]
+                if lost and any(each.scope == scope for _, each in touching):
+                    detail = f"{_why_not(lost[0], view.seen(key_of(lost[0])))} in {_where(place, 0)}: {_LATER}"
+                    yield Warning(self._pointer(place, key, lost[0]), detail)
 
     def dependants(self, pairs: Iterable[Pair]) -> list[Dependant]:
         """What refers to the touched keys after the operations, in these environments."""

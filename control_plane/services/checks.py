@@ -26,6 +26,7 @@ from control_plane.domain.guards import Guard, Hit, Mode
 from control_plane.domain.links import Dependant, Links
 from control_plane.domain.preview import Some, some
 from control_plane.domain.schema import Checker
+from control_plane.domain.secrecy import Warning as Suspicion
 from control_plane.domain.sizes import may_resize, size_hits
 from control_plane.domain.unfit import Unfit
 from control_plane.ports.rules import RuleBook
@@ -55,6 +56,7 @@ class Examination:
     revision: int
     operations: tuple[Operation, ...]
     rollouts: tuple[Obstacle, ...]
+    unforeseen: tuple[Suspicion, ...] = ()
     dependants: Some[Dependant] = field(default_factory=lambda: some(()))
 
 
@@ -115,6 +117,7 @@ class Checks:
             found,
             hits=(*plain_hits(operations, ruling), *found.hits),
             revision=min(revision, found.revision),
+            unforeseen=tuple(links.unforeseen()),
             dependants=some(await anyio.to_thread.run_sync(links.dependants, pairs)),
         )
 

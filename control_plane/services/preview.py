@@ -59,7 +59,7 @@ class Previews:
             dependants=found.dependants,
             unfit=Some(found.unfit_total, found.unfit),
             hits=some(hits, MAX_TOLD),
-            warnings=tuple(bare_secrets(found.operations)),
+            warnings=(*bare_secrets(found.operations), *found.unforeseen),
             requirements=required,
             obstacles=standing,
             blast_radius=await self._blast_radius(differences),

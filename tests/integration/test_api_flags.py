@@ -274,6 +274,19 @@ async def test_a_preview_names_what_depends_on_the_change(api: Api) -> None:
     assert preview["blast_radius"]["environments"]["total"] == 2
 
 
+async def test_a_preview_warns_of_what_a_later_environment_would_not_find(api: Api) -> None:
+    await done(api, put("s", "shop", "prod", segment=SEGMENT), put("s", "shop", "dev", segment=SEGMENT))
+    body = {"operations": [put("f", flag=flag(of_segment("s")))]}
+    (warning,) = (await api.post("/changes/preview", body)).document["warnings"]
+    assert warning["pointer"] == "/operations/0/flag/rules/0/when/segment"
+    assert warning["detail"].startswith("refers to s, and there is no such segment in the scope of shop: ")
+    await done(api, *body["operations"])
+    await api.post("/apps/shop/environments", {"environment": "late"})
+    late = (await fetched(api, "late", country="SE"))["f"]
+    assert (late["value"], late["error"]) == (False, "GENERAL")
+    await done(api, put("f", flag=flag(of_segment("s"), on=False)))
+
+
 async def test_a_schema_holds_for_each_variant(api: Api) -> None:
     await api.post("/schemas", {"app_id": "shop", "pattern": "limit", "schema": {"type": "integer", "maximum": 10}})
     document = {"variants": {"low": 1, "high": 11}, "default": "low"}

@@ -18,7 +18,7 @@ from control_plane.api.routes import ROUTES
 from control_plane.domain.principal import Role
 from shared.domain.codec import encode
 from tests.rig.api import Answer, Api, serving_api
-from tests.rig.good_requests import FORCE, GOOD, known_names, stay_writable
+from tests.rig.good_requests import FLAG, FORCE, GOOD, SEGMENT, known_names, stay_writable
 
 _WRITING = [route for route in ROUTES if route.body is not None]
 _BEYOND_SCHEMA = [positive_data_acceptance]
@@ -204,6 +204,38 @@ async def test_what_was_written_is_read_as_it_was(migrated_url: str) -> None:
                 assert answer.status in {400, 422}
 
         await _hypothesis(_json, check)
+
+
+_documents = st.sampled_from([("flag", FLAG), ("flag", FLAG), ("segment", SEGMENT)]).flatmap(
+    lambda good: st.tuples(st.just(good[0]), _bodies(good[1]))
+)
+
+
+@pytest.mark.timeout(180)
+async def test_a_flag_or_segment_is_kept_as_it_was_or_refused_where_it_is_wrong(migrated_url: str) -> None:
+    async with serving_api(migrated_url) as api:
+        await api.register()
+        for key, content in (("a", {"value": 1}), ("g", {"segment": SEGMENT})):
+            await api.post("/configs", {"app_id": "shop", "key": key, **content})
+        statuses = set[int]()
+
+        async def check(example: tuple[str, Any]) -> None:
+            kind, document = example
+            place = {"op": "put", "app_id": "shop", "environment": "prod", "key": "f"}
+            body = {"operations": [place | {kind: document}], "force": FORCE}
+            answer = await api.post("/changes", None, raw=_json_bytes(body))
+            statuses.add(answer.status)
+            if answer.status == 201:
+                (kept,) = (await api.get("/configs?environment=prod")).document["items"]
+                assert kept[kind] == document
+                assert (await api.post("/configs/fetch", {"app_id": "shop", "environment": "prod"})).status == 200
+            elif answer.status == 422:
+                assert all(each.startswith("/operations/0") for each in answer.pointers), answer.pointers
+            else:
+                assert answer.status == 400
+
+        await _hypothesis(_documents, check)
+        assert {201, 422} <= statuses
 
 
 @pytest.mark.timeout(180)

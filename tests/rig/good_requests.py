@@ -20,6 +20,24 @@ _policy = {
     "guards": {},
     "expires_after": 3600,
 }
+SEGMENT: dict[str, Any] = {
+    "when": {
+        "all": [
+            {"attribute": "country", "op": "in", "values": ["SE"]},
+            {"not": {"attribute": "age", "op": "lt", "values": [18]}},
+        ]
+    }
+}
+FLAG: dict[str, Any] = {
+    "variants": {"on": {"x": 1}, "off": {"x": 2}},
+    "default": "off",
+    "off": "off",
+    "on": True,
+    "rules": [
+        {"name": "nordic", "when": {"any": [{"segment": "g"}, {"config": "a", "op": "exists"}]}, "serve": "on"},
+        {"split": [{"variant": "on", "weight": 25_000}, {"variant": "off", "weight": 75_000}], "unit": "targetingKey"},
+    ],
+}
 GOOD: dict[str, Any] = {
     "create_app": {"app_id": "mail", "description": ""},
     "update_app": {"description": "x"},
@@ -28,7 +46,14 @@ GOOD: dict[str, Any] = {
     "create_named_snapshot": {"name": "before", "revision": 1, "description": ""},
     "import_configs": {
         "trimtab": 1,
-        "global": {"configs": {"a": {"value": 1, "owner": "x"}, "s": {"sensitive": True}}},
+        "global": {
+            "configs": {
+                "a": {"value": 1, "owner": "x"},
+                "s": {"sensitive": True},
+                "f": {"flag": FLAG},
+                "g": {"segment": SEGMENT},
+            }
+        },
         "apps": {"shop": {"environments": {"prod": {"configs": {"b": {"mask": True}}}}}},
         "on_conflict": "overwrite",
         "prune": False,
@@ -54,6 +79,8 @@ GOOD: dict[str, Any] = {
             {"op": "put", "value": {"x": 1}, **_operation},
             {"op": "mask", **_operation, "key": "c"},
             {"op": "put", "value": "x", "sensitive": True, **_operation, "key": "d"},
+            {"op": "put", "flag": FLAG, **_operation, "key": "e"},
+            {"op": "put", "segment": SEGMENT, **_operation, "key": "g"},
         ],
     },
     "archive_audit_records": {"through": 1, "hash": "0" * 64},
@@ -64,7 +91,12 @@ GOOD: dict[str, Any] = {
     "preview_change": {
         "message": "",
         "force": {"reason": "r"},
-        "operations": [{"op": "put", "value": {"x": 1}, **_operation}, {"op": "delete", **_operation, "key": "b"}],
+        "operations": [
+            {"op": "put", "value": {"x": 1}, **_operation},
+            {"op": "put", "flag": FLAG, **_operation, "key": "e"},
+            {"op": "put", "segment": SEGMENT, **_operation, "key": "g"},
+            {"op": "delete", **_operation, "key": "b"},
+        ],
     },
     "edit_change": {"message": "better", "labels": {"a": "b"}, "scheduled_at": None, "edition": 1},
     "submit_change": {"edition": 1},
