@@ -141,6 +141,27 @@ async def test_a_preview_tells_what_everybody_would_see(trimtab: Cli) -> None:
     assert "Look at:" in secret.output
 
 
+async def test_flags_and_segments_are_put_from_files_and_shown(trimtab: Cli, tmp_path: Path) -> None:
+    place = ("--app", "shop", "--env", "prod")
+    await trimtab("put", "nordic", "--segment", "-", *place, stdin="when: {attribute: country, op: exists}")
+    file = tmp_path / "flag.json"
+    file.write_text(
+        '{"variants": {"a": 1, "b": 2}, "default": "b", "rules": [{"when": {"segment": "nordic"}, "serve": "a"}]}'
+    )
+    await trimtab("put", "limit", "--flag", str(file), *place)
+    assert (await trimtab("get", "limit", *place)).output == "2\n"
+    listed = (await trimtab("list")).output
+    assert 'segment {"when":' in listed
+    assert 'flag {"default":' in listed
+    assert "what refers to it: limit" in (await trimtab("delete", "nordic", *place, code=1)).errors
+    wider = '[{"op": "put", "app_id": "shop", "environment": "prod", "key": "nordic", "segment": {"when": {"attribute": "age", "op": "exists"}}}]'
+    seen = (await trimtab("change", "preview", "--file", "-", stdin=wider)).output
+    assert "shop/prod: the flag limit [environment] refers to nordic" in seen
+    assert "~ nordic: segment" in seen
+    for wrong in (["--flag", str(tmp_path / "none")], ["1", "--flag", str(file)], [], ["--flag", "-"]):
+        assert (await trimtab("put", "limit", *wrong, *place, code=2, stdin="{")).errors
+
+
 async def test_guards_are_passed_with_a_reason(trimtab: Cli) -> None:
     place = ("--app", "shop", "--env", "prod")
     await trimtab("put", "limit", "4000", *place)
