@@ -40,6 +40,7 @@ from control_plane.postgres.proposals import PostgresProposals
 from control_plane.postgres.reads import open_reads
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
+from control_plane.postgres.rollouts import PostgresRollouts
 from control_plane.postgres.rules import PostgresRules
 from control_plane.postgres.schemas import PostgresSchemas
 from control_plane.postgres.search import PostgresSearch
@@ -68,6 +69,8 @@ from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.reveals import Reveals
+from control_plane.services.rollouts.acting import Acting
+from control_plane.services.rollouts.moving import Moving
 from control_plane.services.rules import Rules
 from control_plane.services.schemas import SchemaKeeping
 from control_plane.services.sealing import Sealer
@@ -80,6 +83,7 @@ from control_plane.workers.follower import Follower
 from control_plane.workers.heartbeats import Heartbeats
 from control_plane.workers.housekeeping import Housekeeping
 from control_plane.workers.relay import Relay
+from control_plane.workers.rollouts import Rollouts
 from control_plane.workers.scheduler import Scheduler
 from shared.runtime.clock import SystemClock
 from shared.runtime.http import Listen, serving
@@ -145,9 +149,19 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             metrics=metrics,
             limits=settings.limits,
         )
+        judges = Judges.over(
+            lossy.presence,
+            lossy.evidence,
+            Prometheus(outside, settings.sources),
+            HttpWebhooks(outside, settings.webhooks),
+            clock,
+        )
+        store = PostgresRollouts(pool)
         services = Services(
             publishing=publishing,
             proposals=Proposals(PostgresProposals(pool), publishing, rules, settings.limits, clock),
+            rollouts=store,
+            acting=Acting(store, Moving(book, publishing), judges, clock),
             policies=PostgresPolicies(pool),
             templates=PostgresTemplates(pool),
             previews=Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing),
@@ -164,13 +178,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             snapshots=snapshots,
             fleet=fleet,
             evidences=Evidences(lossy.evidence, lossy.alarms, clock),
-            judges=Judges.over(
-                lossy.presence,
-                lossy.evidence,
-                Prometheus(outside, settings.sources),
-                HttpWebhooks(outside, settings.webhooks),
-                clock,
-            ),
+            judges=judges,
             searching=PostgresSearch(reads),
             usage=Usage(lossy.read_counters, fleet, snapshots, clock),
             retirement=Retirement(registry, fleet, feed, lossy.notices, metrics),
@@ -216,6 +224,11 @@ def _workers(settings: Settings, services: Services, lossy: "Lossy", publisher: 
         services.denials.run,
         services.reveals.run,
         Scheduler(PostgresLeadership(dsn, "scheduler"), services.proposals.due(ourselves())).run,
+        Rollouts(
+            PostgresLeadership(dsn, "rollouts"),
+            services.acting.driving(services.evidences, ourselves()),
+            services.evidences.alarms,
+        ).run,
         Housekeeping(PostgresLeadership(dsn, "housekeeping", publishes=publisher is not None)).run,
     ]
     if publisher is not None:

@@ -13,7 +13,7 @@ from control_plane.ports.gates import Judge
 from control_plane.ports.history import NamedSnapshots
 from control_plane.ports.probes import Probe
 from control_plane.ports.registry import Registry
-from control_plane.ports.rollouts import Templates
+from control_plane.ports.rollouts import Rollouts, Templates
 from control_plane.ports.rules import Policies
 from control_plane.services.access import Access
 from control_plane.services.audit import Audit
@@ -27,6 +27,7 @@ from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.reveals import Reveals
+from control_plane.services.rollouts.acting import Acting
 from control_plane.services.rules import Rules
 from control_plane.services.schemas import SchemaKeeping
 from control_plane.services.snapshots import Snapshots
@@ -41,6 +42,8 @@ class Services:
 
     publishing: Publishing
     proposals: Proposals
+    rollouts: Rollouts
+    acting: Acting
     policies: Policies
     templates: Templates
     rules: Rules

@@ -129,6 +129,11 @@ class Draft:
     approvals: tuple[tuple[str, Role], ...] = ()
 
     @property
+    def moves_on(self) -> bool:
+        """Whether it only takes a rollout further (or back) that was admitted when it started."""
+        return self.transition is not None and self.staged is None
+
+    @property
     def written_by(self) -> str:
         """Whom the change is attributed to."""
         return self.author or self.by.principal

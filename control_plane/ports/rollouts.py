@@ -46,8 +46,8 @@ class Rollouts(Protocol):
         """Rollouts, newest first."""
         ...
 
-    async def unfinished(self, limit: int) -> Sequence[StoredRollout]:
-        """Those that are neither completed nor aborted, oldest first."""
+    async def unfinished(self, limit: int, known: Mapping[UUID, int] | None = None) -> Sequence[StoredRollout | UUID]:
+        """Those that are neither completed nor aborted, oldest first; of a `known` version, only their ids."""
         ...
 
     async def events(self, rollout_id: UUID, *, limit: int, cursor: str | None) -> Page[RolloutEvent]:

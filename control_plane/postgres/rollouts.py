@@ -68,9 +68,11 @@ class PostgresRollouts:
         )
         return page(rows, limit, _rollout, "created_at", "id")
 
-    async def unfinished(self, limit: int) -> Sequence[StoredRollout]:
-        """Those that are neither completed nor aborted, oldest first."""
-        return [_rollout(row) for row in await fetch(self._pool, _UNFINISHED, limit)]
+    async def unfinished(self, limit: int, known: Mapping[UUID, int] | None = None) -> Sequence[StoredRollout | UUID]:
+        """Those that are neither completed nor aborted, oldest first; of a `known` version, only their ids."""
+        versions = known or {}
+        rows = await fetch(self._pool, _UNFINISHED, limit, list(versions), list(versions.values()))
+        return [UUID(int=row["id"].int) if row["document"] is None else _rollout(row) for row in rows]
 
     async def events(self, rollout_id: UUID, *, limit: int, cursor: str | None) -> Page[RolloutEvent]:
         """What happened to a rollout, newest first."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from control_plane.domain.change import Committed, Draft, Forced, Op, Operation
-from control_plane.domain.content import content_violations, member_of
+from control_plane.domain.content import content_violations, member_of, stored_references
 from control_plane.domain.errors import (
     ApprovalRequiredError,
     ForbiddenError,
@@ -97,7 +97,12 @@ class Publishing:
         return committed
 
     async def _commit(self, draft: Draft) -> Committed:
-        """Commit against the rules as they are, whoever changes them, or what they are about, meanwhile."""
+        """Commit against the rules as they are, whoever changes them, or what they are about, meanwhile.
+
+        What only moves a rollout on was held against them when it started: no rule keeps it from going back.
+        """
+        if draft.moves_on:
+            return await self._changes.commit(unchecked(draft))
         ruling, linked = await self._rules.current(), False
         for _ in range(_ATTEMPTS - 1):
             try:
@@ -135,6 +140,12 @@ class Publishing:
             tried = await self._changes.commit(rehearsal(draft, ruling))
             raise GuardedError([*refusal.hits, *(each for each in tried.hits if each.refuses)]) from refusal
         raise refusal
+
+
+def unchecked(draft: Draft) -> Draft:
+    """The draft as it is committed whatever it refers to."""
+    operations = tuple(replace(each, refs=stored_references(each)) for each in draft.operations)
+    return replace(draft, operations=operations, linked=())
 
 
 def rehearsal(draft: Draft, ruling: Ruling) -> Draft:

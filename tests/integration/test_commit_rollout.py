@@ -8,7 +8,7 @@ import pytest
 from agent.snapshot.model import Snapshot
 from control_plane.domain.change import Committed, Forced, Op, Operation
 from control_plane.domain.errors import NotFoundError, RolloutRunningError, StaleRolloutError
-from control_plane.domain.transition import Transition
+from control_plane.domain.transition import StoredRollout, Transition
 from control_plane.ports.rollouts import RolloutFilter
 from shared.domain.codec import canonical, decode
 from shared.domain.entry import Kind
@@ -148,6 +148,9 @@ async def test_a_rollout_that_exposes_nothing_yet_is_stored_without_a_change(sto
     await store.rollouts.store(transition(rollout, 1, "approved", "pending", approvals=["mia"]), OLGA)
     assert await store.changes.revision() == before
     [kept] = await store.rollouts.unfinished(10)
+    assert isinstance(kept, StoredRollout)
+    assert await store.rollouts.unfinished(10, {rollout: 2}) == [rollout]
+    assert await store.rollouts.unfinished(10, {rollout: 1}) == [kept]
     assert (kept.version, kept.document["approvals"], kept.revision) == (2, ["mia"], None)
     assert [each.id for each in (await store.rollouts.list(RolloutFilter(scope=PROD), limit=5, cursor=None)).items] == [
         rollout

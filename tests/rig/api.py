@@ -43,6 +43,7 @@ from control_plane.postgres.proposals import PostgresProposals
 from control_plane.postgres.reads import Reads
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
+from control_plane.postgres.rollouts import PostgresRollouts
 from control_plane.postgres.rules import PostgresRules
 from control_plane.postgres.schemas import PostgresSchemas
 from control_plane.postgres.search import PostgresSearch
@@ -62,6 +63,8 @@ from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.reveals import Reveals
+from control_plane.services.rollouts.acting import Acting
+from control_plane.services.rollouts.moving import Moving
 from control_plane.services.rules import Rules
 from control_plane.services.schemas import SchemaKeeping
 from control_plane.services.sealing import Sealer
@@ -184,9 +187,15 @@ async def serving_api(
             metrics=metrics,
             limits=limits or Limits(),
         )
+        judges = Judges.over(
+            presence, evidence, Prometheus(outside, Sources()), HttpWebhooks(outside, Prefixes()), clock
+        )
+        store = PostgresRollouts(pool)
         services = Services(
             publishing=publishing,
             proposals=Proposals(PostgresProposals(pool), publishing, rules, limits or Limits(), clock),
+            rollouts=store,
+            acting=Acting(store, Moving(book, publishing), judges, clock),
             policies=PostgresPolicies(pool),
             templates=PostgresTemplates(pool),
             previews=Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing),
@@ -204,9 +213,7 @@ async def serving_api(
             snapshots=snapshots,
             fleet=fleet,
             evidences=Evidences(evidence, MemoryNotices(), clock),
-            judges=Judges.over(
-                presence, evidence, Prometheus(outside, Sources()), HttpWebhooks(outside, Prefixes()), clock
-            ),
+            judges=judges,
             searching=PostgresSearch(Reads(pool)),
             usage=Usage(MemoryReadCounters(), fleet, snapshots, clock),
             retirement=Retirement(registry, fleet, feed, MemoryNotices(), metrics),

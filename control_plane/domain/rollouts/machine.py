@@ -9,7 +9,7 @@
     └─ abort ──▶ aborted
 ```
 
-A pause stops the clock of a rollout; what was left then is as much later as the pause was long, and the gates of its
+Gates that cannot come to a conclusion within their limits pause it. A pause stops the clock of a rollout; what was left then is as much later as the pause was long, and the gates of its
 step begin anew. What is late because of a gate makes the steps after it as much later.
 """
 
@@ -128,9 +128,19 @@ def advance(
         return abort(rollout, judgement.reason, evidence)
     if rollout.phase is Phase.PROGRESSING and now_ms >= rollout.settled_ms:
         return _reached(rollout)
-    if rollout.phase is Phase.WAITING and verdict is Verdict.PASSED:
-        return _next(rollout, now_ms, evidence)
+    if rollout.phase is Phase.WAITING and judgement is not None:
+        return _judged(rollout, now_ms, judgement, evidence)
     return None
+
+
+def _judged(rollout: Rollout, now_ms: int, judgement: Judgement, evidence: Mapping[str, Json] | None) -> Moved | None:
+    """The gates have passed, or cannot say by themselves: then a person has to."""
+    if judgement.verdict is Verdict.PASSED:
+        return _next(rollout, now_ms, evidence)
+    if judgement.verdict is not Verdict.STUCK:
+        return None
+    moved = pause(rollout, now_ms, judgement.reason)
+    return replace(moved, detail={**moved.detail, **(evidence or {})})
 
 
 def next_ms(rollout: Rollout) -> int | None:

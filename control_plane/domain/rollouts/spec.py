@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import InvalidError
 from control_plane.domain.gates.parsing import parse_gates
+from control_plane.domain.gates.spec import Outcomes
 from control_plane.domain.rollouts.plan import Plan, Point, Step
 from control_plane.domain.rollouts.rollout import Rollout
 from control_plane.domain.rollouts.words import AtEnd, Strategy
@@ -133,6 +134,12 @@ class _Planner:
         if steps:
             last = steps[-1]
             steps[-1] = Step(last.points, (*last.gates, *final), last.labels)
+        for index, step in enumerate(steps):
+            if step.weight == WHOLE and not step.labels and any(isinstance(gate, Outcomes) for gate in step.gates):
+                at = "/gates" if index + 1 == len(steps) else f"/stages/{index}/gates"
+                self._found.append(
+                    Violation(at, "where everybody is exposed, outcomes have nothing to be compared with")
+                )
         return Plan(tuple(steps), completes=bool(steps) and not steps[-1].labels and steps[-1].weight == WHOLE)
 
     def _stages(self) -> list[Stage]:
