@@ -111,6 +111,17 @@ def parse_segment(document: Json, pointer: str = "") -> Condition:
     return parse_condition(members["when"], child(pointer, "when"))
 
 
+def refers(condition: Condition | None) -> bool:
+    """Whether a condition refers to segments or to other configs."""
+    match condition:
+        case All(parts) | AnyOf(parts):
+            return any(map(refers, parts))
+        case Not(part):
+            return refers(part)
+        case _:
+            return isinstance(condition, (OfSegment, OfConfig))
+
+
 _NOBODY = AnyOf(())
 """Stands for what could not be read, until that is told."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from shared.domain.codec import MalformedJsonError, decode
-from shared.domain.condition import parse_segment
+from shared.domain.condition import parse_segment, refers
 from shared.domain.condition_compiler import Test, compile_condition
 from shared.domain.context import EvaluationContext
 from shared.domain.document import DocumentError
@@ -57,6 +57,7 @@ class _Compiler:
     def __init__(self) -> None:
         self._unsupported: list[str] = []
         self._moments: set[int] = set()
+        self._refers = False
 
     def decision(self, effective: Effective) -> Decision:
         if effective.entry.kind == Kind.SEGMENT:
@@ -65,7 +66,8 @@ class _Compiler:
         branch = self._entry(effective, None)
         if branch.fixed and branch.resolution is None:
             return Decision(unsupported=self._notes)
-        return Decision(branch.decide, branch.resolution, None, tuple(sorted(self._moments)), self._notes)
+        decide = _following(branch.decide) if self._refers else branch.decide
+        return Decision(decide, branch.resolution, None, tuple(sorted(self._moments)), self._notes)
 
     @property
     def _notes(self) -> str | None:
@@ -119,6 +121,7 @@ class _Compiler:
         except MISUNDERSTOOD as error:
             self._note(f"flag: {error}")
             return Branch.to(_salvaged(value, outcomes))
+        self._refers = self._refers or any(refers(each.when) for each in flag.rules)
         return flag_branch(flag, outcomes)
 
     def _segment(self, entry: Entry) -> Test:
@@ -146,14 +149,20 @@ class _Compiler:
         if not entry.rollout:
             return None
         try:
-            return parse_exposure(decode(entry.rollout))
+            exposure = parse_exposure(decode(entry.rollout))
         except MISUNDERSTOOD as error:
             self._note(f"rollout: {error}")
             return None
+        self._refers = self._refers or refers(exposure.when)
+        return exposure
 
     def _note(self, what: str) -> None:
         if what not in self._unsupported:
             self._unsupported.append(what)
+
+
+def _following(decide: Decide) -> Decide:
+    return lambda context, now_ms, references: decide(context, now_ms, references.following())
 
 
 def side_of(exposure: Exposure, choice: Choice) -> Side:

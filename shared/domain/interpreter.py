@@ -4,7 +4,7 @@ People read it to see why they get what they get; tests hold the compiled form a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from shared.domain.bucketing import BUCKETINGS, WHOLE, unit_text
@@ -55,7 +55,7 @@ class Interpreter:
         effective = self._effective.get(key)
         if effective is None or effective.entry.kind == Kind.SEGMENT:
             return None
-        reading = _Reading(self._effective, self._context, self._now, 0)
+        reading = _Reading(self._effective, self._context, self._now, _Found())
         resolution = reading.entry(effective, None)
         document: Step = {"key": key, "at": self._now, "steps": reading.steps}
         if resolution is not None:
@@ -63,38 +63,63 @@ class Interpreter:
         return Explanation(document, resolution)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found already of what others refer to, each of which is looked up once."""
+
+    segments: dict[str, bool] = field(default_factory=dict)
+    configs: dict[str, Resolution | None] = field(default_factory=dict)
+
+
 class _Reading:
     """One reading at some depth of references, with the steps that it took."""
 
-    def __init__(self, effective: Mapping[str, Effective], context: EvaluationContext, now_ms: int, depth: int) -> None:
-        self._effective, self._context, self._now, self._depth = effective, context, now_ms, depth
+    def __init__(
+        self, effective: Mapping[str, Effective], context: EvaluationContext, now_ms: int, found: _Found, depth: int = 0
+    ) -> None:
+        self._effective, self._context, self._now, self._found, self._depth = effective, context, now_ms, found, depth
         self.steps: list[Step] = []
+
+    def following(self) -> "_Reading":
+        """This very reading: it looks each key up once."""
+        return self
 
     def segment(self, key: str, context: EvaluationContext, now_ms: int) -> bool:
         """Whether who asks belongs to a segment, as conditions refer to it."""
+        if (found := self._found.segments.get(key)) is not None:
+            self.steps.append({"segment": key, "matched": found})
+            return found
         effective = self._effective.get(key)
         if effective is None or effective.entry.kind != Kind.SEGMENT:
             raise UnresolvedError
         deeper = self._deeper(context, now_ms)
         step: Step = {"segment": key, "version": effective.entry.version, "steps": deeper.steps}
         self.steps.append(step)
-        step["matched"] = matched = deeper.audience(effective)
+        step["matched"] = matched = self._found.segments[key] = deeper.audience(effective)
         return matched
 
     def config(self, key: str, context: EvaluationContext, now_ms: int) -> Resolution | None:
         """What another config yields, as conditions refer to it."""
-        effective = self._effective.get(key)
+        if key in self._found.configs:
+            resolution = self._found.configs[key]
+            self.steps.append(
+                {"config": key} if resolution is None else {"config": key, "resolution": _shown(resolution)}
+            )
+        else:
+            resolution = self._found.configs[key] = self._config(key, context, now_ms)
+        if resolution is not None and resolution.reason in (Reason.ERROR, Reason.UNKNOWN):
+            raise UnresolvedError
+        return resolution
+
+    def _config(self, key: str, context: EvaluationContext, now_ms: int) -> Resolution | None:
+        effective, deeper = self._effective.get(key), self._deeper(context, now_ms)
         if effective is None or effective.entry.kind == Kind.SEGMENT:
             return None
-        deeper = self._deeper(context, now_ms)
         step: Step = {"config": key, "steps": deeper.steps}
         self.steps.append(step)
         resolution = deeper.entry(effective, None)
-        if resolution is None:
-            return None
-        step["resolution"] = _shown(resolution)
-        if resolution.reason in (Reason.ERROR, Reason.UNKNOWN):
-            raise UnresolvedError
+        if resolution is not None:
+            step["resolution"] = _shown(resolution)
         return resolution
 
     def entry(self, effective: Effective, side: _Side | None) -> Resolution | None:
@@ -139,7 +164,7 @@ class _Reading:
     def _deeper(self, context: EvaluationContext, now_ms: int) -> "_Reading":
         if self._depth == MAX_FOLLOWED:
             raise UnresolvedError
-        return _Reading(self._effective, context, now_ms, self._depth + 1)
+        return _Reading(self._effective, context, now_ms, self._found, self._depth + 1)
 
     def _exposure(self, rollout: bytes, step: Step) -> Exposure | None:
         if not rollout:

@@ -77,13 +77,28 @@ class Program:
         later = (moment for moments in self._moments.values() for moment in moments if moment > after_ms)
         return min(later, default=None)
 
+    def following(self) -> References:
+        """What conditions refer to, for one evaluation."""
+        return _Evaluation(self, 0, {}, {})
+
     def segment(self, key: str, context: EvaluationContext, now_ms: int) -> bool:
         """Whether who asks belongs to a segment: what conditions refer to."""
-        return _Followed(self, self._tests, 0).segment(key, context, now_ms)
+        return self.following().segment(key, context, now_ms)
 
     def config(self, key: str, context: EvaluationContext, now_ms: int) -> Resolution | None:
         """What another config yields: what conditions refer to."""
-        return _Followed(self, self._tests, 0).config(key, context, now_ms)
+        return self.following().config(key, context, now_ms)
+
+    def belongs(self, key: str, context: EvaluationContext, now_ms: int, references: References) -> bool:
+        """Whether who asks belongs to a segment, whatever that refers to being looked up there.
+
+        Raises:
+            UnresolvedError: there is no such segment, or it cannot be decided.
+        """
+        test = self._tests.get(key)
+        if test is None:
+            raise UnresolvedError
+        return test(context, now_ms, references)
 
     def followed(self, key: str, context: EvaluationContext, now_ms: int, references: References) -> Resolution | None:
         """What a config yields, whatever it refers to being looked up there."""
@@ -99,30 +114,44 @@ class Program:
         _set(self.unsupported, key, decision.unsupported)
 
 
-@dataclass(frozen=True, slots=True)
-class _Followed:
-    """A program after some references were followed: it ends those that go in a circle."""
+class _Evaluation:
+    """What one evaluation found of what it refers to, at some depth of references: it ends those that go in a circle.
 
-    program: Program
-    tests: Mapping[str, Test]
-    depth: int
+    Each key is looked up once, so that segments of segments of segments take no longer than all of them together.
+    """
+
+    __slots__ = ("_configs", "_depth", "_program", "_segments")
+
+    def __init__(
+        self, program: Program, depth: int, segments: dict[str, bool], configs: dict[str, Resolution | None]
+    ) -> None:
+        self._program, self._depth, self._segments, self._configs = program, depth, segments, configs
+
+    def following(self) -> References:
+        return self
 
     def segment(self, key: str, context: EvaluationContext, now_ms: int) -> bool:
-        test = self.tests.get(key)
-        if test is None:
-            raise UnresolvedError
-        return test(context, now_ms, self._deeper())
+        found = self._segments.get(key)
+        if found is None:
+            found = self._segments[key] = self._program.belongs(key, context, now_ms, self._deeper())
+        return found
 
     def config(self, key: str, context: EvaluationContext, now_ms: int) -> Resolution | None:
-        resolution = self.program.followed(key, context, now_ms, self._deeper())
-        if resolution is not None and resolution.reason in (Reason.ERROR, Reason.UNKNOWN):
+        if key in self._configs:
+            found = self._configs[key]
+        else:
+            found = self._configs[key] = self._program.followed(key, context, now_ms, self._deeper())
+        if found is not None and found.reason in _UNUSABLE:
             raise UnresolvedError
-        return resolution
+        return found
 
-    def _deeper(self) -> "_Followed":
-        if self.depth == MAX_FOLLOWED:
+    def _deeper(self) -> "_Evaluation":
+        if self._depth == MAX_FOLLOWED:
             raise UnresolvedError
-        return _Followed(self.program, self.tests, self.depth + 1)
+        return _Evaluation(self._program, self._depth + 1, self._segments, self._configs)
+
+
+_UNUSABLE = frozenset({Reason.ERROR, Reason.UNKNOWN})
 
 
 def _set(table: dict[str, V], key: str, value: V | None) -> None:

@@ -19,6 +19,10 @@ class UnresolvedError(Exception):
 class References(Protocol):
     """All that conditions may refer to."""
 
+    def following(self) -> "References":
+        """For one evaluation, which looks each key up once, however often it is referred to."""
+        ...
+
     def segment(self, key: str, context: EvaluationContext, now_ms: int) -> bool:
         """Whether the one who asks belongs to a segment.
 

@@ -9,7 +9,7 @@ from shared.domain.condition_compiler import compile_condition
 from shared.domain.condition_interpreter import explain_condition
 from shared.domain.context import EvaluationContext
 from shared.domain.entry import Entry, Kind
-from shared.domain.references import MAX_FOLLOWED, UnresolvedError
+from shared.domain.references import MAX_FOLLOWED, References, UnresolvedError
 from shared.domain.resolution import Effective, Reason, Resolution
 from shared.domain.scope import Level
 
@@ -22,6 +22,9 @@ class FixedReferences:
     configs: Mapping[str, Json] = field(default_factory=dict)
     compiled: bool = True
     depth: int = 0
+
+    def following(self) -> References:
+        return self
 
     def segment(self, key: str, context: EvaluationContext, now_ms: int) -> bool:
         if key not in self.segments or self.depth == MAX_FOLLOWED:
