@@ -16,13 +16,13 @@ Judge: TypeAlias = Callable[[Json], bool]
 """Whether an operator holds for an attribute that is no list, or for one element of a list."""
 
 _Place: TypeAlias = Callable[[Json], Any]
-"""What something is compared by: a number, an instant, a version's precedence; None if it is nothing of the kind."""
+"""What something is compared by: an instant, a version's precedence; None if it is nothing of the kind."""
 
 
 def judge_of(op: str, values: Sequence[Json]) -> Judge:
     """The judge of an operator; of one that is negated (`ne`, `not_in`), the judge of what it negates."""
-    if op in _OF_TEXTS:
-        return _OF_TEXTS[op](values)
+    if op in _DIRECT:
+        return _DIRECT[op](values)
     if op in _ORDERED:
         place, order = _ORDERED[op]
         return order(place, [place(each) for each in values])
@@ -50,7 +50,7 @@ def _same(values: Iterable[Json]) -> Judge:
             return value in texts
         if isinstance(value, bool):
             return value in booleans
-        return isinstance(value, (int, float)) and value in numbers
+        return is_number(value) and value in numbers
 
     return judge
 
@@ -77,16 +77,36 @@ def _matches(values: Iterable[str]) -> Judge:
     return lambda value: isinstance(value, str) and any(found(value) for found in searchers)
 
 
-_OF_TEXTS: Mapping[str, Callable[[Sequence[Json]], Judge]] = {
+def _more(values: Sequence[Json]) -> Judge:
+    bound = min(values)
+    return lambda value: (value.__class__ is int or value.__class__ is float) and value > bound
+
+
+def _as_much(values: Sequence[Json]) -> Judge:
+    bound = min(values)
+    return lambda value: (value.__class__ is int or value.__class__ is float) and value >= bound
+
+
+def _less(values: Sequence[Json]) -> Judge:
+    bound = max(values)
+    return lambda value: (value.__class__ is int or value.__class__ is float) and value < bound
+
+
+def _no_more(values: Sequence[Json]) -> Judge:
+    bound = max(values)
+    return lambda value: (value.__class__ is int or value.__class__ is float) and value <= bound
+
+
+_DIRECT: Mapping[str, Callable[[Sequence[Json]], Judge]] = {
     "contains": _contains,
     "starts_with": _starts_with,
     "ends_with": _ends_with,
     "matches": _matches,
+    "gt": _more,
+    "gte": _as_much,
+    "lt": _less,
+    "lte": _no_more,
 }
-
-
-def _number(value: Json) -> int | float | None:
-    return value if is_number(value) else None
 
 
 def _version(value: Json) -> Any:
@@ -118,10 +138,6 @@ def _at(place: _Place, places: Sequence[Any]) -> Judge:
 
 
 _ORDERED: Mapping[str, tuple[_Place, Callable[[_Place, Sequence[Any]], Judge]]] = {
-    "gt": (_number, _above),
-    "gte": (_number, _from),
-    "lt": (_number, _below),
-    "lte": (_number, _up_to),
     "semver_eq": (_version, _at),
     "semver_gt": (_version, _above),
     "semver_gte": (_version, _from),

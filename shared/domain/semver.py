@@ -1,6 +1,7 @@
 """Semantic versions (semver.org, 2.0.0): which are some, and which of two comes first."""
 
 import re
+from functools import lru_cache
 from typing import TypeAlias
 
 MAX_LENGTH = 256
@@ -8,6 +9,9 @@ MAX_LENGTH = 256
 
 Precedence: TypeAlias = tuple[int, int, int, tuple[tuple[int, int, str], ...]]
 """What versions are compared by. Equal ones may differ in build metadata."""
+
+_KEPT = 256
+"""Versions whose places are kept: there are few of an application at a time, and many who have them."""
 
 _NUMBER = r"(0|[1-9][0-9]*)"
 _IDENTIFIER = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
@@ -20,7 +24,12 @@ _RELEASE = ((2, 0, ""),)
 
 def precedence(text: str) -> Precedence | None:
     """The place of a version among all others; None if the text is no version, such as `1.2` or `v1.2.3`."""
-    if len(text) > MAX_LENGTH or (found := _VERSION.fullmatch(text)) is None:
+    return _precedence(text) if len(text) <= MAX_LENGTH else None
+
+
+@lru_cache(_KEPT)
+def _precedence(text: str) -> Precedence | None:
+    if (found := _VERSION.fullmatch(text)) is None:
         return None
     major, minor, patch, pre_release = found.groups()
     identifiers = _RELEASE if pre_release is None else tuple(map(_identifier, pre_release.split(".")))
