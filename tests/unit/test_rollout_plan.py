@@ -202,3 +202,22 @@ def test_what_cannot_be_is_refused_where_it_stands(strategy: Strategy, asked: di
     with pytest.raises(InvalidError) as refused:
         rollout(strategy, **asked)
     assert pointer in [each.pointer for each in refused.value.violations]
+
+
+def test_long_lists_in_an_audience_become_members() -> None:
+    groups = [f"group-{number}" for number in range(2_000)]
+    when = {"attribute": "company", "op": "not_in", "values": [f"company-{number}" for number in range(2_000)]}
+    of = machine.start(rollout(Strategy.USER_TARGETING, groups=groups, when=when), NOW).rollout
+    assert len(exposure(of)) < 50_000
+    asked = [("group-7", "acme"), ("group-7", "company-7"), ("group-2000", "acme")]
+    assert [serves(of, NOW, groups=(group,), company=company) for group, company in asked] == [2, 1, 1]
+
+
+def test_an_audience_that_agents_could_not_read_as_a_whole_is_refused() -> None:
+    deep: Any = {"attribute": "country", "op": "eq", "values": ["SE"]}
+    for _ in range(9):
+        deep = {"not": deep}
+    assert rollout(Strategy.USER_TARGETING, when=deep)
+    with pytest.raises(InvalidError) as refused:
+        rollout(Strategy.USER_TARGETING, when=deep, users=["ada"])
+    assert [each.pointer for each in refused.value.violations] == ["/when"]
