@@ -6,8 +6,8 @@ rounds them once, by `weights_of`, when the document is written.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import accumulate
+from math import lcm
 from typing import Any
 
 from shared.domain.bucketing import BUCKETINGS, DEFAULT, WHOLE
@@ -47,14 +47,15 @@ def weights_of(shares: Sequence[float]) -> list[int]:
     Raises:
         ValueError: a share is negative, or all are zero.
     """
-    exact = [Fraction(each) for each in shares]
-    total = sum(exact)
-    if total <= 0 or min(exact) < 0:
+    ratios = [each.as_integer_ratio() for each in shares]
+    scale = lcm(*(denominator for _, denominator in ratios))
+    whole = [numerator * (scale // denominator) for numerator, denominator in ratios]
+    total = sum(whole)
+    if total <= 0 or min(whole) < 0:
         msg = "shares are not negative, and not all zero"
         raise ValueError(msg)
-    ideal = [each * WHOLE / total for each in exact]
-    weights = [int(each) for each in ideal]
-    by_remainder = sorted(range(len(ideal)), key=lambda index: weights[index] - ideal[index])
+    weights = [each * WHOLE // total for each in whole]
+    by_remainder = sorted(range(len(whole)), key=lambda index: -(whole[index] * WHOLE % total))
     for index in by_remainder[: WHOLE - sum(weights)]:
         weights[index] += 1
     return weights
