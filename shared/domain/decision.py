@@ -3,22 +3,18 @@
 from dataclasses import dataclass
 from typing import NoReturn
 
-from shared.domain.codec import MalformedJsonError, decode
+from shared.domain.codec import decode
 from shared.domain.condition import parse_segment, refers
 from shared.domain.condition_compiler import Test, compile_condition
 from shared.domain.context import EvaluationContext
-from shared.domain.document import DocumentError
 from shared.domain.entry import Entry, Kind
-from shared.domain.exposure import Exposure, parse_exposure
+from shared.domain.exposure import MISUNDERSTOOD, Exposure, exposure_of, is_segment
 from shared.domain.exposure_function import EXPOSED, Choice, ExposureSource
 from shared.domain.flag import parse_flag, salvage_flag
 from shared.domain.flag_branch import flag_branch
 from shared.domain.outcome import Branch, Decide, Outcomes, Side
 from shared.domain.references import References, UnresolvedError
 from shared.domain.resolution import Arm, Effective, ErrorCode, Reason, Resolution
-
-MISUNDERSTOOD = (MalformedJsonError, DocumentError, RecursionError)
-"""What reading an entry's documents may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +56,8 @@ class _Compiler:
         self._refers = False
 
     def decision(self, effective: Effective) -> Decision:
-        if effective.entry.kind == Kind.SEGMENT:
-            test = self._segment(effective.entry)
+        if is_segment(effective):
+            test = self._segment(effective)
             return Decision(test=test, moments=tuple(sorted(self._moments)), unsupported=self._notes)
         branch = self._entry(effective, None)
         if branch.fixed and branch.resolution is None:
@@ -124,9 +120,8 @@ class _Compiler:
         self._refers = self._refers or any(refers(each.when) for each in flag.rules)
         return flag_branch(flag, outcomes)
 
-    def _segment(self, entry: Entry) -> Test:
-        exposure = self._exposure(entry)
-        baseline = self._audience(entry.value)
+    def _segment(self, effective: Effective) -> Test:
+        exposure, baseline = self._exposure(effective.entry), self._segment_below(effective)
         if exposure is None:
             return baseline
         if exposure.kind != Kind.SEGMENT:
@@ -138,6 +133,12 @@ class _Compiler:
         test: Test = ExposureSource(exposure, ways, called=True).function()
         return test
 
+    def _segment_below(self, effective: Effective) -> Test:
+        """The segment for whoever is not exposed to a candidate."""
+        if effective.entry.kind != Kind.INHERIT:
+            return self._audience(effective.entry.value)
+        return _unresolved if effective.below is None else self._segment(effective.below)
+
     def _audience(self, value: bytes) -> Test:
         try:
             return compile_condition(parse_segment(decode(value)))
@@ -146,14 +147,12 @@ class _Compiler:
             return _unresolved
 
     def _exposure(self, entry: Entry) -> Exposure | None:
-        if not entry.rollout:
-            return None
         try:
-            exposure = parse_exposure(decode(entry.rollout))
+            exposure = exposure_of(entry)
         except MISUNDERSTOOD as error:
             self._note(f"rollout: {error}")
             return None
-        self._refers = self._refers or refers(exposure.when)
+        self._refers = self._refers or (exposure is not None and refers(exposure.when))
         return exposure
 
     def _note(self, what: str) -> None:

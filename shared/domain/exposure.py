@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from shared.domain.bucketing import BUCKETINGS, DEFAULT, WHOLE
-from shared.domain.codec import Json, MalformedJsonError, canonical
-from shared.domain.condition import Condition
-from shared.domain.document import Faults, child
-from shared.domain.entry import WITH_VALUE
-from shared.domain.flag import read_when
+from shared.domain.codec import Json, MalformedJsonError, canonical, decode
+from shared.domain.condition import Condition, parse_segment
+from shared.domain.document import DocumentError, Faults, child
+from shared.domain.entry import WITH_VALUE, Entry, Kind
+from shared.domain.flag import parse_flag, read_when
+from shared.domain.resolution import Effective
 from shared.domain.split import MAX_ATTRIBUTE, MAX_SALT, TARGETING_KEY
+
+MISUNDERSTOOD = (MalformedJsonError, DocumentError, RecursionError)
+"""What reading the documents of an entry may raise."""
 
 SCHEMA = 1
 """The form that this program writes and understands."""
@@ -109,6 +113,36 @@ def parse_exposure(document: Json, pointer: str = "") -> Exposure:
     )
     faults.refuse()
     return exposure
+
+
+def exposure_of(entry: Entry) -> Exposure | None:
+    """The exposure over an entry, if there is one; its candidate can be understood as well.
+
+    Raises:
+        MalformedJsonError, DocumentError: it cannot be.
+    """
+    if not entry.rollout:
+        return None
+    exposure = parse_exposure(decode(entry.rollout))
+    if exposure.kind == Kind.FLAG:
+        parse_flag(decode(exposure.candidate), entry.key, "/candidate")
+    elif exposure.kind == Kind.SEGMENT:
+        parse_segment(decode(exposure.candidate), "/candidate")
+    return exposure
+
+
+def is_segment(effective: Effective) -> bool:
+    """Whether it is a segment that answers: one with nothing of its own is what it stands over, or its candidate."""
+    entry, below = effective.entry, effective.below
+    if entry.kind != Kind.INHERIT:
+        return entry.kind == Kind.SEGMENT
+    if below is not None:
+        return is_segment(below)
+    try:
+        exposure = exposure_of(entry)
+    except MISUNDERSTOOD:
+        return False
+    return exposure is not None and exposure.kind == Kind.SEGMENT
 
 
 def _candidate(members: Mapping[str, Json], pointer: str, faults: Faults) -> bytes:

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from shared.domain.bucketing import BUCKETINGS, WHOLE, unit_text
-from shared.domain.codec import Json, MalformedJsonError, decode
+from shared.domain.codec import Json, decode
 from shared.domain.condition import Condition, parse_segment
 from shared.domain.condition_interpreter import explain_condition
 from shared.domain.context import EvaluationContext
-from shared.domain.document import DocumentError
-from shared.domain.entry import Kind
-from shared.domain.exposure import Exposure, parse_exposure
+from shared.domain.entry import Entry, Kind
+from shared.domain.exposure import MISUNDERSTOOD, Exposure, exposure_of, is_segment
 from shared.domain.flag import Flag, Rule, parse_flag, salvage_flag
 from shared.domain.references import MAX_FOLLOWED, UnresolvedError
 from shared.domain.resolution import Arm, Effective, ErrorCode, Reason, Resolution
@@ -22,8 +21,6 @@ from shared.domain.split import TARGETING_KEY, Split
 
 Step: TypeAlias = dict[str, Json]
 """One step of a decision, for people."""
-
-_MISUNDERSTOOD = (MalformedJsonError, DocumentError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class Interpreter:
     def explain(self, key: str) -> Explanation | None:
         """Each step of the decision about a key; None if there is none of this key to be read."""
         effective = self._effective.get(key)
-        if effective is None or effective.entry.kind == Kind.SEGMENT:
+        if effective is None or is_segment(effective):
             return None
         reading = _Reading(self._effective, self._context, self._now, _Found())
         resolution = reading.entry(effective, None)
@@ -90,7 +87,7 @@ class _Reading:
             self.steps.append({"segment": key, "matched": found})
             return found
         effective = self._effective.get(key)
-        if effective is None or effective.entry.kind != Kind.SEGMENT:
+        if effective is None or not is_segment(effective):
             raise UnresolvedError
         deeper = self._deeper(context, now_ms)
         step: Step = {"segment": key, "version": effective.entry.version, "steps": deeper.steps}
@@ -113,7 +110,7 @@ class _Reading:
 
     def _config(self, key: str, context: EvaluationContext, now_ms: int) -> Resolution | None:
         effective, deeper = self._effective.get(key), self._deeper(context, now_ms)
-        if effective is None or effective.entry.kind == Kind.SEGMENT:
+        if effective is None or is_segment(effective):
             return None
         step: Step = {"config": key, "steps": deeper.steps}
         self.steps.append(step)
@@ -132,7 +129,7 @@ class _Reading:
             "revision": entry.revision,
         }
         self.steps.append(step)
-        exposure = self._exposure(entry.rollout, step)
+        exposure = self._exposure(entry, step)
         if exposure is not None and exposure.kind == Kind.SEGMENT:
             step["unsupported"] = "a segment cannot be the candidate of a config"
         elif exposure is not None:
@@ -148,15 +145,20 @@ class _Reading:
         """Whether who asks belongs to the segment of an entry."""
         step: Step = {"scope": effective.level, "kind": effective.entry.kind}
         self.steps.append(step)
-        exposure = self._exposure(effective.entry.rollout, step)
+        exposure = self._exposure(effective.entry, step)
         value = effective.entry.value
         if exposure is not None and exposure.kind != Kind.SEGMENT:
             step["unsupported"] = "the candidate of a segment must be a segment"
-        elif exposure is not None and self._side(exposure).arm == Arm.CANDIDATE:
+            exposure = None
+        if exposure is not None and self._side(exposure).arm == Arm.CANDIDATE:
             value = exposure.candidate
+        elif effective.entry.kind == Kind.INHERIT:
+            if effective.below is None:
+                raise UnresolvedError
+            return self.audience(effective.below)
         try:
             condition = parse_segment(decode(value))
-        except _MISUNDERSTOOD as error:
+        except MISUNDERSTOOD as error:
             step["unsupported"] = str(error)
             raise UnresolvedError from error
         return self._matches(condition, step)
@@ -166,12 +168,10 @@ class _Reading:
             raise UnresolvedError
         return _Reading(self._effective, context, now_ms, self._found, self._depth + 1)
 
-    def _exposure(self, rollout: bytes, step: Step) -> Exposure | None:
-        if not rollout:
-            return None
+    def _exposure(self, entry: Entry, step: Step) -> Exposure | None:
         try:
-            return parse_exposure(decode(rollout))
-        except _MISUNDERSTOOD as error:
+            return exposure_of(entry)
+        except MISUNDERSTOOD as error:
             step["unsupported"] = str(error)
             return None
 
@@ -240,7 +240,7 @@ class _Reading:
         self.steps.append(step)
         try:
             flag = parse_flag(decode(value), effective.entry.key)
-        except _MISUNDERSTOOD as fault:
+        except MISUNDERSTOOD as fault:
             step["unsupported"] = str(fault)
             return _salvaged(value, effective, side)
         step["on"] = flag.on
@@ -296,7 +296,7 @@ def _resolution(
 def _salvaged(value: bytes, effective: Effective, side: _Side | None) -> Resolution:
     try:
         found = salvage_flag(decode(value))
-    except _MISUNDERSTOOD:
+    except MISUNDERSTOOD:
         found = None
     if found is None:
         return _resolution((b"", None), Reason.ERROR, effective, side, ErrorCode.PARSE_ERROR)

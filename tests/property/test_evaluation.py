@@ -131,7 +131,7 @@ def effectives(
     value = canonical(draw(DOCUMENTS[kind])) if kind in DOCUMENTS else b""
     rollout = canonical(draw(rollouts())) if draw(st.booleans()) else b""
     entry = Entry(key, kind, value, 1, 1, rollout=rollout)
-    below = draw(st.none() | effectives(key, ("value", "flag"))) if kind == "inherit" else None
+    below = draw(st.none() | effectives(key, ("value", "flag", "segment", "inherit"))) if kind == "inherit" else None
     return Effective(Level.ENVIRONMENT, entry, below)
 
 
