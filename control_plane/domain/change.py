@@ -169,7 +169,10 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One config as the API shows it. `value` is canonical JSON; empty for masks, deleted and sensitive entries."""
+    """One config as the API shows it. `value` is canonical JSON; empty for masks, deleted and sensitive entries.
+
+    `rollout` is the exposure of a candidate over it, empty if there is none; without the candidate of a sensitive one.
+    """
 
     id: UUID
     scope: Scope
@@ -185,6 +188,7 @@ class Config:
     updated_by: str
     owner: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    rollout: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,7 @@ class ConfigVersion:
     author: str
     message: str
     committed_at: datetime
+    rollout: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

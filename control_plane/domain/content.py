@@ -69,6 +69,17 @@ def content_violations(kind: str, key: str, value: bytes, pointer: str) -> Itera
         yield from (Violation(each.pointer, each.detail) for each in error.faults)
 
 
+def candidate_violations(operation: Operation, pointer: str) -> Iterator[Violation]:
+    """What is wrong with the candidate that an operation exposes."""
+    if not operation.rollout:
+        return
+    exposed = decode(operation.rollout)
+    kind, candidate = exposed["kind"], canonical(exposed["candidate"])
+    if operation.kind is not Kind.INHERIT and (kind == Kind.SEGMENT) is not (operation.kind is Kind.SEGMENT):
+        yield Violation(pointer + _CANDIDATE, f"is a {kind}, and what it is to take the place of is a {operation.kind}")
+    yield from content_violations(kind, operation.key, candidate, pointer + _CANDIDATE)
+
+
 def compacted(document: bytes) -> bytes:
     """A flag or a segment in which lists of texts that are too long for `values` are lists of `members`."""
     if document.count(b",") <= MAX_VALUES:

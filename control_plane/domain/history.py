@@ -1,14 +1,14 @@
 """What stood where at a revision: entries with their origin, what an app/environment saw, and what puts it back."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from control_plane.domain.change import Op, Operation
 from shared.domain.entry import Entry, Kind
-from shared.domain.resolution import Effective
+from shared.domain.resolution import Effective, resolve_all
 from shared.domain.scope import Level, Scope
 
 
@@ -32,6 +32,7 @@ class PastEntry:
     author: str
     message: str
     committed_at: datetime
+    rollout: bytes = b""
 
     @property
     def live(self) -> bool:
@@ -44,10 +45,10 @@ class PastEntry:
         return self.live and self.kind is not Kind.MASK
 
     @property
-    def effective(self) -> Effective:
-        """The entry and its level, as it is resolved for who asks."""
-        entry = Entry(self.key, self.kind, self.value, self.version, self.revision, self.sensitive)
-        return Effective(self.scope.level, entry)
+    def entry(self) -> Entry:
+        """The entry as it is resolved for who asks: without what nobody may see."""
+        value, rollout = (b"", b"") if self.sensitive else (self.value, self.rollout)
+        return Entry(self.key, self.kind, value, self.version, self.revision, self.sensitive, rollout)
 
 
 def same_entry(one: PastEntry | None, other: PastEntry | None) -> bool:
@@ -69,14 +70,34 @@ def _same_value(one: PastEntry, other: PastEntry) -> bool:
     return (one.kind, one.value, one.sensitive) == (other.kind, other.value, other.sensitive)
 
 
+def same_exposure(one: PastEntry | None, other: PastEntry | None) -> bool:
+    """Whether two entries are under the same rollout, or under none."""
+    exposed = [b"" if each is None or not each.live else each.rollout for each in (one, other)]
+    return exposed[0] == exposed[1]
+
+
 def effective(entries: Iterable[PastEntry]) -> dict[str, PastEntry]:
-    """The entry that answers for each key, in the order of the keys: the most specific live one, unless it is a mask."""
+    """The entry that answers for each key, in the order of the keys: the most specific live one, unless it is a mask.
+
+    One that has nothing of its own but a rollout lends it to the entry below.
+    """
     ranks = {level: rank for rank, level in enumerate(Level)}
     merged: dict[str, PastEntry] = {}
-    found = (each for each in entries if each.live and each.kind is not Kind.INHERIT)
-    for entry in sorted(found, key=lambda each: ranks[each.scope.level]):
-        merged[entry.key] = entry
+    for entry in sorted((each for each in entries if each.live), key=lambda each: ranks[each.scope.level]):
+        if entry.kind is not Kind.INHERIT:
+            merged[entry.key] = entry
+        elif (below := merged.get(entry.key)) is not None and below.yields:
+            merged[entry.key] = replace(below, rollout=entry.rollout or below.rollout)
     return {key: merged[key] for key in sorted(merged) if merged[key].yields}
+
+
+def resolvable(entries: Iterable[PastEntry]) -> dict[str, Effective]:
+    """What answers for each key, with all that its rollouts may lead to; secrets are left out."""
+    by_level: dict[Level, dict[str, Entry]] = {level: {} for level in Level}
+    for each in entries:
+        if each.live:
+            by_level[each.scope.level][each.key] = each.entry
+    return resolve_all(by_level[Level.GLOBAL], by_level[Level.APP], by_level[Level.ENVIRONMENT])
 
 
 def putting(scope: Scope, key: str, wanted: PastEntry | None, current: PastEntry | None) -> Operation | None:

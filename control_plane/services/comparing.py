@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from control_plane.domain.history import PastEntry, When, effective, same_entry
+from control_plane.domain.history import PastEntry, When, effective, same_entry, same_exposure
 from control_plane.ports.history import History
 from control_plane.services.looking_back import LookingBack
 from shared.domain.scope import Lineage, Scope
@@ -95,4 +95,4 @@ class Comparing:
 
 
 def _pair(key: str, left: PastEntry | None, right: PastEntry | None) -> Pair:
-    return Pair(key, left, right, not same_entry(left, right))
+    return Pair(key, left, right, not (same_entry(left, right) and same_exposure(left, right)))

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from control_plane.domain.errors import InvalidError, NotFoundError
-from control_plane.domain.history import PastEntry, When, effective
+from control_plane.domain.history import PastEntry, When, effective, resolvable
 from control_plane.ports.history import History, NamedSnapshots
 from control_plane.ports.registry import Registry
+from shared.domain.entry import Kind
+from shared.domain.resolution import Effective
 from shared.domain.scope import Lineage, Scope
 from shared.wire.problem import Violation
 
@@ -90,6 +92,18 @@ class LookingBack:
         if keys is not None:
             return effective(await self._history.entries(lineage, sorted(keys), revision))
         return effective(await self.entries(lineage, revision))
+
+    async def resolvable(
+        self, app_id: str, environment: str, revision: int, keys: Collection[str] | None
+    ) -> dict[str, Effective]:
+        """What an app/environment saw at a revision: some keys, and everything if they may refer to others."""
+        await self.require_registered(app_id, environment)
+        lineage = Lineage.of(app_id, environment)
+        if keys is not None:
+            found = resolvable(await self._history.entries(lineage, sorted(keys), revision))
+            if all(each.entry.kind is Kind.VALUE and not each.entry.rollout for each in found.values()):
+                return found
+        return resolvable(await self.entries(lineage, revision))
 
     async def entries(self, scopes: Collection[Scope], revision: int, prefix: str = "") -> list[PastEntry]:
         """Everything that stood in these scopes at a revision under keys with this prefix."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from control_plane.domain.change import Committed, Draft, Forced, Op, Operation
-from control_plane.domain.content import content_violations, member_of, stored_references
+from control_plane.domain.content import candidate_violations, content_violations, member_of, stored_references
 from control_plane.domain.errors import (
     ApprovalRequiredError,
     ForbiddenError,
@@ -76,7 +76,10 @@ class Publishing:
             InvalidError: a rule is violated; every violation is told.
         """
         _require_small_values(draft.operations, self._limits)
-        if violations := [*_draft_violations(draft, self._limits), *_violations(draft.operations, self._limits)]:
+        violations = [*_draft_violations(draft, self._limits), *_violations(draft.operations, self._limits)]
+        if draft.staged is not None:
+            violations += _candidate_violations(draft.operations)
+        if violations:
             raise InvalidError(violations)
 
     async def commit(self, draft: Draft) -> Committed:
@@ -221,6 +224,12 @@ def _content_violations(pointer: str, operation: Operation, limits: Limits) -> I
     yield from found
     if operation.value and not found:
         yield from content_violations(operation.kind, operation.key, operation.value, pointer)
+
+
+def _candidate_violations(operations: Sequence[Operation]) -> Iterator[Violation]:
+    """Of candidates that begin to be exposed: once they are, nothing keeps them from going on or back."""
+    for index, operation in enumerate(operations):
+        yield from candidate_violations(operation, f"/operations/{index}")
 
 
 def _value_violations(pointer: str, value: bytes, limits: Limits) -> Iterator[Violation]:

@@ -8,6 +8,7 @@ import pytest
 
 from control_plane.domain.change import Committed, Draft, Op, Operation
 from control_plane.domain.errors import InvalidError, UnfitError
+from control_plane.domain.staging import Staged
 from control_plane.domain.transition import Transition
 from shared.domain.codec import canonical
 from shared.domain.entry import Kind
@@ -66,7 +67,9 @@ async def start(
         document={"step": 0},
         detail={},
     )
-    return rollout, await api.services.publishing.commit(Draft((operation,), OLGA, transition=transition))
+    return rollout, await api.services.publishing.commit(
+        Draft((operation,), OLGA, transition=transition, staged=Staged("percentage"))
+    )
 
 
 def put(key: str, value: Any, environment: str | None = "prod", **more: Any) -> Any:
@@ -164,6 +167,15 @@ async def test_a_schema_holds_for_candidates_too(api: Api) -> None:
     assert "the candidate" in answer.document["schema_violations"][0]["detail"]
 
 
+async def test_a_candidate_is_read_as_strictly_as_what_is_written(api: Api) -> None:
+    await made(api, "pool", value=1)
+    with pytest.raises(InvalidError) as refused:
+        await start(api, {"variants": {"a": 1}, "default": "b"}, of="flag")
+    assert refused.value.violations[0].pointer == "/operations/0/rollout/candidate/default"
+    with pytest.raises(InvalidError, match="is a segment"):
+        await start(api, SEGMENT, of="segment")
+
+
 async def test_what_a_rollout_refers_to_stays(api: Api) -> None:
     await made(api, "pool", value=1)
     audience = {"segment": "nordic"}
@@ -185,3 +197,33 @@ async def test_a_circle_by_way_of_a_rollout_is_refused(api: Api) -> None:
         {"when": {"config": "pool", "op": "eq", "values": [1]}, "serve": "a"}]})  # fmt: skip
     with pytest.raises(InvalidError, match="pool → gate → pool"):
         await start(api, 2, when={"config": "gate", "op": "eq", "values": [True]})
+
+
+async def test_the_past_knows_how_far_a_rollout_was(api: Api) -> None:
+    path = await made(api, "pool", value=1)
+    await start(api, 2, weights=[[0, 100_000]])
+    shown = (await api.get(path)).document
+    assert (shown["value"], shown["rollout"]["candidate"]) == (1, 2)
+    versions = (await api.get(f"{path}/versions")).document["items"]
+    assert [(each["op"], each["rollout"] and each["rollout"]["candidate"]) for each in versions] == [
+        ("rollout", 2),
+        ("put", None),
+    ]
+    assert (await api.get(f"{path}/difference")).document["differs"] is True
+    (pair,) = (await api.get("/compare?left=shop/prod@1&right=shop/prod@2")).document["items"]
+    assert (pair["left"]["rollout"], pair["right"]["rollout"]["weights"]) == (None, [[0, 100_000]])
+    body = {"app_id": "shop", "environment": "prod", "keys": ["pool"]}
+    now = (await api.post("/configs/fetch", body)).document["configs"]["pool"]
+    assert (now["value"], now["arm"]) == (2, "candidate")
+    for revision, value in ((1, 1), (2, 2)):
+        past = (await api.post("/configs/fetch", body | {"revision": revision})).document["configs"]["pool"]
+        assert past["value"] == value
+
+
+async def test_the_past_knows_a_rollout_over_what_is_inherited(api: Api) -> None:
+    await api.post("/changes", {"operations": [put("pool", 1, None)]})
+    await start(api, 2, kind=Kind.INHERIT, weights=[[0, 100_000]])
+    body = {"app_id": "shop", "environment": "prod", "revision": 2}
+    assert (await api.post("/configs/fetch", body)).document["configs"]["pool"]["value"] == 2
+    (item,) = (await api.get("/effective/shop/prod")).document["items"]
+    assert (item["origin"]["value"], item["origin"]["scope"], item["origin"]["rollout"]["candidate"]) == (1, "app", 2)

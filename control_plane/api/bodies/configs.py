@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from control_plane.api.bodies.contents import Contents, NewContents, contents
+from control_plane.api.bodies.contents import Contents, NewContents, contents, exposure
 from control_plane.api.bodies.context import Context
 from control_plane.api.bodies.fields import (
     Body,
@@ -139,7 +139,8 @@ class Fetch(Body):
 class ConfigView:
     """A config. What it holds stands under `value`, `flag` or `segment`, as its `kind` is; the others are null.
 
-    All are null for a mask and for a secret (`sensitive`).
+    All are null for a mask and for a secret (`sensitive`). `rollout` is the exposure of a candidate over it, if there is
+    one; the candidate of a secret is null.
     """
 
     id: UUID
@@ -151,6 +152,7 @@ class ConfigView:
     value: Any
     flag: Any
     segment: Any
+    rollout: Any
     sensitive: bool
     description: str
     owner: str
@@ -172,6 +174,7 @@ class ConfigView:
             key=config.key,
             kind=config.kind,
             **contents(config.kind, config.value, sensitive=config.sensitive),
+            rollout=exposure(config.rollout, sensitive=config.sensitive),
             sensitive=config.sensitive,
             description=config.description,
             owner=config.owner,
@@ -223,7 +226,7 @@ class ConfigReceipt:
 class ConfigVersionView:
     """One version of a config, with the change that made it. What was put stands under `value`, `flag` or `segment`.
 
-    All three are null where nothing or a secret was put.
+    All three are null where nothing or a secret was put. `rollout` is the exposure of a candidate over it, if any.
     """
 
     version: int
@@ -233,6 +236,7 @@ class ConfigVersionView:
     value: Any
     flag: Any
     segment: Any
+    rollout: Any
     sensitive: bool
     author: str
     message: str
@@ -247,6 +251,7 @@ class ConfigVersionView:
             op=version.op,
             kind=version.kind,
             **contents(version.kind, version.value, sensitive=version.sensitive),
+            rollout=exposure(version.rollout, sensitive=version.sensitive),
             sensitive=version.sensitive,
             author=version.author,
             message=version.message,

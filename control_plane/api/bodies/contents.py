@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_va
 
 from control_plane.api.bodies.fields import Body, Value
 from control_plane.domain.content import compacted, member_of
-from shared.domain.codec import Json, canonical, fragment
+from shared.domain.codec import Json, canonical, decode, fragment
 from shared.domain.entry import Kind
 
 _NAMES = ("value", "flag", "segment")
@@ -92,6 +92,13 @@ class NewContents(Contents):
     """What an entry is to hold: exactly one of `value`, `flag` and `segment`."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in _NAMES]})
+
+
+def exposure(rollout: bytes, *, sensitive: bool) -> Json:
+    """The exposure of a candidate, as answers show it; null without one. The candidate of a secret is null."""
+    if not rollout:
+        return None
+    return decode(rollout) | {"candidate": None} if sensitive else fragment(rollout)
 
 
 def contents(kind: str, value: bytes, *, sensitive: bool) -> dict[str, Json]:

@@ -8,11 +8,11 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from control_plane.api.bodies.configs import ConfigVersionView
-from control_plane.api.bodies.contents import contents
+from control_plane.api.bodies.contents import contents, exposure
 from control_plane.api.bodies.fields import MAX_REVISION, Moment, Query, Revision, SnapshotName
 from control_plane.api.bodies.pages import PageQuery, Param
 from control_plane.domain.difference import Deed, Difference, Line, difference, readable
-from control_plane.domain.history import PastEntry, When, same_entry
+from control_plane.domain.history import PastEntry, When, same_entry, same_exposure
 from control_plane.domain.named_snapshot import is_snapshot_name
 from control_plane.services.comparing import Pair, Side
 from shared.domain.scope import Level, Scope, is_name
@@ -144,7 +144,7 @@ class DifferenceView:
             id=config_id,
             before=None if before is None else version_view(before),
             after=None if after is None else version_view(after),
-            differs=not same_entry(before, after),
+            differs=not (same_entry(before, after) and same_exposure(before, after)),
             sensitive=sensitive,
             patch=None if sensitive else found.patch,
             readable=None if sensitive else tuple(map(LineView.of, found.lines)),
@@ -160,6 +160,7 @@ def version_view(entry: PastEntry) -> ConfigVersionView:
         op=entry.op,
         kind=entry.kind,
         **contents(entry.kind, entry.value, sensitive=entry.sensitive),
+        rollout=exposure(entry.rollout, sensitive=entry.sensitive),
         sensitive=entry.sensitive,
         author=entry.author,
         message=entry.message,
@@ -171,7 +172,7 @@ def version_view(entry: PastEntry) -> ConfigVersionView:
 class OriginView:
     """An entry and where it came from. What it holds stands under `value`, `flag` or `segment`, as its `kind` is.
 
-    All three are null for a mask and for a secret (`sensitive`).
+    All three are null for a mask and for a secret (`sensitive`). `rollout` is the exposure of a candidate over it, if any.
 
     `revision` is that of the change which left it so; `author`, `message` and `committed_at` are that change's.
     """
@@ -180,6 +181,7 @@ class OriginView:
     value: Any
     flag: Any
     segment: Any
+    rollout: Any
     sensitive: bool
     scope: Level
     app_id: str | None
@@ -197,6 +199,7 @@ class OriginView:
         return cls(
             kind=entry.kind,
             **contents(entry.kind, entry.value, sensitive=entry.sensitive),
+            rollout=exposure(entry.rollout, sensitive=entry.sensitive),
             sensitive=entry.sensitive,
             scope=entry.scope.level,
             app_id=entry.scope.app_id,

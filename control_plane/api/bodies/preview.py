@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
-from control_plane.api.bodies.contents import contents
+from control_plane.api.bodies.contents import contents, exposure
 from control_plane.api.bodies.scopes import ScopeView
 from control_plane.domain.change import Operation
 from control_plane.domain.effects import Difference, Idle, Seen, Why
@@ -14,8 +14,6 @@ from control_plane.domain.links import Dependant
 from control_plane.domain.policy import Policy
 from control_plane.domain.preview import BlastRadius, Preview, Some, some
 from control_plane.domain.unfit import Unfit
-from shared.domain.codec import decode, fragment
-from shared.domain.entry import Entry
 from shared.domain.scope import Level
 
 MAX_DIFFERENCES = 1_000
@@ -49,18 +47,12 @@ class SeenView:
         return cls(
             kind=entry.kind,
             **contents(entry.kind, entry.value, sensitive=entry.sensitive),
-            rollout=_rollout(entry),
+            rollout=exposure(entry.rollout, sensitive=entry.sensitive),
             sensitive=entry.sensitive,
             scope=seen.scope.level,
             version=entry.version,
             below=SeenView.of(seen.below),
         )
-
-
-def _rollout(entry: Entry) -> Any:
-    if not entry.rollout:
-        return None
-    return decode(entry.rollout) | {"candidate": None} if entry.sensitive else fragment(entry.rollout)
 
 
 @dataclass(frozen=True, slots=True)

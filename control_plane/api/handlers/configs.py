@@ -159,7 +159,8 @@ async def fetch_configs(services: Services, call: Call[Fetch, None]) -> web.Stre
 
     With a `context` they are resolved for who asks; a plain value is the same for everybody. Reads what is committed,
     whichever replica wrote it; while the database is away, what was known last, marked stale, also by a header.
-    With a `revision` or an instant (`at`), it is what was effective then.
+    With a `revision` or an instant (`at`), it is what was effective then: also of a rollout, which at a revision is as
+    far as it was when that was committed.
     """
     body, context = call.body, ANYBODY if call.body.context is None else call.body.context.value
     if body.when != When():
@@ -174,14 +175,12 @@ async def fetch_configs(services: Services, call: Call[Fetch, None]) -> web.Stre
 async def _fetch_past(services: Services, body: Fetch) -> web.Response:
     looking_back = services.hindsight.looking_back
     revision = await looking_back.revision(body.when, "/")
-    past = await looking_back.everything(body.app_id, body.environment, revision, body.keys)
-    if any(each.effective.entry.kind != Kind.VALUE or each.effective.entry.rollout for each in past.values()):
-        past = await looking_back.everything(body.app_id, body.environment, revision)  # they may refer to others
+    past = await looking_back.resolvable(body.app_id, body.environment, revision, body.keys)
     context = ANYBODY if body.context is None else body.context.value
-    program = Program.of({key: each.effective for key, each in past.items()})
-    resolved = program.resolutions(
-        past if body.keys is None else body.keys, context, unix_ms(body.when.at or services.clock.now())
-    )
+    at = body.when.at or services.clock.now()
+    if body.when.at is None and any(each.entry.rollout for each in past.values()):
+        at = (await services.changes.get_change(revision)).committed_at
+    resolved = Program.of(past).resolutions(past if body.keys is None else body.keys, context, unix_ms(at))
     configs = {key: EffectiveConfig.of(each) for key, each in sorted(resolved.items())}
     missing = tuple(sorted(set(body.keys or ()) - configs.keys()))
     return reply(EffectiveConfigs(body.app_id, body.environment, revision, False, configs, missing))

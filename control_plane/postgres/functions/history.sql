@@ -49,14 +49,14 @@ $$;
 -- Most have few versions that are newer: the newest are looked through first, and only what lies before them is halved.
 create function trimtab_entries_at(ids uuid[], at_revision bigint) returns table (
     id uuid, app_id text, environment text, key text, version bigint, revision bigint, op text,
-    kind text, value jsonb, sensitive boolean, author text, message text, committed_at timestamptz
+    kind text, value jsonb, rollout jsonb, sensitive boolean, author text, message text, committed_at timestamptz
 ) language sql stable as $$
     select
         c.id, c.app_id, c.environment, c.key, then_.version, then_.revision, then_.op,
-        then_.kind, then_.value, then_.sensitive, changes.author, changes.message, changes.committed_at
+        then_.kind, then_.value, then_.rollout, then_.sensitive, changes.author, changes.message, changes.committed_at
     from configs as c
     cross join lateral (
-        select v.version, v.revision, v.op, v.kind, v.value, v.sensitive
+        select v.version, v.revision, v.op, v.kind, v.value, v.rollout, v.sensitive
         from config_versions as v
         where v.config_id = c.id and v.version = case
             when c.revision <= at_revision then c.version

@@ -1,7 +1,8 @@
 -- Configs after a position in the order of application, environment and key. Sensitive values stay here and are not
 -- searched either.
 select
-    id, app_id, environment, key, kind, case when not sensitive then value end as value, sensitive, description, owner, labels,
+    id, app_id, environment, key, kind, case when not sensitive then value end as value,
+    case when sensitive then rollout - 'candidate' else rollout end as rollout, sensitive, description, owner, labels,
     version, revision, deleted, updated_at, updated_by
 from configs
 where (app_id, environment, key) > ($1, $2, $3)
