@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from shared.domain.entry import Entry
+from shared.domain.program import Program
 from shared.domain.resolution import Effective, resolve, resolve_all
 from shared.domain.scope import Level, Lineage, Revisions
 from shared.wire.messages import ChangeMessage, Delete
@@ -27,7 +28,8 @@ class DivergedError(RejectedError):
 class Snapshot:
     """All that one app/environment sees at one moment. A reader that holds one never sees anything else change.
 
-    `scopes` are the live entries of the three levels, `digests` their digests, `effective` what a reader gets.
+    `scopes` are the live entries of the three levels, `digests` their digests, `effective` what answers for each key, and
+    `program` decides what that yields for whoever asks.
     """
 
     app_id: str
@@ -36,6 +38,7 @@ class Snapshot:
     scopes: tuple[Mapping[str, Entry], Mapping[str, Entry], Mapping[str, Entry]]
     digests: tuple[int, int, int]
     effective: Mapping[str, Effective] = field(repr=False)
+    program: Program = field(default_factory=Program, repr=False, compare=False)
 
     @property
     def revision(self) -> int:
@@ -113,6 +116,7 @@ class Snapshot:
         global_, app, environment = (touched.get(index, base[index]) for index in range(3))
         if base is not self.scopes:
             effective: Mapping[str, Effective] = resolve_all(global_, app, environment)
+            program = Program.of(effective)
         else:
             effective = dict(self.effective)
             for key in keys:
@@ -120,6 +124,7 @@ class Snapshot:
                     effective.pop(key, None)
                 else:
                     effective[key] = found
+            program = self.program.after(effective, keys)
         return Snapshot(
             self.app_id,
             self.environment,
@@ -127,6 +132,7 @@ class Snapshot:
             (global_, app, environment),
             (state[0], state[1], state[2]),
             effective,
+            program,
         )
 
     def document(self) -> SnapshotDocument:
