@@ -1,6 +1,6 @@
 """The evaluation context of a request: checked and bounded, whatever attributes an application has."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -10,20 +10,23 @@ from shared.domain.context import EvaluationContext
 MAX_TEXT = 1_024
 MAX_GROUPS = 100
 MAX_ATTRIBUTES = 100
+MAX_ELEMENTS = 100
 MAX_NAME = 255
 
 _Text = Annotated[str, Field(max_length=MAX_TEXT)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
+_Scalar: TypeAlias = _Text | bool | int | _Number | None
+_List = Annotated[list[_Scalar], Field(max_length=MAX_ELEMENTS)]
 
 
 class Context(Body):
-    """Who asks. Any further member is an attribute: a text, a number, true, false or null."""
+    """Who asks. Any further member is an attribute: a text, a number, true, false, null, or a list of these."""
 
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={"examples": [{"targetingKey": "user-17", "groups": ["beta"], "country": "SE"}]},
     )
-    __pydantic_extra__: dict[str, _Text | bool | int | _Number | None] = Field(init=False)
+    __pydantic_extra__: dict[str, _Scalar | _List] = Field(init=False)
 
     targetingKey: _Text | None = None  # noqa: N815 - OpenFeature's spelling
     """The one whose experience should stay the same, such as a user's id."""
