@@ -1,6 +1,6 @@
 """Compile an entry, when it changes, into functions that decide by a few steps. No bytes whatsoever make it raise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from shared.domain.codec import decode
@@ -80,17 +80,26 @@ class _Compiler:
         return self._exposed(exposure, effective, side)
 
     def _exposed(self, exposure: Exposure, effective: Effective, side: Side | None) -> Branch:
+        made: dict[tuple[bool, Side], Branch] = {}
         branches: dict[Choice, Branch] = {}
         for choice in Choice:
-            own = side or side_of(exposure, choice)
-            if choice in EXPOSED:
-                branches[choice] = self._content(exposure.kind, exposure.candidate, Outcomes(effective, own))
-            else:
-                branches[choice] = self._baseline(effective, own)
+            exposed, own = choice in EXPOSED, side or side_of(exposure, choice)
+            if (exposure.kind if exposed else effective.entry.kind) == Kind.FLAG:
+                own = replace(
+                    own, reason=Reason.DEFAULT
+                )  # a flag has reasons of its own, and is the same for all of them
+            if (exposed, own) not in made:
+                made[exposed, own] = self._arm(exposure if exposed else None, effective, own)
+            branches[choice] = made[exposed, own]
         self._moments.update(exposure.moments)
         called = not all(each.fixed for each in branches.values())
         ways = {choice: each.decide if called else each.resolution for choice, each in branches.items()}
         return Branch(ExposureSource(exposure, ways, called=called).function(), fixed=False)
+
+    def _arm(self, exposure: Exposure | None, effective: Effective, side: Side) -> Branch:
+        if exposure is None:
+            return self._baseline(effective, side)
+        return self._content(exposure.kind, exposure.candidate, Outcomes(effective, side))
 
     def _baseline(self, effective: Effective, side: Side | None) -> Branch:
         entry = effective.entry
