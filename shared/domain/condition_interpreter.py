@@ -39,13 +39,13 @@ class _Reading:
                 return {
                     "attribute": name,
                     **_shown(op, values),
-                    "found": _told(found),
+                    "found": told(found),
                     "matched": holds(op, found, values),
                 }
             case OfMembers(name, digests):
                 found = self._attribute(name)
                 matched = any(_digest(each) in digests for each in elements(found) if isinstance(each, str))
-                return {"attribute": name, "members": len(digests), "found": _told(found), "matched": matched}
+                return {"attribute": name, "members": len(digests), "found": told(found), "matched": matched}
             case OfSegment(key):
                 return {"segment": key, "matched": self._references.segment(key, self._context, self._now)}
             case OfConfig(key, op, values):
@@ -85,7 +85,7 @@ class _Reading:
             raise UnresolvedError from error
 
 
-def _told(found: Json) -> Json:
+def told(found: Json) -> Json:
     """What an attribute is; as source text where JSON cannot say it, such as half of a surrogate pair."""
     try:
         encode(found)

@@ -10,11 +10,12 @@ from typing import TypeAlias
 from shared.domain.bucketing import BUCKETINGS, WHOLE, unit_text
 from shared.domain.codec import Json, decode
 from shared.domain.condition import Condition, parse_segment
-from shared.domain.condition_interpreter import explain_condition
+from shared.domain.condition_interpreter import explain_condition, told
 from shared.domain.context import EvaluationContext
 from shared.domain.entry import Entry, Kind
 from shared.domain.exposure import MISUNDERSTOOD, Exposure, exposure_of, is_segment
 from shared.domain.flag import Flag, Rule, parse_flag, salvage_flag
+from shared.domain.outcome import Side
 from shared.domain.references import MAX_FOLLOWED, UnresolvedError
 from shared.domain.resolution import Arm, Effective, ErrorCode, Reason, Resolution
 from shared.domain.split import TARGETING_KEY, Split
@@ -29,16 +30,6 @@ class Explanation:
 
     document: Step
     resolution: Resolution | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """The side of a rollout that was taken, and the reason that a plain value then has."""
-
-    rollout: str
-    arm: Arm
-    reason: Reason
-    error: ErrorCode | None = None
 
 
 class Interpreter:
@@ -119,7 +110,7 @@ class _Reading:
             step["resolution"] = _shown(resolution)
         return resolution
 
-    def entry(self, effective: Effective, side: _Side | None) -> Resolution | None:
+    def entry(self, effective: Effective, side: Side | None) -> Resolution | None:
         """What an entry yields; on a side of a rollout above it, its own rollout decides in that one's name."""
         entry = effective.entry
         step: Step = {
@@ -175,7 +166,7 @@ class _Reading:
             step["unsupported"] = str(error)
             return None
 
-    def _side(self, exposure: Exposure) -> _Side:
+    def _side(self, exposure: Exposure) -> Side:
         step: Step = {
             "rollout": exposure.id,
             "strategy": exposure.strategy,
@@ -186,7 +177,7 @@ class _Reading:
         self.steps.append(step)
         arm, reason, error = self._decided(exposure, step)
         step["arm"] = arm
-        return _Side(exposure.id, arm, reason, error)
+        return Side(exposure.id, arm, reason, error)
 
     def _decided(self, exposure: Exposure, step: Step) -> tuple[Arm, Reason, ErrorCode | None]:
         try:
@@ -212,18 +203,17 @@ class _Reading:
     def _bucket(self, attribute: str, bucketing: str, salt: str, step: Step) -> int | None:
         context = self._context
         value = context.targeting_key if attribute == TARGETING_KEY else context.attributes.get(attribute)
-        step |= {"unit": attribute, "unit_value": value, "bucketing": bucketing, "salt": salt, "bucket": None}
+        step |= {"unit": attribute, "unit_value": told(value), "bucketing": bucketing, "salt": salt, "bucket": None}
         text = unit_text(value)
         if text is None:
             return None
         try:
             step["bucket"] = bucket = BUCKETINGS[bucketing](salt)(text)
         except UnicodeEncodeError:
-            step["unit_value"] = None
             return None
         return bucket
 
-    def _content(self, kind: str, value: bytes, effective: Effective, side: _Side | None) -> Resolution:
+    def _content(self, kind: str, value: bytes, effective: Effective, side: Side | None) -> Resolution:
         if kind == Kind.VALUE:
             if side is None:
                 return _resolution((value, None), Reason.STATIC, effective, side)
@@ -235,7 +225,7 @@ class _Reading:
         self.steps.append({"unsupported": f"the kind {kind!r} is not known"})
         return _resolution((b"", None), Reason.ERROR, effective, side, ErrorCode.PARSE_ERROR)
 
-    def _flag(self, value: bytes, effective: Effective, side: _Side | None) -> Resolution:
+    def _flag(self, value: bytes, effective: Effective, side: Side | None) -> Resolution:
         step: Step = {"flag": effective.entry.key}
         self.steps.append(step)
         try:
@@ -284,7 +274,7 @@ def _resolution(
     what: tuple[bytes, str | None],
     reason: Reason,
     effective: Effective,
-    side: _Side | None,
+    side: Side | None,
     error: ErrorCode | None = None,
 ) -> Resolution:
     value, variant = what
@@ -293,7 +283,7 @@ def _resolution(
     return Resolution(value, variant, reason, error or side.error, effective, side.rollout, side.arm)
 
 
-def _salvaged(value: bytes, effective: Effective, side: _Side | None) -> Resolution:
+def _salvaged(value: bytes, effective: Effective, side: Side | None) -> Resolution:
     try:
         found = salvage_flag(decode(value))
     except MISUNDERSTOOD:

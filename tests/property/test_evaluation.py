@@ -21,7 +21,8 @@ KEYS = st.sampled_from(["a", "b", "c", "missing"])
 WEIGHTS = st.one_of(st.sampled_from([0, 1, 50_000, 99_999, WHOLE]), st.integers(0, WHOLE))
 MOMENTS = st.integers(0, 50)
 UNITS = st.sampled_from(["targetingKey", "instance", "company", "age", "groups"])
-ATTRIBUTES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3))
+HALF = st.just("half of a pair: \ud800")
+ATTRIBUTES = st.one_of(SCALARS, HALF, st.lists(st.one_of(SCALARS, HALF), max_size=3))
 
 
 def _is_given(value: Json) -> bool:
