@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 MAX_LENGTH = 512
 """Characters of an expression."""
-MAX_MEMORY = 256 * 1024
+MAX_MEMORY = 512 * 1024
 """Bytes that an expression may take when it is compiled and while it searches (RE2's `max_mem`)."""
 
 
@@ -32,6 +32,8 @@ def searcher(pattern: str) -> Callable[[str], bool]:
     except re2.error as error:
         reason = error.args[0] if error.args else error
         raise PatternError(reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)) from error
+    except UnicodeEncodeError as error:
+        raise PatternError(str(error)) from error
 
     def found(text: str) -> bool:
         try:

@@ -16,7 +16,7 @@ def test_an_expression_that_ruins_others_takes_time_in_proportion_to_the_text() 
     assert time.process_time() - begun < 1
 
 
-@pytest.mark.parametrize("pattern", ["(", "(?=a)", "(a)\\1", "a{1001}", "(?:\\pL{100}){9}", "[z-a]", "\\"])
+@pytest.mark.parametrize("pattern", ["(", "(?=a)", "(a)\\1", "a{1001}", "(?:\\pL{100}){9}", "[z-a]", "\\", "\ud800"])
 def test_what_is_no_expression_or_too_large_a_one_is_refused_with_a_reason(pattern: str) -> None:
     with pytest.raises(PatternError) as refused:
         searcher(pattern)
