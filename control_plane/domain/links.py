@@ -5,14 +5,13 @@ wrong before a change is no reason to refuse it, so that nobody is kept from tak
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from control_plane.domain.change import Op, Operation
 from control_plane.domain.content import SEGMENT, key_of, references, stored_references
 from control_plane.domain.effects import Pair, Reached
+from control_plane.domain.link_view import Node, Nodes, Place, Seen, View, is_too_long
 from control_plane.domain.secrecy import Warning  # noqa: A004 - the product's word for it
 from shared.domain.entry import Kind
 from shared.domain.references import MAX_FOLLOWED
@@ -22,20 +21,6 @@ from shared.wire.problem import Violation
 _NAMED = 10
 """Dependants that one violation names."""
 _LATER = "an environment that is registered later would get the default, or the baseline"
-
-
-class Node(NamedTuple):
-    """A live entry as far as references are concerned: what it is, and what it refers to (as it is stored)."""
-
-    kind: str
-    refs: tuple[str, ...] = ()
-
-
-Nodes: TypeAlias = Mapping[str, Mapping[Scope, Node]]
-"""Entries by key and scope."""
-
-Place: TypeAlias = tuple[str | None, str | None]
-"""An app/environment; None for what nobody is registered in yet."""
 
 
 class Dependant(NamedTuple):
@@ -49,86 +34,12 @@ class Dependant(NamedTuple):
     refers_to: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What one place sees for a key: the kind that its readers meet (None: nothing), and all that it refers to."""
-
-    kind: str | None
-    refs: tuple[str, ...]
-    scopes: tuple[Scope, ...]
-
-    def answers(self, ref: str) -> bool:
-        """Whether a reference to it leads somewhere."""
-        return self.kind is not None and (self.kind == Kind.SEGMENT) is ref.startswith(SEGMENT)
-
-
-_NOTHING = _Seen(None, (), ())
-
-
-@dataclass(frozen=True)
-class _View:
-    """What one place sees of some entries."""
-
-    nodes: Nodes
-    place: Place
-
-    @cached_property
-    def _scopes(self) -> tuple[Scope, ...]:
-        app_id, environment = self.place
-        own = [] if environment is None else [Scope(app_id, environment)]
-        return (*own, *([] if app_id is None else [Scope(app_id)]), Scope())
-
-    @cached_property
-    def _known(self) -> dict[str, _Seen]:
-        return {}
-
-    def seen(self, key: str) -> _Seen:
-        """What is seen for a key, through entries that have nothing of their own but a rollout."""
-        if (found := self._known.get(key)) is None:
-            found = self._known[key] = self._look(self.nodes.get(key, {}))
-        return found
-
-    def _look(self, entries: Mapping[Scope, Node]) -> _Seen:
-        refs: dict[str, None] = {}
-        scopes: list[Scope] = []
-        for scope in self._scopes:
-            node = entries.get(scope)
-            if node is None:
-                continue
-            if node.kind == Kind.MASK:
-                break
-            refs |= dict.fromkeys(node.refs)
-            scopes.append(scope)
-            if node.kind != Kind.INHERIT:
-                return _Seen(node.kind, tuple(refs), tuple(scopes))
-        return _Seen(None, tuple(refs), tuple(scopes))
-
-    def circle(self, key: str) -> list[str] | None:
-        """The way from a key back to itself, if there is one."""
-        path, seen = [key], {key}
-        ways = [iter(self.seen(key).refs)]
-        while ways:
-            step = next(ways[-1], None)
-            if step is None:
-                ways.pop()
-                path.pop()
-                continue
-            following = key_of(step)
-            if following == key:
-                return [*path, key]
-            if following not in seen:
-                seen.add(following)
-                path.append(following)
-                ways.append(iter(self.seen(following).refs))
-        return None
-
-
 class _Sides(NamedTuple):
     """What a place sees before and after, and the keys that operations touch there."""
 
     place: Place
-    before: _View
-    after: _View
+    before: View
+    after: View
     touched: frozenset[str]
 
 
@@ -153,8 +64,8 @@ class Links:
     def violations(self) -> Iterator[Violation]:
         """What is wrong with the references after the operations and was not before."""
         told: set[tuple[str, str]] = set()
-        for place, others in self._places:
-            where = _where(place, others)
+        for place, pairs in self._places.items():
+            where = _where(place, max(0, len(pairs) - 1))
             for found in self._of_place(place):
                 if (found.pointer, found.detail) not in told:
                     told.add((found.pointer, found.detail))
@@ -164,38 +75,44 @@ class Links:
         """References that only the scopes of single environments answer: one that is registered later would not."""
         for scope in sorted({each.scope for _, each in self._operations if each.scope.environment is None}, key=str):
             place = (scope.app_id, None)
-            view = _View(self._after, place)
+            view = View(self._after, place)
             for key, touching in sorted(self._touched.items()):
                 lost = [ref for ref in view.seen(key).refs if not view.seen(key_of(ref)).answers(ref)]
                 if lost and any(each.scope == scope for _, each in touching):
                     detail = f"{_why_not(lost[0], view.seen(key_of(lost[0])))} in {_where(place, 0)}: {_LATER}"
                     yield Warning(self._pointer(place, key, lost[0]), detail)
 
-    def dependants(self, pairs: Iterable[Pair]) -> list[Dependant]:
-        """What refers to the touched keys after the operations, in these environments."""
-        found: dict[Dependant, None] = {}
-        for pair in pairs:
-            view = _View(self._after, pair)
-            refer = _referring(view, self._after)
-            waiting = [key for key, each in self._touched.items() if _reaches(each, pair)]
-            known = set(waiting)
-            for key in waiting:  # grows while it is gone through
-                for other in refer.get(key, ()):
-                    seen = view.seen(other)
-                    kind = seen.kind or Kind.INHERIT
-                    found[Dependant(*pair, seen.scopes[0], other, kind, key)] = None
-                    if other not in known:
-                        known.add(other)
-                        waiting.append(other)
-        return list(found)
+    def dependants(self, most: int) -> tuple[int, tuple[Dependant, ...]]:
+        """What refers to the touched keys after the operations: how many there are, and the first of them."""
+        total = 0
+        found: list[Dependant] = []
+        of_place = {place: self._depending(place) for place in self._places}
+        for pair, place in sorted((pair, place) for place, pairs in self._places.items() for pair in pairs):
+            total += len(of_place[place])
+            first = of_place[place][: most - len(found)]
+            found += [each._replace(app_id=pair[0], environment=pair[1]) for each in first]
+        return total, tuple(found)
+
+    def _depending(self, place: Place) -> list[Dependant]:
+        view = View(self._after, place)
+        waiting = [key for key, each in self._touched.items() if _reaches(each, place)]
+        known = set(waiting)
+        found = []
+        for key in waiting:  # grows while it is gone through
+            for other in view.referring.get(key, ()):
+                seen = view.seen(other)
+                found.append(Dependant(*place, seen.scopes[0], other, seen.kind or Kind.INHERIT, key))
+                if other not in known:
+                    known.add(other)
+                    waiting.append(other)
+        return found
 
     def _of_place(self, place: Place) -> Iterator[Violation]:
         touched = frozenset(key for key, each in self._touched.items() if _reaches(each, place))
-        sides = _Sides(place, _View(self._before, place), _View(self._after, place), touched)
-        referring = _referring(sides.after, self._after)
+        sides = _Sides(place, View(self._before, place), View(self._after, place), touched)
         for key in sorted(touched):
             yield from self._lost(sides, key)
-            yield from self._left_behind(sides, key, referring.get(key, ()))
+            yield from self._left_behind(sides, key)
             circle = sides.after.circle(key)
             if circle is None:
                 yield from self._too_long(sides, key)
@@ -211,12 +128,14 @@ class Links:
             if not target.answers(ref) and (ref not in had or before.seen(key_of(ref)).answers(ref)):
                 yield Violation(self._pointer(sides.place, key, ref), _why_not(ref, target))
 
-    def _left_behind(self, sides: _Sides, key: str, referring: Iterable[str]) -> Iterator[Violation]:
+    def _left_behind(self, sides: _Sides, key: str) -> Iterator[Violation]:
         """What refers to a touched key and would no longer find what it means."""
         earlier, later = sides.before.seen(key), sides.after.seen(key)
+        if earlier.means == later.means:
+            return
         lost = [
             other
-            for other in referring
+            for other in sides.after.referring.get(key, ())
             if other not in sides.touched
             and any(
                 key_of(ref) == key and earlier.answers(ref) and not later.answers(ref)
@@ -230,7 +149,7 @@ class Links:
             yield Violation(self._pointer(sides.place, key, None), detail)
 
     def _too_long(self, sides: _Sides, key: str) -> Iterator[Violation]:
-        if _is_too_long(key, sides.after, self._after) and not _is_too_long(key, sides.before, self._before):
+        if is_too_long(key, sides.after) and not is_too_long(key, sides.before):
             detail = f"the limit is {MAX_FOLLOWED} references from one to the next, and more lead through {key}"
             yield Violation(self._pointer(sides.place, key, None), detail)
 
@@ -262,20 +181,15 @@ def _applied(operations: Sequence[Operation], before: Nodes) -> dict[str, dict[S
     return after
 
 
-def _places(touched: Iterable[Scope], nodes: Nodes, known: Reached) -> list[tuple[Place, int]]:
-    """One place of each sort that sees the same, with the number of others; scopes that nobody sees for themselves."""
+def _places(touched: Iterable[Scope], nodes: Nodes, known: Reached) -> dict[Place, list[Pair]]:
+    """One place of each sort that sees the same, with all of its sort; and scopes that nobody sees for themselves."""
     scopes = set(touched)
     own = scopes | {scope for entries in nodes.values() for scope in entries}
-    sorts: dict[object, Place] = {}
-    count: dict[object, int] = defaultdict(int)
+    sorts: dict[object, list[Pair]] = defaultdict(list)
     for pair in known.by_any(scopes):
-        sort = (pair[0] if Scope(pair[0]) in own else None, pair if Scope(*pair) in own else None)
-        sorts.setdefault(sort, pair)
-        count[sort] += 1
-    for scope in scopes:
-        if not known.by(scope):
-            sorts[scope] = (scope.app_id, scope.environment)
-    return [(place, max(0, count[sort] - 1)) for sort, place in sorts.items()]
+        sorts[pair[0] if Scope(pair[0]) in own else None, pair if Scope(*pair) in own else None].append(pair)
+    places: dict[Place, list[Pair]] = {pairs[0]: pairs for pairs in sorts.values()}
+    return places | {(scope.app_id, scope.environment): [] for scope in scopes if not known.by(scope)}
 
 
 def _reaches(touching: Iterable[tuple[int, Operation]], place: Place) -> bool:
@@ -285,31 +199,7 @@ def _reaches(touching: Iterable[tuple[int, Operation]], place: Place) -> bool:
     )
 
 
-def _referring(view: _View, nodes: Nodes) -> dict[str, list[str]]:
-    """Which keys refer to which, by the key that is referred to."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for key in sorted(nodes):
-        for target in {key_of(ref) for ref in view.seen(key).refs}:
-            found[target].append(key)
-    return found
-
-
-def _is_too_long(key: str, view: _View, nodes: Nodes) -> bool:
-    """Whether more references lead through a key, one after the other, than anybody follows."""
-    refer = _referring(view, nodes)
-    up = _steps(key, lambda each: refer.get(each, ()))
-    return up + _steps(key, lambda each: map(key_of, view.seen(each).refs)) > MAX_FOLLOWED
-
-
-def _steps(key: str, following: Callable[[str], Iterable[str]]) -> int:
-    """The length of the longest way from a key, as far as it matters."""
-    layer, steps = {key}, 0
-    while (layer := {other for each in layer for other in following(each)}) and steps <= MAX_FOLLOWED:
-        steps += 1
-    return steps
-
-
-def _why_not(ref: str, target: _Seen) -> str:
+def _why_not(ref: str, target: Seen) -> str:
     key = key_of(ref)
     if target.kind is None:
         return f"refers to {key}, and there is no such {'segment' if ref.startswith(SEGMENT) else 'config'}"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.effects import Standing
-from control_plane.domain.links import Nodes
+from control_plane.domain.link_view import Nodes
 from control_plane.domain.policy import NewPolicy, Policy
 from control_plane.domain.rules import RuleSet
 from control_plane.domain.schema import Checked, Schema

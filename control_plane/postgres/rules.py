@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from control_plane.domain.links import Node, Nodes
+from control_plane.domain.link_view import Node, Nodes
 from control_plane.domain.rules import RuleSet
 from control_plane.domain.schema import Schema
 from control_plane.domain.sizes import Size

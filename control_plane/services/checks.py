@@ -24,7 +24,7 @@ from control_plane.domain.gate import Obstacle
 from control_plane.domain.gate import Standing as Obstructing
 from control_plane.domain.guards import Guard, Hit, Mode
 from control_plane.domain.links import Dependant, Links
-from control_plane.domain.preview import Some, some
+from control_plane.domain.preview import MAX_NAMES, Some
 from control_plane.domain.schema import Checker
 from control_plane.domain.secrecy import Warning as Suspicion
 from control_plane.domain.sizes import may_resize, size_hits
@@ -57,7 +57,7 @@ class Examination:
     operations: tuple[Operation, ...]
     rollouts: tuple[Obstacle, ...]
     unforeseen: tuple[Suspicion, ...] = ()
-    dependants: Some[Dependant] = field(default_factory=lambda: some(()))
+    dependants: Some[Dependant] = field(default_factory=lambda: Some(0, ()))
 
 
 class Checks:
@@ -112,13 +112,13 @@ class Checks:
         found = await self._examine(operations, ruling, checkers, resizes=resizes, versions=versions)
         revision, links = await self._links(operations, ruling)
         await _require_linked(links)
-        pairs = ruling.reached.by_any(_scopes(operations))
+        dependants = Some(*await anyio.to_thread.run_sync(links.dependants, MAX_NAMES))
         return replace(
             found,
             hits=(*plain_hits(operations, ruling), *found.hits),
             revision=min(revision, found.revision),
             unforeseen=tuple(links.unforeseen()),
-            dependants=some(await anyio.to_thread.run_sync(links.dependants, pairs)),
+            dependants=dependants,
         )
 
     async def _links(self, operations: Sequence[Operation], ruling: Ruling) -> tuple[int, Links]:
