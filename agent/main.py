@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,20 +15,26 @@ from agent.files.renderer import Renderer
 from agent.local_api.server import serving_local_api
 from agent.local_api.view import AgentView, Policy
 from agent.ports import Feed
+from agent.probing.prober import Prober
 from agent.settings.instance import kept_instance
 from agent.settings.model import Settings
 from agent.snapshot.last_known_good import FileKeeper
 from agent.snapshot.model import Snapshot
+from agent.snapshot.own import own_attributes
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
+from agent.sync.health import Health
+from agent.sync.outcomes import Outcomes
 from agent.sync.reporter import Identity, Reporter
 from agent.sync.status import Status
 from agent.sync.synchronizer import Synchronizer
+from agent.sync.witness import Witness
 from agent.upstream.amqp import AmqpFeed
 from agent.upstream.endpoints import open_session
 from agent.upstream.http import HttpSource, SseFeed
+from shared.domain.context import EvaluationContext, Scalar
 from shared.runtime.clock import SystemClock
-from shared.runtime.lifecycle import running, wait_for_stop_signal
+from shared.runtime.lifecycle import Worker, running, wait_for_stop_signal
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +60,8 @@ class Parts:
     synchronizer: Synchronizer
     renderer: Renderer
     usage: Usage
+    witness: Witness
+    own: Mapping[str, Scalar]
 
 
 async def run_agent(settings: Settings) -> None:
@@ -76,8 +84,10 @@ async def run_agent(settings: Settings) -> None:
             if not listen.local:
                 _log.warning("other machines may read here: keep them out", extra={"listen": str(listen)})
             _log.info("serving", extra={"listen": str(listen), "revision": parts.store.current.revision})
-            reporter = Reporter(parts.source, parts.store, parts.status, parts.identity, parts.usage)
-            async with running(parts.synchronizer.run, parts.renderer.run, reporter.run):
+            reporter = Reporter(
+                parts.source, parts.store, parts.status, parts.identity, usage=parts.usage, witness=parts.witness
+            )
+            async with running(*_probing(settings, parts), parts.synchronizer.run, parts.renderer.run, reporter.run):
                 await stop.wait()
             _log.info("stopping")
 
@@ -115,7 +125,10 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
             synchronizer = Synchronizer(store, feeds, source, keeper, status, clock)
             usage = Usage(clock)
             renderer = Renderer(store, settings.files, clock, usage=usage)
-            yield Parts(store, status, clock, identity, keeper, source, synchronizer, renderer, usage)
+            own = own_attributes(identity.instance, settings.app_id, settings.environment, identity.labels)
+            health = Health(failures=settings.probe_failures)
+            witness = Witness(store, health, Outcomes(), clock, EvaluationContext(attributes=own))
+            yield Parts(store, status, clock, identity, keeper, source, synchronizer, renderer, usage, witness, own)
 
 
 def _feeds(settings: Settings, session: ClientSession, instance: str) -> list[Feed]:
@@ -124,6 +137,14 @@ def _feeds(settings: Settings, session: ClientSession, instance: str) -> list[Fe
     if not settings.amqp_url:
         return [sse]
     return [AmqpFeed(settings.amqp_url, settings.app_id, settings.environment, instance), sse]
+
+
+def _probing(settings: Settings, parts: Parts) -> list[Worker]:
+    """Whoever asks the application how it is, if it is told how to."""
+    if settings.probe is None:
+        return []
+    interval, timeout = settings.probe_interval, settings.probe_timeout
+    return [Prober(settings.probe, parts.witness, parts.store, interval=interval, timeout=timeout).run]
 
 
 def _view(settings: Settings, parts: Parts) -> AgentView:
@@ -137,6 +158,9 @@ def _view(settings: Settings, parts: Parts) -> AgentView:
         policy=Policy(settings.max_staleness, settings.require_fresh),
         state_dir=str(parts.keeper.directory),
         usage=parts.usage,
+        own=parts.own,
+        health=parts.witness.health,
+        outcomes=parts.witness.outcomes,
     )
 
 

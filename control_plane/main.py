@@ -61,6 +61,7 @@ from control_plane.services.checks import Checks
 from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
+from control_plane.services.gates.concerned import Concerned
 from control_plane.services.gates.evidences import Evidences
 from control_plane.services.gates.judges import Judges
 from control_plane.services.hindsight import Hindsight
@@ -177,7 +178,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             reveals=Reveals(audit, clock),
             snapshots=snapshots,
             fleet=fleet,
-            evidences=Evidences(lossy.evidence, lossy.alarms, clock),
+            evidences=Evidences(lossy.evidence, lossy.alarms, clock, Concerned(store, clock)),
             judges=judges,
             searching=PostgresSearch(reads),
             usage=Usage(lossy.read_counters, fleet, snapshots, clock),

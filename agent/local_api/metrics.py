@@ -12,6 +12,7 @@ from agent.local_api.freshness import Freshness
 from agent.local_api.traffic import Requests
 from agent.local_api.view import AgentView
 from agent.local_api.watch import Watch
+from agent.sync.health import Condition
 from agent.sync.status import State
 from shared.runtime.connection import SERVER
 
@@ -48,10 +49,21 @@ class Metrics(Collector):
         yield from self._state()
         for name, text in _COUNTERS.items():
             yield _counter(name, text, getattr(self._view.status, name))
+        yield from self._application()
         yield from self._files()
         yield self._by_route()
         yield _gauge("watchers", "Streams open on /v1/watch.", self._watch.readers)
         yield _counter("watchers_dropped", "Streams closed because their reader was too slow.", self._watch.dropped)
+
+    def _application(self) -> Iterator[Metric]:
+        health, outcomes = self._view.health, self._view.outcomes
+        if health.probes:
+            healthy = health.condition is Condition.HEALTHY
+            yield _gauge("application_healthy", "1 while the application's probe says that it is healthy.", healthy)
+        yield _counter("probes", "Probes of the application.", health.probes)
+        yield _counter("probes_failed", "Probes of the application that failed.", health.failed)
+        yield _counter("outcomes", "Outcomes that applications told, of candidates and baselines.", outcomes.counted)
+        yield _counter("outcomes_dropped", "Outcomes that there was no room for.", outcomes.dropped)
 
     def _info(self) -> Metric:
         snapshot, identity = self._view.store.current, self._view.identity

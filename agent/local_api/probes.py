@@ -6,6 +6,7 @@ from aiohttp import web
 from agent.local_api.errors import ProblemError
 from agent.local_api.freshness import Freshness
 from agent.local_api.view import AgentView, FileView
+from agent.sync.health import Health
 from shared.domain.codec import Json, encode
 from shared.runtime.connection import SERVER
 from shared.wire.problem import Problem, ProblemType
@@ -75,6 +76,8 @@ class Probes:
             "last_error": status.last_error,
             "rejection": status.rejection,
             "last_known_good": {"directory": view.state_dir, "error": status.keep_error},
+            "application": _application(view.health),
+            "outcomes": {"counted": view.outcomes.counted, "dropped": view.outcomes.dropped},
             "files": [_file(each) for each in view.files],
             "counters": {
                 "applied": status.applied,
@@ -87,6 +90,19 @@ class Probes:
             },
             "uptime_seconds": round(now - self._started, 3),
         }
+
+
+def _application(health: Health) -> Json:
+    """How the application is; null where nobody asks it."""
+    if not health.probes:
+        return None
+    return {
+        "condition": health.condition,
+        "since_ms": health.since_ms,
+        "detail": health.detail,
+        "probes": health.probes,
+        "failed": health.failed,
+    }
 
 
 def _file(file: FileView) -> Json:

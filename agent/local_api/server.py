@@ -11,6 +11,7 @@ from agent.local_api.answers import Answers
 from agent.local_api.errors import translate
 from agent.local_api.freshness import Freshness
 from agent.local_api.guard import Guard
+from agent.local_api.outcomes import OutcomesApi
 from agent.local_api.probes import Probes
 from agent.local_api.reads import Reads
 from agent.local_api.traffic import Requests
@@ -60,6 +61,7 @@ async def serving_local_api(
             web.get("/v1/values/{key}", reads.value),
             web.get("/v1/watch", watch.stream, allow_head=False),
             web.post("/v1/sync", probes.sync),
+            web.post("/v1/outcomes", OutcomesApi(view).post),
             web.get("/healthz", probes.healthz),
             web.get("/readyz", probes.readyz),
             web.get("/status", probes.status),

@@ -1,14 +1,17 @@
 """What the local API shows: the parts of a running agent, handed in once by `main`."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
+from agent.sync.health import Health
+from agent.sync.outcomes import Outcomes
 from agent.sync.reporter import Identity
 from agent.sync.status import Status
+from shared.domain.context import Scalar
 from shared.runtime.clock import Clock
 
 
@@ -54,3 +57,7 @@ class AgentView:
     policy: Policy = Policy()
     state_dir: str = ""
     usage: Usage = field(default_factory=Usage)
+    own: Mapping[str, Scalar] = field(default_factory=dict)
+    """What the agent knows of itself, as attributes of every context."""
+    health: Health = field(default_factory=Health)
+    outcomes: Outcomes = field(default_factory=Outcomes)

@@ -108,6 +108,25 @@ KNOBS: Mapping[str, Knob] = {
         "`localhost`, `127.0.0.1`, `[::1]` and the listening address",
     ),
     "socket_mode": Knob("TRIMTAB_AGENT_SOCKET_MODE", parsers.mode, "Mode of the unix socket: who may read.", "`0660`"),
+    "probe": Knob(
+        "TRIMTAB_AGENT_PROBE",
+        parsers.probe,
+        "How to ask the application whether it is healthy: `http://127.0.0.1:8080/health`, `tcp://127.0.0.1:5432`, or "
+        "`exec:` and a command. Gates of rollouts judge by it.",
+        "nobody asks",
+    ),
+    "probe_interval": Knob(
+        "TRIMTAB_AGENT_PROBE_INTERVAL",
+        parsers.seconds,
+        "Seconds from one probe to the next; a fifth of that while a candidate is new.",
+        "`5`",
+    ),
+    "probe_timeout": Knob(
+        "TRIMTAB_AGENT_PROBE_TIMEOUT", parsers.seconds, "Seconds after which no answer is a failure.", "`2`"
+    ),
+    "probe_failures": Knob(
+        "TRIMTAB_AGENT_PROBE_FAILURES", parsers.count, "Failures in a row that make it unhealthy.", "`3`"
+    ),
     "log_level": Knob(
         "TRIMTAB_AGENT_LOG_LEVEL",
         parsers.one_of("DEBUG", "INFO", "WARNING", "ERROR"),

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.files.target import Target
+from agent.files.target import Target as File
+from agent.probing.target import Target
 from shared.runtime.listen import Listen
 
 DEFAULT_LISTEN = Listen("127.0.0.1", 2772)
@@ -22,7 +23,7 @@ class Settings:
     token_file: Path | None = None
     amqp_url: str = field(default="", repr=False)
     listen: Listen = DEFAULT_LISTEN
-    files: tuple[Target, ...] = ()
+    files: tuple[File, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     instance: str = ""
     max_staleness: float | None = None
@@ -31,5 +32,9 @@ class Settings:
     local_token_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
     socket_mode: int = 0o660
+    probe: Target | None = None
+    probe_interval: float = 5.0
+    probe_timeout: float = 2.0
+    probe_failures: int = 3
     log_level: str = "INFO"
     log_format: str = "json"

@@ -11,6 +11,8 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from agent.files.target import Format, Target, format_of
+from agent.probing.target import Target as Probe
+from agent.probing.target import read_target
 from shared.domain.codec import Json
 from shared.domain.scope import NAME_PATTERN, is_name
 from shared.runtime.listen import Listen
@@ -21,6 +23,7 @@ T = TypeVar("T")
 _MAX_SOCKET_PATH = 100
 """Bytes of a unix socket's path: the kernel takes 107 on Linux and 103 on macOS."""
 _MIN_LOCAL_TOKEN = 16
+_MAX_FAILURES = 100
 _MAX_MODE = 0o777
 _HOST = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
 _INSTANCE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -72,6 +75,20 @@ def amqp_url(raw: Json) -> str:
         msg = "is no broker's URL; give it as amqp://user:password@host:5672/vhost"
         raise ValueError(msg)
     return found
+
+
+def probe(raw: Json) -> Probe:
+    """How the application is asked."""
+    return read_target(text(raw))
+
+
+def count(raw: Json) -> int:
+    """A small whole number from 1."""
+    found = text(raw)
+    if not found.isdecimal() or not 1 <= int(found) <= _MAX_FAILURES:
+        msg = f"is {found!r}; give a whole number from 1 to {_MAX_FAILURES}"
+        raise ValueError(msg)
+    return int(found)
 
 
 def secret(raw: Json) -> str:

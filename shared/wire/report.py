@@ -5,6 +5,7 @@ from typing import Self
 
 from shared.domain.codec import Json, encode
 from shared.domain.scope import Level, Revisions, is_key, is_name
+from shared.wire.evidence import Evidence
 
 MAX_LABELS = 32
 MAX_TEXT = 1_000
@@ -50,7 +51,8 @@ class ReadCounts:
 class Report:
     """One agent's state. `state` is the agent's word for it (`hydrating`, `stale`, `live`).
 
-    `reads` is None from an agent that does not count them.
+    `reads` is None from an agent that does not count them; `health` is the application's, "" where nobody asks it.
+    `evidence` is what there is to say of candidates.
     """
 
     instance: str
@@ -63,6 +65,8 @@ class Report:
     labels: dict[str, str] = field(default_factory=dict)
     rejection: Rejection | None = None
     reads: ReadCounts | None = None
+    health: str = ""
+    evidence: Evidence | None = None
 
     def encode(self) -> bytes:
         """The report's bytes."""
@@ -97,6 +101,8 @@ class Report:
                 transport=_text(document["transport"], "transport"),
                 labels={_text(k, "label"): _text(v, f"label {k}") for k, v in labels.items()},
                 rejection=rejection and Rejection(int(rejection["revision"]), str(rejection["reason"])[:MAX_TEXT]),
+                health=str(document.get("health") or "")[:MAX_TEXT],
+                evidence=None if (evidence := document.get("evidence")) is None else Evidence.from_document(evidence),
                 reads=None if (reads := document.get("reads")) is None else ReadCounts.from_document(reads),
             )
         except (LookupError, TypeError, AttributeError) as error:

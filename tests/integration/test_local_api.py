@@ -17,6 +17,7 @@ from agent.local_api.watch import MAX_PENDING
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
+from agent.sync.outcomes import Outcomes
 from agent.sync.reporter import Identity
 from agent.sync.status import State, Status
 from shared.domain.codec import decode
@@ -38,6 +39,7 @@ class Agent:
     status: Status = field(default_factory=Status)
     clock: SystemClock = field(default_factory=SystemClock)
     usage: Usage = field(default_factory=Usage)
+    outcomes: Outcomes = field(default_factory=Outcomes)
     agrees: bool = True
     url: str = ""
     session: aiohttp.ClientSession = field(init=False)
@@ -71,6 +73,7 @@ async def agent(
         policy=it.policy,
         state_dir="/state",
         usage=it.usage,
+        outcomes=it.outcomes,
     )
     wanted = listen or Listen("127.0.0.1", 0)
     async with serving_local_api(

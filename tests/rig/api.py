@@ -55,6 +55,7 @@ from control_plane.services.checks import Checks
 from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
+from control_plane.services.gates.concerned import Concerned
 from control_plane.services.gates.evidences import Evidences
 from control_plane.services.gates.judges import Judges
 from control_plane.services.hindsight import Hindsight
@@ -212,7 +213,7 @@ async def serving_api(
             proxies=proxies,
             snapshots=snapshots,
             fleet=fleet,
-            evidences=Evidences(evidence, MemoryNotices(), clock),
+            evidences=Evidences(evidence, MemoryNotices(), clock, Concerned(store, clock)),
             judges=judges,
             searching=PostgresSearch(Reads(pool)),
             usage=Usage(MemoryReadCounters(), fleet, snapshots, clock),

@@ -267,7 +267,7 @@ async def test_reports_follow_changes_at_once_and_failures_disturb_nothing(livin
 
 async def test_reads_are_told_once_and_kept_while_nobody_takes_them(living: World) -> None:
     usage = Usage()
-    reporter = Reporter(living.source, living.store, living.status, Identity("i-1", "1"), usage)
+    reporter = Reporter(living.source, living.store, living.status, Identity("i-1", "1"), usage=usage)
     usage.keys["a"] += 2
     living.source.away = UpstreamUnavailableError("away")
     async with running(reporter.run):

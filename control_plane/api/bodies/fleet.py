@@ -1,17 +1,21 @@
 """Agents: what they report, and how far a change has come among them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from control_plane.api.bodies.fields import Key, Name, Revision, without_nul
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.bodies.scopes import ScopeView
+from control_plane.domain.gates.evidence import EvidenceReport, Health, OutcomeCount, Status
 from control_plane.ports.lossy import AgentPresence
 from control_plane.services.fleet import Convergence
 from shared.domain.scope import Revisions
+from shared.wire.evidence import MAX_DETAIL, MAX_EXPOSED, MAX_OUTCOMES, MAX_STEP
 from shared.wire.report import MAX_COUNT, MAX_COUNTED_KEYS, MAX_LABELS, MAX_TEXT, ReadCounts, Rejection, Report
 
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(without_nul)]
@@ -60,6 +64,51 @@ class ReadsReport(_Tolerant):
         return ReadCounts(dict(self.keys), self.bulk, self.waiting)
 
 
+class ExposedBody(_Tolerant):
+    """A rollout whose candidate the instance serves."""
+
+    rollout: UUID
+    step: Annotated[int, Field(ge=0, le=MAX_STEP)]
+
+
+class HealthBody(_Tolerant):
+    """How the application is, since when (unix milliseconds), and with which candidates."""
+
+    status: Literal["healthy", "unhealthy", "unknown"]
+    since: Count
+    detail: Annotated[str, Field(max_length=MAX_DETAIL), AfterValidator(without_nul)] = ""
+    exposed: Annotated[list[ExposedBody], Field(max_length=MAX_EXPOSED)] = []
+
+
+class OutcomeBody(_Tolerant):
+    """How uses of one arm of a rollout ended in the seconds from `at` (unix milliseconds) on."""
+
+    rollout: UUID
+    arm: Literal["candidate", "baseline"]
+    at: Count
+    succeeded: Count
+    failed: Count
+
+
+class EvidenceBody(_Tolerant):
+    """One batch. It may be sent again until it is received; its number tells it from the ones before."""
+
+    sequence: Count
+    health: HealthBody | None = None
+    outcomes: Annotated[list[OutcomeBody], Field(max_length=MAX_OUTCOMES)] = []
+
+    def report(self, app_id: str, environment: str, instance: str) -> EvidenceReport:
+        """The batch as judges see it."""
+        counts = (OutcomeCount(each.rollout, each.arm, each.at, each.succeeded, each.failed) for each in self.outcomes)
+        return EvidenceReport(app_id, environment, instance, self.sequence, tuple(counts), tuple(self._health()))
+
+    def _health(self) -> Iterator[Health]:
+        if self.health is not None:
+            status, since, detail = Status(self.health.status), self.health.since, self.health.detail
+            for each in self.health.exposed:
+                yield Health(each.rollout, each.step, status, since, detail)
+
+
 class AgentReport(_Tolerant):
     """An agent's state, as it tells it."""
 
@@ -77,6 +126,10 @@ class AgentReport(_Tolerant):
     labels: Annotated[dict[_Text, _Text], Field(max_length=MAX_LABELS)] = {}
     rejection: RejectionReport | None = None
     """The change that it refuses, if there is one."""
+    health: Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(without_nul)] = ""
+    """How its application is: `healthy`, `unhealthy`, `unknown`, or empty where nobody asks it."""
+    evidence: EvidenceBody | None = None
+    """What it has to say of candidates."""
     reads: ReadsReport | None = None
     """What was read there; null from an agent that does not count."""
 
@@ -92,6 +145,7 @@ class AgentReport(_Tolerant):
             transport=self.transport,
             labels=dict(self.labels),
             rejection=self.rejection.rejection() if self.rejection else None,
+            health=self.health,
             reads=self.reads.counts() if self.reads else None,
         )
 
@@ -139,6 +193,8 @@ class AgentView:
     transport: str
     labels: dict[str, str]
     rejection: RejectionView | None
+    health: str | None
+    """How its application is: `healthy`, `unhealthy`, `unknown`; null where nobody asks it."""
     counts_reads: bool
     address: str
     seen_at: datetime
@@ -157,6 +213,7 @@ class AgentView:
             state=report.state,
             transport=report.transport,
             labels=report.labels,
+            health=report.health or None,
             rejection=RejectionView.of(report.rejection) if report.rejection else None,
             counts_reads=report.reads is not None,
             address=presence.address,

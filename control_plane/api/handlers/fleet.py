@@ -19,6 +19,8 @@ async def report_agent(services: Services, call: Call[AgentReport, None]) -> web
     services.access.authorise(call.principal, Permission.FLEET_REPORT, report.app_id, report.environment)
     interval = await services.fleet.record(report, call.address)
     await services.usage.record(report)
+    if (evidence := call.body.evidence) is not None:
+        await services.evidences.record(evidence.report(report.app_id, report.environment, report.instance))
     return reply(NextReport(interval))
 
 

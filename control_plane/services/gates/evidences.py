@@ -7,14 +7,18 @@ from uuid import UUID
 from control_plane.domain.gates.evidence import EvidenceReport
 from control_plane.ports.evidence import Evidence
 from control_plane.ports.lossy import Notices
+from control_plane.services.gates.concerned import Concerned
 from shared.runtime.clock import Clock, unix_ms
 
 
 class Evidences:
-    """Keeps reports. Whoever drives rollouts hears at once that an application became unhealthy under one."""
+    """Keeps reports. Whoever drives rollouts hears at once that an application became unhealthy under one.
 
-    def __init__(self, evidence: Evidence, bell: Notices, clock: Clock) -> None:
-        self._evidence, self._bell, self._clock = evidence, bell, clock
+    `concerned` leaves out what an agent says of rollouts that are not of its app/environment.
+    """
+
+    def __init__(self, evidence: Evidence, bell: Notices, clock: Clock, concerned: Concerned | None = None) -> None:
+        self._evidence, self._bell, self._clock, self._concerned = evidence, bell, clock, concerned
 
     async def record(self, report: EvidenceReport) -> None:
         """Keep a report; the same one again changes nothing.
@@ -22,6 +26,7 @@ class Evidences:
         Raises:
             UnavailableError: there is nowhere to keep it now.
         """
+        report = report if self._concerned is None else await self._concerned.only(report)
         now_ms = unix_ms(self._clock.now())
         if (await self._evidence.record(report, now_ms)).alarming:
             await self._bell.ring(now_ms)

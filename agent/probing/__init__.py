@@ -1,0 +1,1 @@
+"""Ask the application next to the agent how it is."""

@@ -1,0 +1,69 @@
+"""How the application next to the agent is, as far as the probe tells: counted here, told by the reporter."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+MAX_DETAIL = 500
+
+
+class Condition(StrEnum):
+    """How the application is."""
+
+    UNKNOWN = "unknown"
+    """It has not been asked, or not since a candidate was applied."""
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(slots=True)
+class Health:
+    """What the probe found. So many answers of one kind in a row change the condition.
+
+    `since_ms` is the wall clock's moment at which it changed, `detail` what the probe said last.
+    """
+
+    failures: int = 3
+    successes: int = 1
+    condition: Condition = Condition.UNKNOWN
+    since_ms: int = 0
+    detail: str = ""
+    probes: int = 0
+    failed: int = 0
+    """Probes that failed, ever."""
+    _row: int = 0
+    _row_good: bool = False
+    _observers: list[Callable[[], None]] = field(default_factory=list, repr=False)
+
+    def found(self, *, good: bool, detail: str, now_ms: int) -> None:
+        """The probe answered."""
+        self.probes += 1
+        self.failed += not good
+        self.detail = detail[:MAX_DETAIL]
+        self._row = self._row + 1 if good is self._row_good else 1
+        self._row_good = good
+        if self._row >= (self.successes if good else self.failures):
+            self._become(Condition.HEALTHY if good else Condition.UNHEALTHY, now_ms)
+
+    def doubt(self, now_ms: int) -> None:
+        """Something was applied: what was known before says nothing of now. What is unhealthy stays so."""
+        self._row = 0
+        if self.condition is Condition.HEALTHY:
+            self._become(Condition.UNKNOWN, now_ms)
+
+    @contextmanager
+    def observe(self, observer: Callable[[], None]) -> Iterator[None]:
+        """Have `observer` called whenever the condition changes, until the block ends."""
+        self._observers.append(observer)
+        try:
+            yield
+        finally:
+            self._observers.remove(observer)
+
+    def _become(self, condition: Condition, now_ms: int) -> None:
+        if condition is self.condition:
+            return
+        self.condition, self.since_ms = condition, now_ms
+        for observer in tuple(self._observers):
+            observer()
