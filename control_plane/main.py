@@ -72,6 +72,8 @@ from control_plane.services.retirement import Retirement
 from control_plane.services.reveals import Reveals
 from control_plane.services.rollouts.acting import Acting
 from control_plane.services.rollouts.moving import Moving
+from control_plane.services.rollouts.previewing import Previewing
+from control_plane.services.rollouts.showing import Showing
 from control_plane.services.rules import Rules
 from control_plane.services.schemas import SchemaKeeping
 from control_plane.services.sealing import Sealer
@@ -158,14 +160,21 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
             clock,
         )
         store = PostgresRollouts(pool)
+        acting = Acting(store, Moving(book, publishing), judges, clock)
+        showing = Showing(store, book, fleet, lossy.evidence, clock)
+        previews = Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing)
         services = Services(
             publishing=publishing,
             proposals=Proposals(PostgresProposals(pool), publishing, rules, settings.limits, clock),
             rollouts=store,
-            acting=Acting(store, Moving(book, publishing), judges, clock),
+            acting=acting,
+            showing=showing,
+            previewing=Previewing(
+                acting, showing, previews, snapshots=snapshots, registry=registry, fleet=fleet, clock=clock
+            ),
             policies=PostgresPolicies(pool),
             templates=PostgresTemplates(pool),
-            previews=Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing),
+            previews=previews,
             rules=rules,
             schemas=SchemaKeeping(PostgresSchemas(pool), book, rules),
             changes=changes,

@@ -25,6 +25,7 @@ from control_plane.domain.errors import (
     VersionMismatchError,
     WindowClosedError,
 )
+from control_plane.domain.rollouts.machine import IllegalActionError
 from shared.domain.codec import Json
 from shared.wire.problem import Problem, ProblemType, Violation
 
@@ -95,6 +96,7 @@ _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
     UnfitError: _unfit,
     ApprovalRequiredError: _conflict(ProblemType.APPROVAL_REQUIRED),
     RolloutRunningError: _conflict(ProblemType.ROLLOUT_RUNNING),
+    IllegalActionError: _conflict(ProblemType.ROLLOUT_PHASE),
     StaleRolloutError: _conflict(ProblemType.ROLLOUT_MOVED),
     StagingRequiredError: _conflict(ProblemType.STAGING_REQUIRED),
     WindowClosedError: _conflict(ProblemType.WINDOW_CLOSED),

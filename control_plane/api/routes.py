@@ -53,7 +53,19 @@ from control_plane.api.bodies.operations import HealthView, ReadinessView
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.bodies.policies import PolicyBody, PolicyView
 from control_plane.api.bodies.preview import PreviewView
+from control_plane.api.bodies.rollout_preview import RolloutPreviewView
 from control_plane.api.bodies.rollout_templates import TemplateBody, TemplateQuery, TemplateView
+from control_plane.api.bodies.rollout_views import RolloutEventView, RolloutSummary, RolloutView
+from control_plane.api.bodies.rollouts import (
+    Approving,
+    EventQuery,
+    NewRollout,
+    Promoting,
+    RolloutAction,
+    RolloutOverrides,
+    RolloutQuery,
+    Starting,
+)
 from control_plane.api.bodies.schemas import NewSchema, SchemaQuery, SchemaTrialView, SchemaView
 from control_plane.api.bodies.search import FoundView, SearchQuery
 from control_plane.api.bodies.snapshots import SnapshotQuery, SnapshotView
@@ -75,6 +87,7 @@ from control_plane.api.handlers import (
     retirement,
     reviews,
     rollout_templates,
+    rollouts,
     schemas,
     search,
     snapshots,
@@ -98,6 +111,7 @@ _RESTORE = "/api/v1/apps/{app}/environments/{environment}/restore"
 _CHANGE = "/api/v1/changes/{change}"
 _SCHEMA = "/api/v1/schemas/{id}"
 _POLICY = "/api/v1/policies/{id}"
+_ROLLOUT = "/api/v1/rollouts/{id}"
 _TEMPLATE = "/api/v1/rollout-templates/{template}"
 
 P, E = Permission, ProblemType
@@ -106,6 +120,9 @@ _POLICED = (E.APPROVAL_REQUIRED, E.STAGING_REQUIRED, E.WINDOW_CLOSED)
 _CHANGE_ERRORS = (E.NOT_FOUND, E.VERSION_MISMATCH, E.GUARDED, *_POLICED)
 _MOVED = (ok(ChangeView, "ETag", "Location"),)
 _REFUSALS = (*_CHANGE_ERRORS, E.CONFLICT)
+_ROLLED = (E.NOT_FOUND, E.GUARDED, E.ROLLOUT_RUNNING, E.CONFLICT, *_POLICED)
+_ACTED = (ok(RolloutView, "ETag", "Location"),)
+_ACTING = (E.VERSION_MISMATCH, E.ROLLOUT_PHASE, E.ROLLOUT_MOVED)
 IN_DRAFT, ANSWERED, SECRET = Repeat.IN_DRAFT, Repeat.ANSWERED, Repeat.SECRET
 
 # fmt: off
@@ -176,6 +193,18 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("GET",    "/api/v1/reviews",       reviews.list_reviews,    P.CHANGES_READ,   (page_of(ReviewView),),       query=ReviewQuery),
     Route("POST",   "/api/v1/reviews/{id}/close", reviews.close_review, P.CHANGES_APPROVE, (ok(ReviewView),),         Closing, repeat=ANSWERED),
 
+    Route("POST",   "/api/v1/rollouts",      rollouts.create_rollout, P.ROLLOUTS_WRITE, (made(RolloutView, "ETag"), ok(RolloutPreviewView)), NewRollout, repeat=ANSWERED, errors=_ROLLED),
+    Route("POST",   "/api/v1/rollouts/preview", rollouts.preview_rollout, P.ROLLOUTS_WRITE, (ok(RolloutPreviewView),), NewRollout, errors=_ROLLED),
+    Route("GET",    "/api/v1/rollouts",      rollouts.list_rollouts,  P.ROLLOUTS_READ,  (page_of(RolloutSummary),),   query=RolloutQuery),
+    Route("GET",    _ROLLOUT,                rollouts.get_rollout,    P.ROLLOUTS_READ,  (ok(RolloutView, "ETag"),)),
+    Route("GET",    _ROLLOUT + "/events",    rollouts.list_rollout_events, P.ROLLOUTS_READ, (page_of(RolloutEventView),), query=EventQuery),
+    Route("POST",   _ROLLOUT + "/start",     rollouts.start_rollout,  P.ROLLOUTS_OPERATE, _ACTED,                     Starting, repeat=ANSWERED, errors=(*_ROLLED, *_ACTING)),
+    Route("POST",   _ROLLOUT + "/pause",     rollouts.pause_rollout,  P.ROLLOUTS_OPERATE, _ACTED,                     RolloutAction, repeat=ANSWERED, errors=_ACTING),
+    Route("POST",   _ROLLOUT + "/resume",    rollouts.resume_rollout, P.ROLLOUTS_OPERATE, _ACTED,                     RolloutAction, repeat=ANSWERED, errors=_ACTING),
+    Route("POST",   _ROLLOUT + "/promote",   rollouts.promote_rollout, P.ROLLOUTS_OPERATE, _ACTED,                    Promoting, repeat=ANSWERED, errors=_ACTING),
+    Route("POST",   _ROLLOUT + "/abort",     rollouts.abort_rollout,  P.ROLLOUTS_ABORT, _ACTED,                       RolloutAction, repeat=ANSWERED, errors=_ACTING),
+    Route("POST",   _ROLLOUT + "/approve",   rollouts.approve_rollout, P.ROLLOUTS_APPROVE, _ACTED,                    Approving, repeat=ANSWERED, errors=_ACTING),
+    Route("POST",   _ROLLOUT + "/clone",     rollouts.clone_rollout,  P.ROLLOUTS_WRITE, (made(RolloutView, "ETag"),), RolloutOverrides, repeat=ANSWERED, errors=_ROLLED),
     Route("GET",    "/api/v1/rollout-templates", rollout_templates.list_rollout_templates, P.ROLLOUTS_READ, (page_of(TemplateView),), query=PageQuery),
     Route("GET",    _TEMPLATE,               rollout_templates.get_rollout_template, P.ROLLOUTS_READ, (ok(TemplateView, "ETag"), NOT_MODIFIED), conditional=True),
     Route("PUT",    _TEMPLATE,               rollout_templates.put_rollout_template, P.ROLLOUTS_WRITE, (ok(TemplateView, "ETag"),), TemplateBody, errors=(E.VERSION_MISMATCH,)),

@@ -28,6 +28,8 @@ from control_plane.services.publishing import Publishing
 from control_plane.services.retirement import Retirement
 from control_plane.services.reveals import Reveals
 from control_plane.services.rollouts.acting import Acting
+from control_plane.services.rollouts.previewing import Previewing
+from control_plane.services.rollouts.showing import Showing
 from control_plane.services.rules import Rules
 from control_plane.services.schemas import SchemaKeeping
 from control_plane.services.snapshots import Snapshots
@@ -44,6 +46,8 @@ class Services:
     proposals: Proposals
     rollouts: Rollouts
     acting: Acting
+    showing: Showing
+    previewing: Previewing
     policies: Policies
     templates: Templates
     rules: Rules

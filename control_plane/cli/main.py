@@ -16,6 +16,9 @@ from control_plane.cli import (
     named_snapshots,
     policies,
     reviews,
+    rollout_acts,
+    rollout_templates,
+    rollouts,
     schemas,
     servers,
     transfer,
@@ -45,6 +48,9 @@ transfer.register(app, PANEL)
 app.add_typer(named_snapshots.group, name="snapshots", rich_help_panel=PANEL)
 deciding.register(change.group)
 app.add_typer(change.group, name="change", rich_help_panel=PANEL)
+rollout_acts.register(rollouts.group)
+rollouts.group.add_typer(rollout_templates.group, name="template")
+app.add_typer(rollouts.group, name="rollout", rich_help_panel=PANEL)
 app.add_typer(policies.group, name="policies", rich_help_panel=PANEL)
 app.add_typer(schemas.group, name="schemas", rich_help_panel=PANEL)
 app.add_typer(reviews.group, name="reviews", rich_help_panel=PANEL)

@@ -81,6 +81,12 @@ class ProblemType(Enum):
         "A rollout of this config is in exposure",
         "Promote or abort the rollouts that `rollouts` names, or force the change, which ends them.",
     )
+    ROLLOUT_PHASE = (
+        "rollout-phase",
+        409,
+        "The rollout's phase does not allow this",
+        "Do one of its `legal_actions`.",
+    )
     ROLLOUT_MOVED = (
         "rollout-moved",
         409,

@@ -140,6 +140,7 @@ _STATE = (
     "/policies",
     "/schemas",
     "/rollout-templates",
+    "/rollouts",
 )
 
 

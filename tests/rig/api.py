@@ -66,6 +66,8 @@ from control_plane.services.retirement import Retirement
 from control_plane.services.reveals import Reveals
 from control_plane.services.rollouts.acting import Acting
 from control_plane.services.rollouts.moving import Moving
+from control_plane.services.rollouts.previewing import Previewing
+from control_plane.services.rollouts.showing import Showing
 from control_plane.services.rules import Rules
 from control_plane.services.schemas import SchemaKeeping
 from control_plane.services.sealing import Sealer
@@ -192,14 +194,21 @@ async def serving_api(
             presence, evidence, Prometheus(outside, Sources()), HttpWebhooks(outside, Prefixes()), clock
         )
         store = PostgresRollouts(pool)
+        acting = Acting(store, Moving(book, publishing), judges, clock)
+        showing = Showing(store, book, fleet, evidence, clock)
+        previews = Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing)
         services = Services(
             publishing=publishing,
             proposals=Proposals(PostgresProposals(pool), publishing, rules, limits or Limits(), clock),
             rollouts=store,
-            acting=Acting(store, Moving(book, publishing), judges, clock),
+            acting=acting,
+            showing=showing,
+            previewing=Previewing(
+                acting, showing, previews, snapshots=snapshots, registry=registry, fleet=fleet, clock=clock
+            ),
             policies=PostgresPolicies(pool),
             templates=PostgresTemplates(pool),
-            previews=Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing),
+            previews=previews,
             rules=rules,
             schemas=SchemaKeeping(PostgresSchemas(pool), book, rules),
             changes=changes,

@@ -38,7 +38,33 @@ FLAG: dict[str, Any] = {
         {"split": [{"variant": "on", "weight": 25_000}, {"variant": "off", "weight": 75_000}], "unit": "targetingKey"},
     ],
 }
+_rollout = {
+    **_place,
+    "key": "r",
+    "candidate": {"x": 1},
+    "strategy": "percentage",
+    "stages": [
+        {"weight": 1000, "after": "0s", "gates": [{"type": "acks", "share": 0.9}, {"type": "approval"}]},
+        {"weight": 100000, "at": "2030-01-31T08:00:00Z"},
+    ],
+    "gates": [{"type": "bake", "seconds": 1, "timeout": None, "dry_run": True}],
+    "unit": "targetingKey",
+    "salt": "s",
+    "when": {"any": [{"attribute": "groups", "op": "eq", "values": ["beta"]}]},
+    "window": {"end": "2031-01-31T08:00:00", "time_zone": "Europe/Stockholm", "at_end": "keep"},
+    "message": "",
+    "labels": {"ticket": "OPS-7"},
+}
 GOOD: dict[str, Any] = {
+    "create_rollout": {**_rollout, "start_at": None, "force": None},
+    "preview_rollout": {**_rollout, "contexts": [{"targetingKey": "u", "groups": []}], "template": None},
+    "clone_rollout": {"message": "again", "stages": [{"weight": 5}], "key": "r2", "candidate": 1},
+    "start_rollout": {"reason": "x", "version": 1, "force": {"reason": "x"}},
+    "pause_rollout": {"reason": "x"},
+    "resume_rollout": {"reason": "x"},
+    "promote_rollout": {"reason": "x", "full": True},
+    "abort_rollout": {"reason": "x"},
+    "approve_rollout": {"version": None},
     "create_app": {"app_id": "mail", "description": ""},
     "update_app": {"description": "x"},
     "archive_app": {"confirm": "shop", "force": False},
@@ -150,9 +176,20 @@ async def known_names(api: Api, route: Any) -> dict[str, str]:
     if "{id}" not in route.path:
         return {}
     kind = route.path.split("/")[3]
+    if kind == "rollouts":
+        return {"id": await _known_rollout(api, route.name)}
     if kind in {"policies", "schemas", "configs"}:
         return {"id": (await api.get(f"/{kind}?limit=1")).document["items"][0]["id"]}
     return {"id": str(uuid4())}
+
+
+async def _known_rollout(api: Api, action: str) -> str:
+    """A rollout in a phase that allows the action."""
+    body = {**_rollout, "key": f"r-{uuid4()}", "gates": []}
+    made = (await api.post("/rollouts", body | {"start": action not in {"start_rollout", "clone_rollout"}})).document
+    if action == "resume_rollout":
+        await api.post(f"/rollouts/{made['id']}/pause", {})
+    return str(made["id"])
 
 
 async def stay_writable(api: Api, path: str, answer: Answer) -> None:

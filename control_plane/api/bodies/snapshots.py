@@ -40,7 +40,10 @@ class SnapshotQuery(Query):
 
 @dataclass(frozen=True, slots=True)
 class SnapshotEntry:
-    """One entry of a snapshot; with `deleted`, one that is there no more."""
+    """One entry of a snapshot; with `deleted`, one that is there no more.
+
+    `rollout` is the exposure of a candidate over it, by which agents decide who gets that; left out while there is none.
+    """
 
     level: Level
     key: str
@@ -50,6 +53,7 @@ class SnapshotEntry:
     value: Any = None
     sensitive: bool = False
     deleted: bool = False
+    rollout: Any = None
 
 
 @dataclass(frozen=True, slots=True)

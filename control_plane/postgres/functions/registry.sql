@@ -98,7 +98,8 @@ begin
         update environments set archived_at = null where app_id = app and (env = '' or environment = env);
         done := trimtab_apply(head, jsonb_build_array(jsonb_build_object(
             'id', gen_random_uuid(), 'author', who ->> 'principal', 'message', message, 'who', who, 'labels', '{}'::jsonb,
-            'request_hash', '', 'linked', '[]'::jsonb, 'operations', operations -- nobody else saw what stood there
+            'request_hash', '', 'linked', '[]'::jsonb, 'operations', operations, -- nobody else saw what stood there
+            'forced', jsonb_build_object('reason', message) -- so that rollouts of these entries end
         )), null);
         head := done.head;
         if done.answers[1] ? 'state' then
@@ -111,6 +112,7 @@ begin
         perform trimtab_set_archived(app, '', application);
     end if;
 
+    perform trimtab_end_waiting(app, env, who, clock_timestamp());
     with ended as (
         delete from credentials where app_id = app and (env = '' or environment = env) returning revoked_at
     )

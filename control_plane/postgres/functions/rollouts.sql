@@ -68,6 +68,25 @@ begin
 end
 $$;
 
+-- Rollouts that wait to be started where nothing is any more have ended.
+create function trimtab_end_waiting(app text, env text, who jsonb, at timestamptz) returns void language plpgsql as $$
+declare
+    ended record;
+begin
+    for ended in
+        update rollouts set
+            phase = 'aborted', version = version + 1, updated_at = at, finished_at = at,
+            document = document || jsonb_build_object('outcome', 'withdrawn', 'reason', 'Its place was deleted.')
+        where phase = 'pending' and app_id = app and (env = '' or environment = env)
+        returning id, phase, coalesce((document ->> 'step')::integer, 0) as step
+    loop
+        perform trimtab_rollout_event(
+            ended.id, 'aborted', who ->> 'principal', ended.phase, ended.step, null, at,
+            jsonb_build_object('reason', 'Its place was deleted.'));
+    end loop;
+end
+$$;
+
 -- Store what happens to a rollout without any change: it is created, approved, or ends before it ever began. Returns
 -- whether it was as it was read.
 create function trimtab_store_rollout(transition jsonb, who jsonb) returns boolean language plpgsql as $$

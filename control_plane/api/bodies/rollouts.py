@@ -1,0 +1,151 @@
+"""Rollouts as they are asked for, and what people do with them."""
+
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from control_plane.api.bodies.changes import MAX_VERSION
+from control_plane.api.bodies.context import Context
+from control_plane.api.bodies.fields import Body, Key, Labels, Name, Placed, Text, Value
+from control_plane.api.bodies.intent import Breaking, Force
+from control_plane.api.bodies.pages import PageQuery
+from control_plane.api.bodies.rollout_plans import Condition, RolloutPlan, Strategy
+from control_plane.api.bodies.times import Instant
+from shared.domain.codec import Json, canonical
+from shared.domain.entry import Kind
+
+MAX_CONTEXTS = 100
+MAX_PHASES = 6
+
+Phase: TypeAlias = Literal["pending", "progressing", "waiting", "paused", "completed", "aborted"]
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """No bytes at all stand for what was not given; JSON has no such thing."""
+    schema.pop("default", None)
+
+
+class RolloutOverrides(RolloutPlan):
+    """What a rollout exposes, and how. All of it may come from elsewhere: a template, or a rollout that is cloned."""
+
+    app_id: Name | None = None
+    """The application; null for the global scope."""
+    environment: Name | None = None
+    """The environment; null for the application's own scope."""
+    key: Key | None = None
+    """Which config."""
+    candidate: Value = Field(default=b"", json_schema_extra=_without_default)
+    """The value that is to take the place of what the config has: any JSON."""
+    flag: Condition | None = None
+    """In the place of `candidate`: a flag document."""
+    segment: Condition | None = None
+    """In the place of `candidate`: a segment document."""
+    message: Text = ""
+    """Why, for the record of changes."""
+    labels: Labels = Field(default_factory=dict)
+    """What its changes belong to: a ticket, a commit."""
+
+    @model_validator(mode="after")
+    def _has_one_candidate(self) -> Self:
+        if sum((bool(self.candidate), self.flag is not None, self.segment is not None)) > 1:
+            msg = "a rollout has one candidate: give `candidate`, `flag` or `segment`"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def exposed(self) -> tuple[Kind, bytes] | None:
+        """The candidate and its kind, if one is given."""
+        documents: list[tuple[Kind, Json]] = [(Kind.FLAG, self.flag), (Kind.SEGMENT, self.segment)]
+        given = next(((kind, canonical(each)) for kind, each in documents if each is not None), None)
+        return given or ((Kind.VALUE, self.candidate) if self.candidate else None)
+
+
+class NewRollout(RolloutOverrides, Placed):
+    """A rollout to make: the candidate, and how it comes to be exposed."""
+
+    template: Name | None = None
+    """The plan of this template; members that are given take the place of its own."""
+    start: bool = False
+    """Start it at once. Without that it is `pending` until somebody does, or its time comes."""
+    start_at: Instant | None = None
+    """When it starts by itself, if it has its approvals by then."""
+    force: Force | None = None
+    """Let its changes pass although guards refuse them."""
+    break_glass: Breaking | None = None
+    """With `start`: start it now, although approvals are missing or no window is open. Opens a review."""
+    dry_run: bool = False
+    """Only tell what it would do: the answer is its preview."""
+    contexts: Annotated[list[Context], Field(max_length=MAX_CONTEXTS)] = Field(default_factory=list)
+    """Of previews: for whom to tell at which step they would get the candidate."""
+
+    @model_validator(mode="after")
+    def _breaks_glass_to_start(self) -> Self:
+        if self.start and self.start_at is not None:
+            msg = "it starts now (`start`) or at a time (`start_at`)"
+            raise ValueError(msg)
+        if self.break_glass is not None and not self.start:
+            msg = "glass is broken (`break_glass`) to start now: give `start` as well"
+            raise ValueError(msg)
+        return self
+
+
+class RolloutQuery(PageQuery):
+    """Which rollouts; every parameter narrows."""
+
+    app_id: Name | None = None
+    """Of this application, in all of its scopes."""
+    environment: Name | None = None
+    """Of this environment of the application."""
+    key: Key | None = None
+    """Of this config."""
+    phase: Annotated[tuple[Phase, ...], Field(max_length=MAX_PHASES)] = ()
+    """In this phase; may be repeated."""
+    strategy: Strategy | None = None
+    """Of this strategy."""
+
+    @field_validator("environment")
+    @classmethod
+    def _needs_an_application(cls, environment: str | None, info: ValidationInfo) -> str | None:
+        if environment is not None and info.data.get("app_id", "wrong in itself") is None:
+            msg = "an environment belongs to an application: give app_id as well"
+            raise ValueError(msg)
+        return environment
+
+
+class EventQuery(PageQuery):
+    """Which events of a rollout."""
+
+    measurements: bool = True
+    """Whether to tell the measurements of its gates as well."""
+
+
+class RolloutAction(Body):
+    """Something to do with a rollout."""
+
+    reason: Text = ""
+    """Why; it is kept in its history, and is the message of the change."""
+    version: Annotated[int | None, Field(ge=1, le=MAX_VERSION)] = None
+    """The version that was read, if there is no If-Match. Refused if something happened since."""
+
+
+class Starting(RolloutAction):
+    """How to start a rollout."""
+
+    force: Force | None = None
+    """Let the change pass although guards refuse it."""
+    break_glass: Breaking | None = None
+    """Start it now, although approvals are missing or no window is open. Opens a review."""
+
+
+class Promoting(RolloutAction):
+    """How far to promote a rollout."""
+
+    full: bool = False
+    """All the way: the candidate becomes the config's value. Without that, to the next step."""
+
+
+class Approving(Body):
+    """An approval."""
+
+    version: Annotated[int | None, Field(ge=1, le=MAX_VERSION)] = None
+    """The version that was read, if there is no If-Match. Refused if something happened since."""
