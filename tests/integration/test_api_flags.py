@@ -303,6 +303,16 @@ async def test_a_schema_holds_for_each_variant(api: Api) -> None:
     await done(api, put("limit", "shop", "prod", segment=SEGMENT))
 
 
+async def test_the_type_that_readers_get_is_guarded(api: Api) -> None:
+    await done(api, put("k", value=True))
+    texts = {"variants": {"a": "x", "b": "y"}, "default": "a"}
+    answer = await change(api, put("k", flag=texts))
+    assert (answer.status, answer.document["guards"][0]["guard"]) == (409, "type_change")
+    await done(api, put("k", flag=flag()))
+    assert (await change(api, put("k", "shop", "prod", value="x"))).status == 409
+    await done(api, put("k", flag=texts), force={"reason": "readers know"})
+
+
 async def test_a_secret_looking_variant_is_warned_of(api: Api) -> None:
     document = {"variants": {"a": "hunter2", "b": ""}, "default": "a"}
     preview = (await api.post("/changes/preview", {"operations": [put("db.password", flag=document)]})).document

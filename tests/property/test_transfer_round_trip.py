@@ -22,6 +22,7 @@ from control_plane.services.sealing import Sealer
 from control_plane.services.transfer import Transfers
 from control_plane.services.yaml_reading import read_yaml
 from shared.domain.codec import Json, canonical, decode, encode
+from shared.domain.entry import Kind
 from shared.domain.scope import KEY_PATTERN, NAME_PATTERN, Scope
 from tests.store import OLGA, Store, open_store
 
@@ -79,6 +80,7 @@ class Entry:
     description: str
     owner: str
     labels: Mapping[str, str]
+    kind: Kind
 
 
 _entries = st.builds(
@@ -89,6 +91,7 @@ _entries = st.builds(
     _texts,
     _texts.filter(lambda each: len(each) <= 200),
     _labels,
+    st.sampled_from([Kind.VALUE, Kind.VALUE, Kind.FLAG, Kind.SEGMENT]),
 )
 _scopes = st.dictionaries(_keys, _entries, max_size=4)
 _apps = st.dictionaries(_names, st.tuples(_texts, _scopes, st.dictionaries(_names, _scopes, max_size=3)), max_size=3)
@@ -140,7 +143,9 @@ async def _make(place: Place, installation: Any) -> set[Scope]:
 
 def _operation(scope: Scope, key: str, entry: Entry) -> Operation:
     value = canonical(entry.value) if entry.op is Op.PUT else b""
-    more = {"owner": entry.owner, "labels": entry.labels}
+    more: Any = {"owner": entry.owner, "labels": entry.labels}
+    if entry.op is Op.PUT:
+        more["kind"] = entry.kind
     return Operation(entry.op, scope, key, value, entry.sensitive, entry.description, **more)
 
 

@@ -85,7 +85,7 @@ class ApprovalView:
 class PlannedView:
     """An operation that is not carried out yet. What it puts stands under `value`, `flag` or `segment`.
 
-    All three are null for a secret (`sensitive`), and where nothing is put.
+    All three are null for a secret (`sensitive`), and where nothing is put; then `kind` is null, too.
     """
 
     op: Op
@@ -93,6 +93,7 @@ class PlannedView:
     environment: str | None
     scope: Level
     key: str
+    kind: str | None
     value: Any
     flag: Any
     segment: Any
@@ -111,6 +112,7 @@ class PlannedView:
             environment=operation.scope.environment,
             scope=operation.scope.level,
             key=operation.key,
+            kind=operation.kind if operation.op is Op.PUT else None,
             **contents(operation.kind, operation.value, sensitive=secret),
             sensitive=secret,
             expected_version=operation.expected_version,
