@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic_core import from_json
@@ -18,22 +19,17 @@ from control_plane.domain.rollouts.rollout import Rollout
 from control_plane.domain.rollouts.spec import Stage
 from control_plane.domain.rollouts.words import AtEnd, Strategy
 from shared.domain.codec import Json, decode, encode
+from shared.domain.compaction import compacted
+from shared.domain.condition import GROUPS, MAX_VALUES
+from shared.domain.entry import Kind
 from shared.domain.scope import Scope
+from shared.domain.split import TARGETING_KEY
 from shared.runtime.clock import unix_ms
 from shared.wire.problem import Violation
 
 PLAN = tuple(RolloutPlan.model_fields)
 """The members that a template has."""
 _ONLY_OPERATION = "/operations/0"
-_MEMBERS = {
-    "/rollout/candidate": "/candidate",
-    "/rollout/when": "/when",
-    "/value": "/candidate",
-    "/flag": "/flag",
-    "/segment": "/segment",
-    "/key": "/key",
-}
-"""What the members of the operation by which a rollout starts are in its request."""
 
 
 async def completed(services: Services, call: Call[NewRollout, Any]) -> tuple[NewRollout, dict[str, Json]]:
@@ -91,6 +87,7 @@ async def asked(services: Services, body: NewRollout, whole: Mapping[str, Json])
     if body.key is None or body.strategy is None or body.exposed is None:
         raise AssertionError
     kind, candidate = body.exposed
+    plan = _plan(body, whole)
     window = body.window
     opens, closes = (None, None) if window is None else window.bounds
     return spec.NewRollout(
@@ -104,9 +101,9 @@ async def asked(services: Services, body: NewRollout, whole: Mapping[str, Json])
         unit=body.unit,
         salt=body.salt,
         bucketing=body.bucketing,
-        when=body.when,
-        users=body.users or (),
-        groups=body.groups or (),
+        when=plan.get("when"),
+        users=plan.get("users") or (),
+        groups=plan.get("groups") or (),
         follows=None if body.follows is None else _condition(body.follows),
         opens_ms=None if opens is None else unix_ms(opens),
         closes_ms=None if closes is None else unix_ms(closes),
@@ -115,8 +112,20 @@ async def asked(services: Services, body: NewRollout, whole: Mapping[str, Json])
         sensitive=await services.showing.is_secret(body.scope, body.key),
         message=body.message,
         labels=body.labels,
-        asked={name: whole[name] for name in PLAN if name in whole},
+        asked=plan,
     )
+
+
+def _plan(body: NewRollout, whole: Mapping[str, Json]) -> dict[str, Json]:
+    """The plan as it was given. A long list of users becomes the condition that agents get, which is shorter."""
+    plan = {name: whole[name] for name in PLAN if name in whole}
+    if body.users is None or len(body.users) <= MAX_VALUES:
+        return plan
+    named: list[Json] = [{"attribute": TARGETING_KEY, "op": "in", "values": list(body.users)}]
+    named += [{"attribute": GROUPS, "op": "in", "values": list(body.groups)}] if body.groups else []
+    parts = [{"any": named}, *([] if body.when is None else [body.when])]
+    rest = {name: each for name, each in plan.items() if name not in {"users", "groups"}}
+    return rest | {"when": compacted({"all": parts})}
 
 
 def _stage(stage: StageBody) -> Stage:
@@ -134,27 +143,27 @@ def _condition(follows: Following) -> Json:
 
 
 @contextmanager
-def about_the_request() -> Iterator[None]:
-    """Let problems speak of the members of a rollout, not of the operation that its start is."""
+def about_the_request(kind: str = Kind.VALUE) -> Iterator[None]:
+    """Let problems speak of the members of a rollout with such a candidate, not of the operation that its start is."""
+    member = partial(_member, f"/{kind}" if kind in {Kind.FLAG, Kind.SEGMENT} else "/candidate")
     try:
         yield
     except UnfitError as error:
-        unfit = [replace(each, operation=_member(each.operation)) for each in error.unfit]
+        unfit = [replace(each, operation=member(each.operation)) for each in error.unfit]
         raise UnfitError(unfit, error.total) from error
     except InvalidError as error:
-        raise InvalidError([Violation(_member(each.pointer), each.detail) for each in error.violations]) from error
+        raise InvalidError([Violation(member(each.pointer), each.detail) for each in error.violations]) from error
     except GuardedError as error:
-        raise GuardedError([replace(each, pointer=_member(each.pointer)) for each in error.hits]) from error
+        raise GuardedError([replace(each, pointer=member(each.pointer)) for each in error.hits]) from error
 
 
-def _member(pointer: str) -> str:
+def _member(candidate: str, pointer: str) -> str:
+    """What a member of the operation by which a rollout starts is in its request."""
     if not pointer.startswith(_ONLY_OPERATION):
         return pointer
-    rest = pointer.removeprefix(_ONLY_OPERATION)
-    for own, asked_as in _MEMBERS.items():
-        if rest.startswith(own):
-            return asked_as + rest.removeprefix(own)
-    return rest
+    rest = pointer.removeprefix(_ONLY_OPERATION).removeprefix("/rollout")
+    own = next((each for each in ("/candidate", "/value", "/flag", "/segment") if rest.startswith(each)), None)
+    return rest if own is None else candidate + rest.removeprefix(own)
 
 
 def scope_of(app_id: str | None, environment: str | None) -> Scope | None:

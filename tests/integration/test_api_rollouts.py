@@ -265,6 +265,41 @@ async def test_a_candidate_that_no_schema_allows_is_refused_already_when_it_is_m
     assert (preview["would_start"], preview["change"]["schema_violations"]["total"]) == (False, 1)
 
 
+FLAG = {"variants": {"on": 40, "off": 20}, "default": "off", "rules": [{"serve": "on"}]}
+
+
+async def test_flags_and_segments_are_rolled_out_as_values_are(api: Api) -> None:
+    beta = {"when": {"attribute": "groups", "op": "eq", "values": ["beta"]}}
+    body = {**PROD, "strategy": "immediate", "start": True}
+    flag = await api.post("/rollouts", body | {"key": "pool", "flag": FLAG})
+    assert (flag.status, flag.document["kind"], flag.document["candidate"]) == (201, "flag", FLAG)
+    assert await value(api) == 40
+    segment = await api.post("/rollouts", body | {"key": "beta", "segment": beta})
+    assert segment.status == 422  # nothing stands there that is a segment
+    await api.post("/configs", {**PROD, "key": "beta", "segment": beta})
+    segment = await api.post("/rollouts", body | {"key": "beta", "segment": beta})
+    assert (segment.status, segment.document["kind"]) == (201, "segment")
+    for wrong in ({"flag": {"variants": {}}}, {"segment": {"when": {}}}, {"flag": 7}):
+        refused = await api.post("/rollouts", body | {"key": "other"} | wrong)
+        assert refused.status == 422
+        assert all(each.startswith(f"/{next(iter(wrong))}") for each in refused.pointers), refused.pointers
+
+
+async def test_configs_tell_which_rollout_they_are_under(api: Api) -> None:
+    users = [f"u{number}" for number in range(2_000)]
+    rollout = await made(api, strategy="user_targeting", users=users, start=True)
+    (shown,) = (await api.get("/configs?prefix=pool")).document["items"]
+    told = shown["rollout"]
+    assert (told["id"], told["phase"], told["strategy"], told["weight"]) == (
+        rollout["id"],
+        "progressing",
+        "user_targeting",
+        100_000,
+    )
+    assert told["when"] == {"all": [{"any": [{"attribute": "targetingKey", "count": 2_000}]}]}
+    assert (await api.get(f"/configs/{shown['id']}")).document["rollout"] == told
+
+
 async def test_templates_are_completed_by_the_request(api: Api) -> None:
     plan = {"strategy": "percentage", "stages": [{"weight": 1_000}], "unit": "account"}
     await api.put("/rollout-templates/careful", {"plan": plan})
@@ -372,5 +407,9 @@ async def test_a_thousand_and_more_users_fit_into_a_rollout(api: Api) -> None:
     assert await value(api, targetingKey="user-7") == 40
     assert await value(api, targetingKey="somebody") == 20
     copy = await act(api, rollout, "clone", {"key": "other"})
-    assert (copy.status, copy.document["when"]) == (201, rollout["when"])
-    assert len(copy.body) < 200_000
+    assert (
+        copy.document["when"] == rollout["when"] == {"all": [{"any": [{"attribute": "targetingKey", "count": 20_000}]}]}
+    )
+    await act(api, copy.document, "start")
+    assert await value(api, "other", targetingKey="user-19999") == 40
+    assert len(copy.body) < 5_000

@@ -140,7 +140,7 @@ class ConfigView:
     """A config. What it holds stands under `value`, `flag` or `segment`, as its `kind` is; the others are null.
 
     All are null for a mask and for a secret (`sensitive`). `rollout` is the exposure of a candidate over it, if there is
-    one; the candidate of a secret is null.
+    one, with the `weight` that it has now; the candidate of a secret is null.
     """
 
     id: UUID
@@ -164,8 +164,8 @@ class ConfigView:
     updated_by: str
 
     @classmethod
-    def of(cls, config: Config) -> Self:
-        """Show a config."""
+    def of(cls, config: Config, now_ms: int) -> Self:
+        """Show a config as it is now."""
         return cls(
             id=config.id,
             app_id=config.scope.app_id,
@@ -174,7 +174,7 @@ class ConfigView:
             key=config.key,
             kind=config.kind,
             **contents(config.kind, config.value, sensitive=config.sensitive),
-            rollout=exposure(config.rollout, sensitive=config.sensitive),
+            rollout=exposure(config.rollout, sensitive=config.sensitive, now_ms=now_ms),
             sensitive=config.sensitive,
             description=config.description,
             owner=config.owner,

@@ -8,8 +8,11 @@ from control_plane.api.bodies.fields import Body, Value
 from control_plane.domain.content import compacted, member_of
 from shared.domain.codec import Json, canonical, decode, fragment
 from shared.domain.entry import Kind
+from shared.domain.members import decode_members
 
 _NAMES = ("value", "flag", "segment")
+LONGEST_SHOWN = 4_096
+"""Characters of a list of members."""
 _EXCLUSIVE = "value, flag and segment exclude each other"
 
 
@@ -94,11 +97,33 @@ class NewContents(Contents):
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in _NAMES]})
 
 
-def exposure(rollout: bytes, *, sensitive: bool) -> Json:
-    """The exposure of a candidate, as answers show it; null without one. The candidate of a secret is null."""
+def exposure(rollout: bytes, *, sensitive: bool, now_ms: int | None = None) -> Json:
+    """The exposure of a candidate, as answers show it; null without one. The candidate of a secret is null.
+
+    With a moment, also its `weight` then.
+    """
     if not rollout:
         return None
-    return decode(rollout) | {"candidate": None} if sensitive else fragment(rollout)
+    document = decode(rollout)
+    told: dict[str, Json] = {"candidate": None} if sensitive else {}
+    if "when" in document:
+        told["when"] = shortened(document["when"])
+    if now_ms is not None:
+        told["weight"] = next((weight for at, weight in reversed(document["weights"]) if at <= now_ms), 0)
+    return document | told
+
+
+def shortened(condition: Json) -> Json:
+    """A condition for people's eyes: of a long list of members only how many there are (`count`)."""
+    match condition:
+        case {"members": str(text), **rest} if len(text) > LONGEST_SHOWN:
+            return {**rest, "count": len(decode_members(text))}
+        case dict():
+            return {name: shortened(each) for name, each in condition.items()}
+        case list():
+            return list(map(shortened, condition))
+        case _:
+            return condition
 
 
 def contents(kind: str, value: bytes, *, sensitive: bool) -> dict[str, Json]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
+from control_plane.api.bodies.contents import shortened
 from control_plane.api.bodies.preview import EnvironmentName, ObstacleView, PreviewView
 from control_plane.api.bodies.rollout_views import GateView, WindowView, moment_or_none, window_of
 from control_plane.domain.rollouts.outlook import Row
@@ -121,7 +122,7 @@ class RolloutPreviewView:
             strategy=rollout.strategy,
             unit=rollout.unit,
             bucketing=rollout.bucketing,
-            when=rollout.when,
+            when=shortened(rollout.when),
             window=window_of(rollout),
             plan=tuple(PreviewRow.of(row, exposed) for row, exposed in rows),
             completes=rollout.plan.completes,

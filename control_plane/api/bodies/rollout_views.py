@@ -7,6 +7,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from control_plane.api.bodies.configs import shown
+from control_plane.api.bodies.contents import shortened
 from control_plane.domain.gates.evalue import Tally
 from control_plane.domain.gates.evidence import Status
 from control_plane.domain.gates.measurement import Measurement, Result
@@ -212,7 +213,7 @@ class RolloutLinks:
 class RolloutView:
     """All of a rollout. `candidate` is null where it is a secret (`sensitive`).
 
-    `holding` says why it does not go on now, `next_at` when the clock does something next.
+    Of a long list of members in `when`, only their `count` is told. `holding` says why it does not go on now, `next_at` when the clock does something next.
     """
 
     id: UUID
@@ -264,7 +265,7 @@ class RolloutView:
             unit=rollout.unit,
             salt=rollout.salt,
             bucketing=rollout.bucketing,
-            when=rollout.when,
+            when=shortened(rollout.when),
             window=window_of(rollout),
             start_at=moment_or_none(rollout.start_at_ms),
             started_at=moment_or_none(rollout.started_ms),

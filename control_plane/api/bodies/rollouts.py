@@ -1,28 +1,23 @@
 """Rollouts as they are asked for, and what people do with them."""
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from control_plane.api.bodies.changes import MAX_VERSION
+from control_plane.api.bodies.contents import FlagDocument, SegmentDocument, without_default
 from control_plane.api.bodies.context import Context
 from control_plane.api.bodies.fields import Body, Key, Labels, Name, Placed, Text, Value
 from control_plane.api.bodies.intent import Breaking, Force
 from control_plane.api.bodies.pages import PageQuery
-from control_plane.api.bodies.rollout_plans import Condition, RolloutPlan, Strategy
+from control_plane.api.bodies.rollout_plans import RolloutPlan, Strategy
 from control_plane.api.bodies.times import Instant
-from shared.domain.codec import Json, canonical
 from shared.domain.entry import Kind
 
 MAX_CONTEXTS = 100
 MAX_PHASES = 6
 
 Phase: TypeAlias = Literal["pending", "progressing", "waiting", "paused", "completed", "aborted"]
-
-
-def _without_default(schema: dict[str, Any]) -> None:
-    """No bytes at all stand for what was not given; JSON has no such thing."""
-    schema.pop("default", None)
 
 
 class RolloutOverrides(RolloutPlan):
@@ -34,12 +29,12 @@ class RolloutOverrides(RolloutPlan):
     """The environment; null for the application's own scope."""
     key: Key | None = None
     """Which config."""
-    candidate: Value = Field(default=b"", json_schema_extra=_without_default)
+    candidate: Value = Field(default=b"", json_schema_extra=without_default)
     """The value that is to take the place of what the config has: any JSON."""
-    flag: Condition | None = None
-    """In the place of `candidate`: a flag document."""
-    segment: Condition | None = None
-    """In the place of `candidate`: a segment document."""
+    flag: FlagDocument = Field(default=b"", json_schema_extra=without_default)
+    """In the place of `candidate`: a flag."""
+    segment: SegmentDocument = Field(default=b"", json_schema_extra=without_default)
+    """In the place of `candidate`: a segment."""
     message: Text = ""
     """Why, for the record of changes."""
     labels: Labels = Field(default_factory=dict)
@@ -47,17 +42,21 @@ class RolloutOverrides(RolloutPlan):
 
     @model_validator(mode="after")
     def _has_one_candidate(self) -> Self:
-        if sum((bool(self.candidate), self.flag is not None, self.segment is not None)) > 1:
+        if sum(map(bool, (self.candidate, self.flag, self.segment))) > 1:
             msg = "a rollout has one candidate: give `candidate`, `flag` or `segment`"
             raise ValueError(msg)
         return self
 
     @property
+    def kind(self) -> Kind:
+        """What the candidate is."""
+        return Kind.VALUE if self.exposed is None else self.exposed[0]
+
+    @property
     def exposed(self) -> tuple[Kind, bytes] | None:
         """The candidate and its kind, if one is given."""
-        documents: list[tuple[Kind, Json]] = [(Kind.FLAG, self.flag), (Kind.SEGMENT, self.segment)]
-        given = next(((kind, canonical(each)) for kind, each in documents if each is not None), None)
-        return given or ((Kind.VALUE, self.candidate) if self.candidate else None)
+        kinds = ((Kind.FLAG, self.flag), (Kind.SEGMENT, self.segment), (Kind.VALUE, self.candidate))
+        return next(((kind, content) for kind, content in kinds if content), None)
 
 
 class NewRollout(RolloutOverrides, Placed):

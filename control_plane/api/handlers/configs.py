@@ -92,7 +92,8 @@ async def list_configs(services: Services, call: Call[None, ConfigQuery]) -> web
         include_archived=query.include_archived,
     )
     page = await services.configs.list(where, limit=call.page_size(query.limit), cursor=query.cursor)
-    return reply(PageView(tuple(map(ConfigView.of, page.items)), page.next_cursor))
+    now_ms = unix_ms(services.clock.now())
+    return reply(PageView(tuple(ConfigView.of(each, now_ms) for each in page.items), page.next_cursor))
 
 
 async def get_config(services: Services, call: Call[None, None]) -> web.StreamResponse:
@@ -101,7 +102,7 @@ async def get_config(services: Services, call: Call[None, None]) -> web.StreamRe
     headers = {"ETag": etag(config.version)}
     if unchanged(call.request, headers["ETag"]):
         return web.Response(status=304, headers=headers)
-    return reply(ConfigView.of(config), headers=headers)
+    return reply(ConfigView.of(config, unix_ms(services.clock.now())), headers=headers)
 
 
 async def update_config(services: Services, call: Call[ConfigUpdate, None]) -> web.StreamResponse:

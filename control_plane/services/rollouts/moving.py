@@ -65,7 +65,7 @@ def operation(rollout: Rollout, entry: Entry | None) -> Operation:
     """What a rollout as it is now makes of what stands there.
 
     Raises:
-        InvalidError: it is masked there, so there is nothing to expose a candidate over.
+        InvalidError: it is masked there, or of another nature, so there is nothing to expose a candidate over.
     """
     version = 0 if entry is None else entry.version
     scope, key = rollout.scope, rollout.key
@@ -83,12 +83,23 @@ def operation(rollout: Rollout, entry: Entry | None) -> Operation:
         raise InvalidError([Violation("/key", f"{key} is masked in {scope}: unmask it first")])
     kind, value = (Kind.INHERIT, b"") if entry is None else (Kind(entry.kind), entry.value)
     if rollout.phase in EXPOSED:
+        _require_alike(rollout, kind)
         seen = exposure(rollout)
         sensitive = _sensitive(rollout, entry)
         return Operation(Op.ROLLOUT, scope, key, value, sensitive, expected_version=version, kind=kind, rollout=seen)
     if kind is Kind.INHERIT:
         return Operation(Op.DELETE, scope, key, expected_version=version)
     return Operation(Op.ROLLOUT, scope, key, value, expected_version=version, kind=kind)
+
+
+def _require_alike(rollout: Rollout, kind: Kind) -> None:
+    """Segments and what can be read as a config do not take each other's place: nothing that refers to one would find it."""
+    if (rollout.kind == Kind.SEGMENT) != (kind is Kind.SEGMENT):
+        there = "no segment" if rollout.kind == Kind.SEGMENT else "a segment"
+        detail = (
+            f"{rollout.key} is {there} in {rollout.scope}: a segment rolls out over a segment, and nothing else does"
+        )
+        raise InvalidError([Violation(f"/{rollout.kind}" if rollout.kind != Kind.VALUE else "/candidate", detail)])
 
 
 def _sensitive(rollout: Rollout, entry: Entry | None) -> bool | None:
