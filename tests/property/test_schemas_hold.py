@@ -45,7 +45,7 @@ _schemas = st.recursive(
     max_leaves=4,
 )
 _junk = st.recursive(
-    st.none() | st.integers() | st.text(max_size=5) | _schemas,
+    st.none() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=5) | _schemas,
     lambda inner: (
         st.lists(inner, max_size=2)
         | st.dictionaries(
