@@ -163,7 +163,7 @@ def pointing(operations: Sequence[Operation]) -> Iterator[None]:
         error.pointer = moved(error.pointer)
         raise
     except ConflictError as error:
-        for each in (*error.facts.get("conflicts", ()), *error.facts.get("guards", ())):
+        for each in (each for name in ("conflicts", "guards", "rollouts") for each in error.facts.get(name, ())):
             each["pointer"] = moved(each.get("pointer", ""))
         raise
 

@@ -108,6 +108,18 @@ async def test_a_deletion_by_force_ends_a_rollout(api: Api) -> None:
     assert (await api.delete(f"{path}?force=gone", headers={"If-Match": "*"})).status == 200
 
 
+async def test_an_import_over_a_rollout_is_refused_in_its_place(api: Api) -> None:
+    await made(api, "pool", value=1)
+    await start(api, 2)
+    document = (await api.get("/export?format=json")).document
+    configs = document["apps"]["shop"]["environments"]["prod"]["configs"]
+    assert configs == {"pool": {"value": 1}}
+    configs["pool"] = {"value": 3}
+    answer = await api.post("/import", document)
+    assert (answer.status, answer.document["type"].rpartition("/")[2]) == (409, "rollout-running")
+    assert answer.document["rollouts"][0]["pointer"] == "/apps/shop/environments/prod/configs/pool"
+
+
 async def test_a_preview_tells_of_the_rollout_that_it_would_write_over(api: Api) -> None:
     await made(api, "pool", value=1)
     rollout, _ = await start(api, 2)
