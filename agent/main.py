@@ -23,6 +23,7 @@ from agent.snapshot.model import Snapshot
 from agent.snapshot.own import own_attributes
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
+from agent.sync.clockwork import Clockwork
 from agent.sync.health import Health
 from agent.sync.outcomes import Outcomes
 from agent.sync.reporter import Identity, Reporter
@@ -32,7 +33,7 @@ from agent.sync.witness import Witness
 from agent.upstream.amqp import AmqpFeed
 from agent.upstream.endpoints import open_session
 from agent.upstream.http import HttpSource, SseFeed
-from shared.domain.context import EvaluationContext, Scalar
+from shared.domain.context import Attribute, EvaluationContext
 from shared.runtime.clock import SystemClock
 from shared.runtime.lifecycle import Worker, running, wait_for_stop_signal
 
@@ -61,7 +62,7 @@ class Parts:
     renderer: Renderer
     usage: Usage
     witness: Witness
-    own: Mapping[str, Scalar]
+    own: Mapping[str, Attribute]
 
 
 async def run_agent(settings: Settings) -> None:
@@ -87,7 +88,13 @@ async def run_agent(settings: Settings) -> None:
             reporter = Reporter(
                 parts.source, parts.store, parts.status, parts.identity, usage=parts.usage, witness=parts.witness
             )
-            async with running(*_probing(settings, parts), parts.synchronizer.run, parts.renderer.run, reporter.run):
+            async with running(
+                *_probing(settings, parts),
+                Clockwork(parts.store, parts.clock).run,
+                parts.synchronizer.run,
+                parts.renderer.run,
+                reporter.run,
+            ):
                 await stop.wait()
             _log.info("stopping")
 
@@ -124,8 +131,8 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
             )
             synchronizer = Synchronizer(store, feeds, source, keeper, status, clock)
             usage = Usage(clock)
-            renderer = Renderer(store, settings.files, clock, usage=usage)
             own = own_attributes(identity.instance, settings.app_id, settings.environment, identity.labels)
+            renderer = Renderer(store, settings.files, clock, usage=usage, own=EvaluationContext(attributes=own))
             health = Health(failures=settings.probe_failures)
             witness = Witness(store, health, Outcomes(), clock, EvaluationContext(attributes=own))
             yield Parts(store, status, clock, identity, keeper, source, synchronizer, renderer, usage, witness, own)

@@ -16,7 +16,8 @@ from agent.files.target import PLAIN_MODE, SENSITIVE_MODE, Target
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
-from shared.runtime.clock import Clock
+from shared.domain.context import ANYBODY, EvaluationContext
+from shared.runtime.clock import Clock, unix_ms
 from shared.runtime.whole_file import write_if_changed
 
 RETRY_EVERY = 30.0
@@ -50,7 +51,7 @@ class RenderedFile:
 
 
 class Renderer:
-    """Writes each target when its content changed. An error is kept for `/status` and tried again; it stops nothing.
+    """Writes each target when its content changed: by a change, or by the clock. Files are for the agent itself (`own`). An error is kept for `/status` and tried again; it stops nothing.
 
     Swaps that come while it works are taken together: only the newest snapshot is rendered next.
     """
@@ -60,12 +61,14 @@ class Renderer:
         store: SnapshotStore,
         targets: Sequence[Target],
         clock: Clock,
+        *,
         retry_every: float = RETRY_EVERY,
         usage: Usage | None = None,
+        own: EvaluationContext = ANYBODY,
     ) -> None:
         self.files = tuple(RenderedFile(each) for each in targets)
         self._store, self._clock, self._retry_every = store, clock, retry_every
-        self._usage = usage or Usage(clock)
+        self._usage, self._own = usage or Usage(clock), own
         self._swapped = anyio.Event()
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -88,7 +91,11 @@ class Renderer:
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        with self._store.subscribe(lambda _old, _new: self._swapped.set()):
+        store = self._store
+        with (
+            store.subscribe(lambda _old, _new: self._swapped.set()),
+            store.subscribe_time(lambda _snapshot, _keys: self._swapped.set()),
+        ):
             yield
 
     def _patience(self) -> anyio.CancelScope:
@@ -106,11 +113,14 @@ class Renderer:
 
     def _render_one(self, file: RenderedFile, snapshot: Snapshot) -> bool:
         target = file.target
-        chosen = {key: each.entry for key, each in snapshot.effective.items() if key.startswith(target.prefix)}
-        content = render(target.format, {key: entry.value for key, entry in chosen.items()})
+        keys = [key for key in snapshot.effective if key.startswith(target.prefix)]
+        found = snapshot.program.resolutions(keys, self._own, unix_ms(self._clock.now()))
+        chosen = {key: each for key, each in found.items() if each.value}
+        content = render(target.format, {key: each.value for key, each in chosen.items()})
         mode = target.mode
         if mode is None:
-            mode = SENSITIVE_MODE if any(entry.sensitive for entry in chosen.values()) else PLAIN_MODE
+            secret = any(each.effective.entry.sensitive for each in chosen.values())
+            mode = SENSITIVE_MODE if secret else PLAIN_MODE
         written = write_if_changed(target.path, content, mode)
         file.size, file.keys = len(content), tuple(chosen)
         return written

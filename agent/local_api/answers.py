@@ -1,18 +1,25 @@
-"""The bytes of every read: built when they are first asked for, kept for as long as they stay true."""
+"""The bytes of every answer: built once for each possible outcome, kept for as long as they stay true."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agent.local_api.freshness import Freshness
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from shared.domain.codec import Json, encode, fragment
-from shared.domain.resolution import Effective
+from shared.domain.context import EvaluationContext
+from shared.domain.resolution import Reason, Resolution
+from shared.runtime.clock import Clock, unix_ms
 
 MAX_PREFIXES = 64
 """Documents of a prefix that are kept for one snapshot; more are built again each time."""
+MAX_OUTCOMES = 10_000
+"""Outcomes of rules whose bytes are kept for one snapshot; more are built again each time."""
 
 _NULL = b"null"
+_STALE = "STALE"
+"""OpenFeature's word for what may be old; evaluation itself never says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +37,9 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said about one config. It stays true while the effective entry and the reason are the same."""
+    """What is said about one outcome. It stays true while the resolution is the same object, and as stale as it was."""
 
-    effective: Effective
+    resolution: Resolution
     stale: bool
     config: Body
     value: Body
@@ -40,72 +47,143 @@ class Answer:
     @property
     def sensitive(self) -> bool:
         """Whether the value is for authorised readers only."""
-        return self.effective.entry.sensitive
+        return self.resolution.effective.entry.sensitive
+
+    @property
+    def has_value(self) -> bool:
+        """Whether there is anything to serve."""
+        return bool(self.resolution.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A document of many configs, and between which moments (unix milliseconds) the clock changes nothing of it."""
+
+    body: Body
+    since_ms: int
+    until_ms: int | None
+
+    def holds(self, now_ms: int) -> bool:
+        return now_ms >= self.since_ms and (self.until_ms is None or now_ms < self.until_ms)
 
 
 class Answers:
-    """Keeps answers by key and whole documents by prefix; every document is of one snapshot."""
+    """Keeps the bytes of outcomes and of whole documents; every document is of one snapshot and one moment."""
 
-    def __init__(self, store: SnapshotStore, freshness: Freshness) -> None:
-        self._store, self._freshness = store, freshness
-        self._by_key: dict[str, Answer] = {}
-        self._documents: dict[tuple[str, bool, bool], Body] = {}
+    def __init__(self, store: SnapshotStore, freshness: Freshness, clock: Clock, own: EvaluationContext) -> None:
+        self._store, self._freshness, self._clock, self._own = store, freshness, clock, own
+        self._constants: dict[str, Answer] = {}
+        self._outcomes: dict[Resolution, Answer] = {}
+        self._documents: dict[tuple[str, bool, bool], _Document] = {}
         self._documents_of: Snapshot | None = None
 
-    def one(self, key: str) -> Answer | None:
-        """The answer for a key, or None where there is no such config."""
-        effective = self._store.current.effective.get(key)
-        return None if effective is None else self._answer(key, effective, self._freshness.stale())
+    def constant(self, key: str) -> Answer | None:
+        """The answer for a key that is the same for everybody at any time; None if it is not, or if there is none."""
+        resolution = self._store.current.program.constant(key)
+        if resolution is None:
+            return None
+        stale, answer = self._freshness.stale(), self._constants.get(key)
+        if answer is None or answer.resolution is not resolution or answer.stale is not stale:
+            answer = self._constants[key] = _answer(resolution, stale=stale)
+        return answer
+
+    def one(self, key: str, context: EvaluationContext) -> Answer | None:
+        """The answer for a key and whoever asks, or None where there is no such config."""
+        resolution = self._store.current.program.evaluate(key, context, self.now_ms)
+        return None if resolution is None else self._answer(resolution, stale=self._freshness.stale())
 
     def many(self, prefix: str, *, sensitive: bool) -> Body:
-        """All configs whose keys start with `prefix`; sensitive values only if they may be shown."""
-        snapshot, stale = self._store.current, self._freshness.stale()
+        """All configs whose keys start with `prefix`, for the agent itself; sensitive values only if they may be shown."""
+        snapshot, stale, now_ms = self._store.current, self._freshness.stale(), self.now_ms
         if snapshot is not self._documents_of:
             self._documents, self._documents_of = {}, snapshot
         wanted = (prefix, sensitive, stale)
-        if (body := self._documents.get(wanted)) is None:
-            body = self._document(snapshot, prefix, stale=stale, sensitive=sensitive)
+        document = self._documents.get(wanted)
+        if document is None or not document.holds(now_ms):
+            body = self._document(snapshot, self._named(snapshot, prefix), self._own, now_ms, sensitive=sensitive)
+            document = _Document(body, now_ms, snapshot.program.next_moment(now_ms))
             if len(self._documents) < MAX_PREFIXES:
-                self._documents[wanted] = body
-        return body
+                self._documents[wanted] = document
+        return document.body
+
+    def asked(self, prefix: str, context: EvaluationContext, *, sensitive: bool) -> Body:
+        """The same for who asks."""
+        snapshot = self._store.current
+        return self._document(snapshot, self._named(snapshot, prefix), context, self.now_ms, sensitive=sensitive)
+
+    def evaluated(self, keys: Iterable[str] | None, context: EvaluationContext, *, sensitive: bool) -> Body:
+        """These configs (None: all) for who asks; of one that there is not, what its error is."""
+        snapshot = self._store.current
+        wanted = self._named(snapshot, "") if keys is None else list(dict.fromkeys(keys))
+        return self._document(snapshot, wanted, context, self.now_ms, sensitive=sensitive, told=keys is not None)
 
     def swapped(self, _old: Snapshot, new: Snapshot) -> None:
-        """Forget answers about configs that are gone."""
-        if len(self._by_key) > len(new.effective):
-            self._by_key = {key: answer for key, answer in self._by_key.items() if key in new.effective}
+        """Forget answers that nobody will get any more."""
+        self._outcomes.clear()
+        if len(self._constants) > len(new.effective):
+            self._constants = {key: each for key, each in self._constants.items() if key in new.effective}
 
-    def _answer(self, key: str, effective: Effective, stale: bool) -> Answer:  # noqa: FBT001 - the hot path
-        answer = self._by_key.get(key)
-        if answer is None or answer.effective is not effective or answer.stale is not stale:
-            value = effective.entry.value
-            answer = Answer(effective, stale, Body.of(resolution(effective, value, stale=stale)), Body.of(value))
-            self._by_key[key] = answer
+    @property
+    def now_ms(self) -> int:
+        """This moment."""
+        return unix_ms(self._clock.now())
+
+    def _named(self, snapshot: Snapshot, prefix: str) -> list[str]:
+        return sorted(each for each in snapshot.effective if each.startswith(prefix))
+
+    def _answer(self, resolution: Resolution, *, stale: bool) -> Answer:
+        answer = self._outcomes.get(resolution)
+        if answer is None or answer.stale is not stale:
+            answer = _answer(resolution, stale=stale)
+            if len(self._outcomes) < MAX_OUTCOMES:
+                self._outcomes[resolution] = answer
         return answer
 
-    def _document(self, snapshot: Snapshot, prefix: str, *, stale: bool, sensitive: bool) -> Body:
-        configs: dict[str, Json] = {}
-        for key in sorted(each for each in snapshot.effective if each.startswith(prefix)):
-            effective = snapshot.effective[key]
-            if effective.entry.sensitive and not sensitive:
-                configs[key] = fragment(resolution(effective, _NULL, stale=stale))
+    def _document(
+        self,
+        snapshot: Snapshot,
+        keys: Iterable[str],
+        context: EvaluationContext,
+        now_ms: int,
+        *,
+        sensitive: bool,
+        told: bool = False,
+    ) -> Body:
+        stale, configs = self._freshness.stale(), dict[str, Json]()
+        for key in keys:
+            resolution = snapshot.program.evaluate(key, context, now_ms)
+            if resolution is None:
+                if told:
+                    configs[key] = {"key": key, "error": "FLAG_NOT_FOUND"}
+            elif resolution.effective.entry.sensitive and not sensitive:
+                configs[key] = fragment(written(resolution, _NULL, stale=stale))
             else:
-                configs[key] = fragment(self._answer(key, effective, stale).config.content)
+                configs[key] = fragment(self._answer(resolution, stale=stale).config.content)
         head = {"app_id": snapshot.app_id, "environment": snapshot.environment, "revision": snapshot.revision}
         return Body.of(encode(head | {"configs": configs}))
 
 
-def resolution(effective: Effective, value: bytes, *, stale: bool) -> bytes:
-    """A config's answer. The reason is one of OpenFeature's; a plain value has no variant."""
-    level, entry = effective.level, effective.entry
-    return encode(
-        {
-            "key": entry.key,
-            "value": fragment(value),
-            "variant": None,
-            "reason": "STALE" if stale else "STATIC",
-            "version": entry.version,
-            "revision": entry.revision,
-            "scope": level,
-            "sensitive": entry.sensitive,
-        }
-    )
+def _answer(resolution: Resolution, *, stale: bool) -> Answer:
+    value = resolution.value or _NULL
+    return Answer(resolution, stale, Body.of(written(resolution, value, stale=stale)), Body.of(value))
+
+
+def written(resolution: Resolution, value: bytes, *, stale: bool) -> bytes:
+    """A config's answer. The reason is one of OpenFeature's; of what no rule decided, STALE says that it may be old."""
+    level, entry = resolution.effective.level, resolution.effective.entry
+    reason = _STALE if stale and resolution.reason is Reason.STATIC else resolution.reason
+    document: dict[str, Json] = {
+        "key": entry.key,
+        "value": fragment(value),
+        "variant": resolution.variant,
+        "reason": reason,
+        "version": entry.version,
+        "revision": entry.revision,
+        "scope": level,
+        "sensitive": entry.sensitive,
+    }
+    if resolution.error is not None:
+        document["error"] = resolution.error
+    if resolution.rollout is not None:
+        document |= {"rollout": resolution.rollout, "arm": resolution.arm}
+    return encode(document)

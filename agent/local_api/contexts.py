@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 
+from multidict import MultiMapping
+
+from agent.local_api.errors import invalid
 from agent.snapshot.own import PREFIX
-from shared.domain.codec import Json
-from shared.domain.context import EvaluationContext, Scalar
+from shared.domain.codec import Json, MalformedJsonError, decode
+from shared.domain.context import Attribute, EvaluationContext, Scalar
 from shared.domain.document import Fault
 
 MAX_TEXT = 1_024
 MAX_GROUPS = 100
 MAX_ATTRIBUTES = 100
 MAX_NAME = 255
-_KEY, _GROUPS = "targetingKey", "groups"
+_KEY, _GROUPS, _JSON_SIGN = "targetingKey", "groups", ":"
 
 
 class ContextError(Exception):
@@ -22,7 +25,7 @@ class ContextError(Exception):
         self.pointer, self.detail = fault
 
 
-def context_of(document: Json, own: Mapping[str, Scalar]) -> EvaluationContext:
+def context_of(document: Json, own: Mapping[str, Attribute]) -> EvaluationContext:
     """The context of a JSON object, in OpenFeature's form; None is an empty one. Nobody speaks for the agent (`agent.…`).
 
     Raises:
@@ -35,11 +38,45 @@ def context_of(document: Json, own: Mapping[str, Scalar]) -> EvaluationContext:
     if len(document) > MAX_ATTRIBUTES + 2:
         raise ContextError(Fault("", f"at most {MAX_ATTRIBUTES} attributes"))
     attributes = {
-        name: _scalar(name, value)
+        name: _attribute(name, value)
         for name, value in document.items()
         if name not in {_KEY, _GROUPS} and not name.startswith(PREFIX)
     }
     return EvaluationContext(_targeting_key(document), _groups(document), {**attributes, **own})
+
+
+def says_who(query: MultiMapping[str], *reserved: str) -> bool:
+    """Whether a query has anything of a context."""
+    return any(name not in reserved for name in query)
+
+
+def query_context(query: MultiMapping[str], own: Mapping[str, Attribute], *reserved: str) -> EvaluationContext:
+    """The context of a query: `targetingKey=ada&groups=beta,staff&country=SE&age:=30`. What ends in `:` is JSON, else a text.
+
+    Raises:
+        ProblemError: it cannot be taken.
+    """
+    if len(query) > MAX_ATTRIBUTES + MAX_GROUPS:
+        raise invalid(Fault("", f"at most {MAX_ATTRIBUTES} attributes and {MAX_GROUPS} groups"))
+    document: dict[str, Json] = {}
+    for name, text in query.items():
+        if name == _GROUPS:
+            document[_GROUPS] = [*document.get(_GROUPS, []), *filter(None, text.split(","))]
+        elif name.endswith(_JSON_SIGN):
+            document[name[:-1]] = _json(name, text)
+        elif name not in reserved:
+            document[name] = text
+    try:
+        return context_of(document, own)
+    except ContextError as error:
+        raise invalid(Fault(f"?{error.pointer.removeprefix('/')}", error.detail)) from error
+
+
+def _json(name: str, text: str) -> Json:
+    try:
+        return decode(text[: MAX_TEXT + 2])
+    except MalformedJsonError as error:
+        raise invalid(Fault(f"?{name}", "is not JSON: leave the colon out for a text")) from error
 
 
 def _targeting_key(document: Mapping[str, Json]) -> str | None:
@@ -59,6 +96,14 @@ def _groups(document: Mapping[str, Json]) -> tuple[str, ...]:
     if not texts or len(groups) > MAX_GROUPS:
         raise ContextError(Fault(f"/{_GROUPS}", f"a list of at most {MAX_GROUPS} texts"))
     return tuple(groups)
+
+
+def _attribute(name: str, value: Json) -> Attribute:
+    if not isinstance(value, list):
+        return _scalar(name, value)
+    if len(value) > MAX_GROUPS:
+        raise ContextError(Fault(f"/{name}", f"a list of at most {MAX_GROUPS} of them"))
+    return [_scalar(name, each) for each in value]
 
 
 def _scalar(name: str, value: Json) -> Scalar:

@@ -1,6 +1,7 @@
 """The local API's errors: each carries the problem that the application gets to see."""
 
-from shared.wire.problem import Problem, ProblemType
+from shared.domain.document import Fault
+from shared.wire.problem import Problem, ProblemType, Violation
 
 
 class ProblemError(Exception):
@@ -24,7 +25,21 @@ def not_ready() -> ProblemError:
     )
 
 
-def unknown_key(key: str) -> ProblemError:
+def unknown_key(key: str, *, segment: bool = False) -> ProblemError:
     """This application/environment sees no config of this key."""
     detail = f"There is no config {key!r} for this application/environment."
+    if segment:
+        detail = f"{key!r} is a segment: rules refer to it, but it has no value to be read."
     return ProblemError(Problem(ProblemType.NOT_FOUND, detail, extensions={"error_code": "FLAG_NOT_FOUND", "key": key}))
+
+
+def no_value(key: str, error_code: str | None) -> ProblemError:
+    """There is a config, and this agent cannot make out what it yields."""
+    detail = f"{key!r} has no value that this agent understands: use the application's own, and update the agent."
+    return ProblemError(Problem(ProblemType.NOT_FOUND, detail, extensions={"error_code": error_code, "key": key}))
+
+
+def invalid(fault: Fault) -> ProblemError:
+    """Something of the request cannot be taken."""
+    text = "The request is not valid; see violations."
+    return ProblemError(Problem(ProblemType.INVALID, text, (Violation(*fault),)))

@@ -1,9 +1,10 @@
 """`POST /v1/outcomes`: applications tell how uses of configs ended, so that a candidate can be compared with its baseline.
 
-Each count is of one rollout and one arm. Whoever kept the `rollout` of an answer says it; else the key is evaluated again
+Each count is of one rollout and one arm. Whoever kept `rollout` and `arm` of an answer says them; else the key is evaluated again
 for the context that was asked with, at the moment of the use: the same context yields the same arm.
 """
 
+import re
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -22,7 +23,8 @@ MAX_COUNTS = 500
 MAX_NUMBER = 1_000_000_000
 _AHEAD_MS = 5_000
 """How far an application's clock may be ahead of the agent's; both are on one machine."""
-_MEMBERS = {"key", "context", "rollout", "success", "failure", "at"}
+_MEMBERS = {"key", "context", "rollout", "arm", "success", "failure", "at"}
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ARMS = ("candidate", "baseline")
 
 
@@ -75,7 +77,7 @@ class OutcomesApi:
         success, failure = (_number(document, name) for name in ("success", "failure"))
         at_ms = _moment(document, now_ms)
         if "rollout" in document:
-            rollout, arm = _named(document["rollout"])
+            rollout, arm = _named(document)
             return _Count(rollout, arm, at_ms, success, failure)
         key = document.get("key")
         if not isinstance(key, str) or not is_key(key):
@@ -128,9 +130,9 @@ def _moment(document: Json, now_ms: int) -> int:
 
 
 def _named(document: Json) -> tuple[str, str]:
-    rollout, arm = (document.get("id"), document.get("arm")) if isinstance(document, dict) else (None, None)
-    if not isinstance(rollout, str) or len(rollout) > 64 or arm not in _ARMS:  # noqa: PLR2004 - longer than any id
-        raise _FaultError(
-            Fault("/rollout", "the `rollout` of an answer: its `id` and the `arm`, candidate or baseline")
-        )
+    rollout, arm = document["rollout"], document.get("arm")
+    if not isinstance(rollout, str) or _ID.fullmatch(rollout) is None:
+        raise _FaultError(Fault("/rollout", "the `rollout` of an answer"))
+    if arm not in _ARMS:
+        raise _FaultError(Fault("/arm", "the `arm` of an answer: candidate or baseline"))
     return rollout, str(arm)

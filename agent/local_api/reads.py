@@ -3,23 +3,25 @@
 from aiohttp import web
 
 from agent.local_api.answers import Answer, Answers, Body
-from agent.local_api.errors import not_ready, unknown_key
+from agent.local_api.contexts import query_context, says_who
+from agent.local_api.errors import no_value, not_ready, unknown_key
 from agent.local_api.guard import Guard
 from agent.local_api.replies import prefers_text, reply
-from agent.snapshot.store import SnapshotStore
-from agent.snapshot.usage import Usage
+from agent.local_api.view import AgentView
 from shared.domain.codec import decode
+from shared.domain.entry import Kind
 
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
+_PREFIX = "prefix"
 
 
 class Reads:
-    """The handlers. Query parameters with an evaluation context are taken: no plain value depends on one."""
+    """The handlers. A config that is the same for everybody is answered without a look at who asks."""
 
-    def __init__(self, store: SnapshotStore, answers: Answers, guard: Guard, usage: Usage) -> None:
-        self._store, self._answers, self._guard = store, answers, guard
-        self._usage, self._counts = usage, usage.keys
+    def __init__(self, view: AgentView, answers: Answers, guard: Guard) -> None:
+        self._store, self._own, self._usage = view.store, view.own, view.usage
+        self._answers, self._guard, self._counts = answers, guard, view.usage.keys
 
     async def config(self, request: web.Request) -> web.Response:
         """The resolution of one key."""
@@ -29,25 +31,35 @@ class Reads:
     async def value(self, request: web.Request) -> web.Response:
         """The bare value of one key, as JSON, or for `Accept: text/plain` a text as it is."""
         answer, revision = self._one(request), self._store.current.revision
+        if not answer.has_value:
+            raise no_value(request.match_info["key"], answer.resolution.error)
         if prefers_text(request.headers.get("Accept", "")):
             return reply(request, _as_text(answer.value), revision, _TEXT, "Accept")
         return reply(request, answer.value, revision, _JSON, "Accept")
 
     async def configs(self, request: web.Request) -> web.Response:
-        """All configs, or those of a prefix, of one revision."""
+        """All configs, or those of a prefix, of one revision and for one who asks."""
         if not self._store.ready:
             raise not_ready()
         self._usage.bulk += 1
-        body = self._answers.many(request.query.get("prefix", ""), sensitive=self._guard.shows_sensitive(request))
+        prefix, sensitive = request.query.get(_PREFIX, ""), self._guard.shows_sensitive(request)
+        if says_who(request.query, _PREFIX):
+            context = query_context(request.query, self._own, _PREFIX)
+            body = self._answers.asked(prefix, context, sensitive=sensitive)
+        else:
+            body = self._answers.many(prefix, sensitive=sensitive)
         return reply(request, body, self._store.current.revision, _JSON, "Authorization")
 
     def _one(self, request: web.Request) -> Answer:
         if not self._store.ready:
             raise not_ready()
         key = request.match_info["key"]
-        answer = self._answers.one(key)
+        answer = self._answers.constant(key)
         if answer is None:
-            raise unknown_key(key)
+            answer = self._answers.one(key, query_context(request.query, self._own))
+        if answer is None:
+            effective = self._store.current.effective.get(key)
+            raise unknown_key(key, segment=effective is not None and effective.entry.kind == Kind.SEGMENT)
         if answer.sensitive:
             self._guard.require_sensitive(request, key)
         self._counts[key] += 1

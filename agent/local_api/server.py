@@ -9,6 +9,7 @@ from aiohttp import web
 
 from agent.local_api.answers import Answers
 from agent.local_api.errors import translate
+from agent.local_api.evaluating import Evaluating
 from agent.local_api.freshness import Freshness
 from agent.local_api.guard import Guard
 from agent.local_api.outcomes import OutcomesApi
@@ -17,6 +18,7 @@ from agent.local_api.reads import Reads
 from agent.local_api.traffic import Requests
 from agent.local_api.view import AgentView
 from agent.local_api.watch import Watch
+from shared.domain.context import EvaluationContext
 from shared.runtime.http import problems_middleware, serving
 from shared.runtime.listen import Listen
 
@@ -47,9 +49,11 @@ async def serving_local_api(
         AddressInUseError: somebody else listens there.
     """
     freshness = Freshness(view.store, view.status, view.clock, view.policy)
-    answers, watch, requests = Answers(view.store, freshness), Watch(view.store), Requests()
+    own = EvaluationContext(attributes=view.own)
+    answers, watch, requests = Answers(view.store, freshness, view.clock, own), Watch(view.store), Requests()
     guard = Guard(listen, local_token, allowed_hosts)
-    reads, probes = Reads(view.store, answers, guard, view.usage), Probes(view, freshness)
+    reads, probes = Reads(view, answers, guard), Probes(view, freshness)
+    evaluating = Evaluating(view, answers, guard)
     scrape = _Scrape(view, freshness, requests, watch)
     app = web.Application(
         middlewares=[requests.middleware, problems_middleware(translate), guard.middleware], client_max_size=MAX_BODY
@@ -59,6 +63,9 @@ async def serving_local_api(
             web.get("/v1/configs", reads.configs),
             web.get("/v1/configs/{key}", reads.config),
             web.get("/v1/values/{key}", reads.value),
+            web.post("/v1/evaluate", evaluating.evaluate),
+            web.get("/v1/explain/{key}", evaluating.explain),
+            web.post("/v1/explain/{key}", evaluating.explain),
             web.get("/v1/watch", watch.stream, allow_head=False),
             web.post("/v1/sync", probes.sync),
             web.post("/v1/outcomes", OutcomesApi(view).post),
@@ -70,7 +77,8 @@ async def serving_local_api(
     )
     app.on_shutdown.append(watch.close)
     limits = {"max_line_size": MAX_LINE, "max_field_size": MAX_HEADER, "keepalive_timeout": KEEP_ALIVE}
-    with view.store.subscribe(watch.swapped), view.store.subscribe(answers.swapped):
+    store = view.store
+    with store.subscribe(watch.swapped), store.subscribe(answers.swapped), store.subscribe_time(watch.time_passed):
         async with serving(app, listen, grace=GRACE, socket_mode=socket_mode, server_options=limits) as at:
             yield at
 

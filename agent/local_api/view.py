@@ -11,7 +11,7 @@ from agent.sync.health import Health
 from agent.sync.outcomes import Outcomes
 from agent.sync.reporter import Identity
 from agent.sync.status import Status
-from shared.domain.context import Scalar
+from shared.domain.context import Attribute
 from shared.runtime.clock import Clock
 
 
@@ -57,7 +57,7 @@ class AgentView:
     policy: Policy = Policy()
     state_dir: str = ""
     usage: Usage = field(default_factory=Usage)
-    own: Mapping[str, Scalar] = field(default_factory=dict)
+    own: Mapping[str, Attribute] = field(default_factory=dict)
     """What the agent knows of itself, as attributes of every context."""
     health: Health = field(default_factory=Health)
     outcomes: Outcomes = field(default_factory=Outcomes)

@@ -1,7 +1,7 @@
 """`GET /v1/watch`: an event for every swap, so that an application need not ask again and again."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
 import anyio
@@ -97,12 +97,19 @@ class Watch:
         """Tell every reader what the swap changed."""
         if not self._readers:
             return
-        changed, removed = difference(old, new)
+        self._tell(new, *difference(old, new))
+
+    def time_passed(self, snapshot: Snapshot, keys: Sequence[str]) -> None:
+        """Tell every reader of what may yield something else now, by the clock alone."""
+        if self._readers and keys:
+            self._tell(snapshot, list(keys), [])
+
+    def _tell(self, snapshot: Snapshot, changed: list[str], removed: list[str]) -> None:
         frames: dict[str, bytes] = {}
         for reader in tuple(self._readers):
             prefix = reader.prefix
             if prefix not in frames:
-                frames[prefix] = _change(new.revision, changed, removed, prefix)
+                frames[prefix] = _change(snapshot.revision, changed, removed, prefix)
             if frames[prefix] and not reader.offer(frames[prefix]):
                 self.dropped += 1
                 self._readers.discard(reader)

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from shared.domain.context import EvaluationContext, Scalar
+from shared.domain.context import Attribute, EvaluationContext
 
 PREFIX = "agent."
 """What the names of these attributes begin with."""
 
 
-def own_attributes(instance: str, app_id: str, environment: str, labels: Mapping[str, str]) -> dict[str, Scalar]:
+def own_attributes(instance: str, app_id: str, environment: str, labels: Mapping[str, str]) -> dict[str, Attribute]:
     """The attributes by which canaries go."""
     named = {f"{PREFIX}label.{name}": value for name, value in labels.items()}
     return {**named, f"{PREFIX}instance": instance, f"{PREFIX}app": app_id, f"{PREFIX}environment": environment}

@@ -81,6 +81,19 @@ class Program:
         """What conditions refer to, for one evaluation."""
         return _Evaluation(self, 0, {}, {})
 
+    @property
+    def keeps_time(self) -> bool:
+        """Whether the clock ever changes anything."""
+        return bool(self._moments)
+
+    def changed_between(self, after_ms: int, until_ms: int) -> list[str]:
+        """The keys that may yield something else because of moments after one and until the other.
+
+        Others may refer to what changed, so as soon as anything did, all that is not the same for everybody is among them.
+        """
+        moved = any(after_ms < moment <= until_ms for moments in self._moments.values() for moment in moments)
+        return sorted(key for key in self._decide if key not in self._constants) if moved else []
+
     def segment(self, key: str, context: EvaluationContext, now_ms: int) -> bool:
         """Whether who asks belongs to a segment: what conditions refer to."""
         return self.following().segment(key, context, now_ms)

@@ -10,6 +10,10 @@ class ManualClock:
         self._seconds = 1_000.0
         self._start = datetime(2026, 1, 1, tzinfo=UTC)
 
+    def set(self, moment: datetime) -> None:
+        """Put the hands to a moment; what runs by itself runs on."""
+        self._start = moment - timedelta(seconds=self._seconds)
+
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._seconds)
 

@@ -39,4 +39,5 @@ def following(before: Snapshot, revision: int, own: Mapping[str, Entry]) -> Snap
         ({}, {}, own),
         (0, 0, scope_digest(own.values())),
         effective,
+        before.program.after(effective, {*before.effective, *effective}),
     )

@@ -21,7 +21,8 @@ from agent.sync.outcomes import Outcomes
 from agent.sync.reporter import Identity
 from agent.sync.status import State, Status
 from shared.domain.codec import decode
-from shared.runtime.clock import SystemClock
+from shared.domain.context import Attribute
+from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.listen import Listen
 from shared.wire.sse import Event, read_events
 from tests.fakes.snapshots import snapshot_of, with_values
@@ -37,9 +38,10 @@ class Agent:
     policy: Policy = field(default_factory=Policy)
     store: SnapshotStore = field(default_factory=lambda: SnapshotStore(Snapshot.empty("billing", "prod")))
     status: Status = field(default_factory=Status)
-    clock: SystemClock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=SystemClock)
     usage: Usage = field(default_factory=Usage)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    own: dict[str, Attribute] = field(default_factory=dict)
     agrees: bool = True
     url: str = ""
     session: aiohttp.ClientSession = field(init=False)
@@ -61,9 +63,13 @@ class Agent:
 
 @asynccontextmanager
 async def agent(
-    policy: Policy | None = None, listen: Listen | None = None, local_token: str = "", socket_mode: int = 0o660
+    policy: Policy | None = None,
+    listen: Listen | None = None,
+    local_token: str = "",
+    socket_mode: int = 0o660,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Agent]:
-    it = Agent(policy or Policy())
+    it = Agent(policy or Policy(), clock=clock or SystemClock())
     view = AgentView(
         store=it.store,
         status=it.status,
@@ -74,6 +80,7 @@ async def agent(
         state_dir="/state",
         usage=it.usage,
         outcomes=it.outcomes,
+        own=it.own,
     )
     wanted = listen or Listen("127.0.0.1", 0)
     async with serving_local_api(

@@ -30,7 +30,7 @@ async def test_outcomes_are_tagged_with_the_arm_that_the_context_is_served() -> 
     async with agent() as it:
         rollout = exposed(it)
         assert await post(it, {"key": "k", "success": 3, "failure": 1}) == (200, {"counted": 1, "ignored": 0})
-        named = {"rollout": {"id": rollout, "arm": "candidate"}, "failure": 2}
+        named = {"rollout": rollout, "arm": "candidate", "failure": 2}
         assert await post(it, {"outcomes": [named, {"key": "other", "success": 1}]}) == (
             200,
             {"counted": 1, "ignored": 1},
@@ -55,7 +55,8 @@ async def test_outcomes_are_tagged_with_the_arm_that_the_context_is_served() -> 
         ({"key": "k", "at": 5}, "/outcomes/0/at"),
         ({"key": "k", "more": 5}, "/outcomes/0/more"),
         ({"key": "k", "context": {"groups": 5}}, "/outcomes/0/context/groups"),
-        ({"rollout": {"id": "x", "arm": "both"}}, "/outcomes/0/rollout"),
+        ({"rollout": "x", "arm": "candidate"}, "/outcomes/0/rollout"),
+        ({"rollout": "0b3a4c1e-0000-4000-8000-000000000001", "arm": "both"}, "/outcomes/0/arm"),
         ({"outcomes": []}, "/outcomes"),
         ({"outcomes": [{"key": "k", "success": 1}, 7]}, "/outcomes/1"),
         ([], "/outcomes"),
