@@ -30,6 +30,7 @@ from shared.wire.problem import Violation
 PLAN = tuple(RolloutPlan.model_fields)
 """The members that a template has."""
 _ONLY_OPERATION = "/operations/0"
+_FOLLOWS = "/follows"
 
 
 async def completed(services: Services, call: Call[NewRollout, Any]) -> tuple[NewRollout, dict[str, Json]]:
@@ -143,9 +144,9 @@ def _condition(follows: Following) -> Json:
 
 
 @contextmanager
-def about_the_request(kind: str = Kind.VALUE) -> Iterator[None]:
-    """Let problems speak of the members of a rollout with such a candidate, not of the operation that its start is."""
-    member = partial(_member, f"/{kind}" if kind in {Kind.FLAG, Kind.SEGMENT} else "/candidate")
+def about_the_request(body: RolloutOverrides | None = None) -> Iterator[None]:
+    """Let problems speak of the members of a request for a rollout, not of the operation that its start is."""
+    member = partial(_member, _places(body))
     try:
         yield
     except UnfitError as error:
@@ -157,13 +158,30 @@ def about_the_request(kind: str = Kind.VALUE) -> Iterator[None]:
         raise GuardedError([replace(each, pointer=member(each.pointer)) for each in error.hits]) from error
 
 
-def _member(candidate: str, pointer: str) -> str:
+def _places(body: RolloutOverrides | None) -> dict[str, str]:
+    """Where the parts of an exposure stand in the request that it was made of."""
+    kind = Kind.VALUE if body is None else body.kind
+    candidate = f"/{kind}" if kind in {Kind.FLAG, Kind.SEGMENT} else "/candidate"
+    places = dict.fromkeys(("/candidate", "/value", "/flag", "/segment"), candidate)
+    if body is None:
+        return places
+    given = {"/users": body.users or body.groups, "/when": body.when, _FOLLOWS: body.follows}
+    parts = [name for name, each in given.items() if each is not None]
+    if len(parts) == 1:
+        return places | {"/when": parts[0]}
+    return {f"/when/all/{index}": name for index, name in enumerate(parts)} | places
+
+
+def _member(places: Mapping[str, str], pointer: str) -> str:
     """What a member of the operation by which a rollout starts is in its request."""
     if not pointer.startswith(_ONLY_OPERATION):
         return pointer
     rest = pointer.removeprefix(_ONLY_OPERATION).removeprefix("/rollout")
-    own = next((each for each in ("/candidate", "/value", "/flag", "/segment") if rest.startswith(each)), None)
-    return rest if own is None else candidate + rest.removeprefix(own)
+    own = next((each for each in places if rest == each or rest.startswith(f"{each}/")), None)
+    if own is None:
+        return rest
+    # A config to follow may be given by its key alone, which has no members.
+    return places[own] + ("" if places[own] == _FOLLOWS else rest.removeprefix(own))
 
 
 def scope_of(app_id: str | None, environment: str | None) -> Scope | None:

@@ -118,10 +118,11 @@ def list_rollouts(
     api: Api,
 ) -> None:
     """List rollouts, newest first."""
-    phases = _OPEN if phase == "open" else () if phase is None else (phase,)
-    asked = "".join(f"{'&' if index else '?'}phase={each}" for index, each in enumerate(phases))
+    phases = _OPEN if phase == "open" else (phase,)
     query = place.members() | {"key": key, "strategy": strategy, "limit": limit}
-    api.show(_listed(api, asked, query), show_rollouts)
+    found = [each for one in phases for each in api.get(PATH, phase=one, **query)["items"]]
+    newest = sorted(found, key=lambda each: str(each["created_at"]), reverse=True)
+    api.show(newest[:limit], show_rollouts)
 
 
 @command(group, "show")
@@ -194,10 +195,3 @@ def _given(place: Place) -> dict[str, Json]:
 def _context(text: str) -> Json:
     document = read_value(text)
     return document if isinstance(document, dict) else {"targetingKey": text}
-
-
-def _listed(api: Api, phases: str, query: dict[str, Json]) -> Json:
-    if not phases:
-        return api.get(PATH, **query)["items"]
-    items = [each for phase in phases[1:].split("&") for each in api.get(PATH, **query, phase=phase[6:])["items"]]
-    return sorted(items, key=lambda each: each["created_at"], reverse=True)[: query["limit"]]

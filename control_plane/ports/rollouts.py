@@ -43,7 +43,7 @@ class Rollouts(Protocol):
         ...
 
     async def list(self, where: RolloutFilter, *, limit: int, cursor: str | None) -> Page[StoredRollout]:
-        """Rollouts, newest first."""
+        """Rollouts, newest first, without what can be long of them: candidates, audiences, plans as they were asked for."""
         ...
 
     async def unfinished(self, limit: int, known: Mapping[UUID, int] | None = None) -> Sequence[StoredRollout | UUID]:

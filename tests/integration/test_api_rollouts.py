@@ -240,7 +240,9 @@ async def test_what_is_wrong_is_told_with_its_place_and_makes_nothing(api: Api) 
         ({"strategy": "percentage", "stages": [{"weight": 5, "after": "x"}]}, ["/stages/0/after"]),
         ({"strategy": "percentage", "gates": [{"type": "acks", "share": 7}]}, ["/gates/0/share"]),
         ({"strategy": "feature_flag"}, ["/follows"]),
-        ({"strategy": "feature_flag", "follows": "nothing-there"}, None),  # type: ignore[list-item]  # any pointer
+        ({"strategy": "feature_flag", "follows": "nothing-there"}, ["/follows"]),
+        ({"strategy": "feature_flag", "follows": "on", "when": {"segment": "nowhere"}}, ["/when/segment"]),
+        ({"strategy": "immediate", "when": {"segment": "nowhere"}}, ["/when/segment"]),
         ({"strategy": "user_targeting"}, ["/users"]),
         ({"strategy": "time_based"}, ["/window/end"]),
         ({"strategy": "immediate", "when": {"attribute": "a", "op": "?", "values": [1]}}, ["/when/op"]),

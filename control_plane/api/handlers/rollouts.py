@@ -43,7 +43,7 @@ async def create_rollout(services: Services, call: Call[NewRollout, None]) -> we
     body, whole = await completed(services, call)
     if body.dry_run:
         return await _preview(services, call, body, whole)
-    with about_the_request(body.kind):
+    with about_the_request(body):
         wanted = await asked(services, body, whole)
         if not body.start:
             made = await services.acting.create(wanted, call.attribution)
@@ -103,7 +103,7 @@ async def clone_rollout(services: Services, call: Call[RolloutOverrides, None]) 
     """
     original = await services.acting.get(call.id(_KIND))
     body, whole = completed_clone(call, original)
-    with about_the_request(body.kind):
+    with about_the_request(body):
         made = await services.acting.create(await asked(services, body, whole), call.attribution)
     return await _show(services, made.id, 201)
 
@@ -167,7 +167,7 @@ async def _preview(
     breaking = None if body.break_glass is None else body.break_glass.broken
     forced = None if body.force is None else body.force.forced
     wishes = Wishes([each.value for each in body.contexts], forced, breaking)
-    with about_the_request(body.kind):
+    with about_the_request(body):
         preview = await services.previewing.of(await asked(services, body, whole), call.attribution, wishes)
     return reply(RolloutPreviewView.of(preview, whole.get("contexts", [])))
 

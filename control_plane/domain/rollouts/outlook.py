@@ -4,7 +4,7 @@ What is to come is told for the case that nothing holds it: every gate passes at
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from control_plane.domain.gates.spec import Bake, Gate
@@ -34,17 +34,19 @@ class Row:
     exposure: bytes = b""
 
 
-def outlook(rollout: Rollout, now_ms: int) -> list[Row]:
-    """Each weight of the plan, in order. Of one that has ended, what it had come to is told as passed."""
+def outlook(rollout: Rollout, now_ms: int, *, exposures: bool = False) -> list[Row]:
+    """Each weight of the plan, in order. Of one that has ended, what it had come to is told as passed.
+
+    With `exposures`, what agents would hold then is in each row that is not passed.
+    """
     steps = rollout.plan.steps
     if rollout.phase is Phase.PENDING:
-        return list(
-            _ahead(machine.start(replace(rollout, start_at_ms=None), _starts(rollout, now_ms)).rollout, "ahead", now_ms)
-        )
+        begun = machine.start(rollout, _starts(rollout, now_ms)).rollout
+        return list(_ahead(begun, "ahead", now_ms, exposures=exposures))
     reached = len(steps) if rollout.phase is Phase.COMPLETED else rollout.step
     rows = [row for index, step in enumerate(steps[:reached]) for row in _bare(index, step, "passed")]
     if rollout.phase in EXPOSED:
-        rows += _ahead(rollout, "current", now_ms)
+        rows += _ahead(rollout, "current", now_ms, exposures=exposures)
     else:
         rows += [row for index, step in enumerate(steps) if index >= reached for row in _bare(index, step, "ahead")]
     return rows
@@ -61,22 +63,21 @@ def _bare(index: int, step: Step, when: When) -> Iterator[Row]:
         yield Row(index, point.weight, point.at_ms, when, step.gates if at == last else (), _labels(step))
 
 
-def _ahead(rollout: Rollout, when: When, now_ms: int) -> Iterator[Row]:
+def _ahead(rollout: Rollout, when: When, now_ms: int, *, exposures: bool) -> Iterator[Row]:
     """The present step and those after it."""
     going, word = rollout, when
     if going.paused_ms is not None:
         going = machine.resume(going, now_ms, "").rollout
     while True:
-        yield from _of_step(going, word)
+        yield from _of_step(going, word, exposure(going) if exposures else b"")
         if going.step + 1 == len(going.plan.steps):
             return
         going = machine.promote(going, _free_ms(going, now_ms), "").rollout
         word = "ahead"
 
 
-def _of_step(going: Rollout, when: When) -> Iterator[Row]:
+def _of_step(going: Rollout, when: When, held: bytes) -> Iterator[Row]:
     step = going.plan.steps[going.step]
-    held = exposure(going)
     moments = _own(going)
     for index, moment in enumerate(moments):
         gates = step.gates if index + 1 == len(moments) else ()

@@ -100,7 +100,7 @@ class Previewing:
         """
         rollout = self._acting.planned(asked, by)
         now_ms = unix_ms(self._clock.now())
-        rows = tuple(outlook(rollout, now_ms))
+        rows = tuple(outlook(rollout, now_ms, exposures=True))
         starting = await self._acting.starting(rollout, by, forced=wishes.forced, break_glass=wishes.break_glass)
         beside = await self._showing.exposed_beside(rollout)
         draft = starting if beside is None else _written(starting, rollout)
