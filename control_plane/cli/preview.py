@@ -10,13 +10,13 @@ from shared.domain.codec import Json
 _IDLE = {"unchanged": "it says this already", "unreached": "no environment sees it"}
 
 
-def show_preview(preview: Json) -> None:
-    """Show all of it; parts that have nothing to say are left out."""
-    for line in _lines(preview):
+def show_preview(preview: Json, passes: str = "It would be committed.") -> None:
+    """Show all of it; parts that have nothing to say are left out. `passes` is what is said if nothing stands against it."""
+    for line in _lines(preview, passes):
         show(line)
 
 
-def _lines(preview: Json) -> Iterator[str]:
+def _lines(preview: Json, passes: str) -> Iterator[str]:
     yield from _differences(preview["differences"])
     yield from _list("Depends on it:", preview["dependants"], _dependant)
     yield from _part("Without effect:", map(_idle, preview["without_effect"]))
@@ -24,7 +24,7 @@ def _lines(preview: Json) -> Iterator[str]:
     yield from _list("Guards:", preview["guards"], _guard)
     yield from _part("Look at:", (f"{each['pointer']}: {each['detail']}" for each in preview["warnings"]))
     yield _reach(preview["blast_radius"])
-    yield _verdict(preview)
+    yield passes if preview["would_commit"] else _verdict(preview)
 
 
 def _differences(differences: Json) -> Iterator[str]:
@@ -117,8 +117,6 @@ def _names(found: Json, names: list[str]) -> str:
 
 
 def _verdict(preview: Json) -> str:
-    if preview["would_commit"]:
-        return "It would be committed."
     guarded = not preview["forced"] and any(each["mode"] == "refuse" for each in preview["guards"]["items"])
     if guarded or preview["schema_violations"]["total"]:
         return "It would be refused as it is."

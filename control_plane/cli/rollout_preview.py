@@ -19,7 +19,7 @@ def show_rollout_preview(preview: Json) -> None:
         show("Live agents that would serve the candidate:")
         for each in agents["items"]:
             show(f"  {each['app_id']}/{each['environment']} {each['instance']}: {_from(each['candidate_from'])}")
-    show_preview(preview["change"])
+    show_preview(preview["change"], "It could be started now.")
     if preview["beside"]:
         show(f"Another rollout of this config is exposed: {preview['beside']}")
 

@@ -55,7 +55,7 @@ def show_events(items: Json) -> None:
         [
             moment(each["at"]),
             each["action"],
-            str(each["step"]),
+            str(each["step"] + 1),
             each["principal"],
             "" if each["revision"] is None else f"r{each['revision']}",
             _why(each["detail"]),
@@ -66,6 +66,8 @@ def show_events(items: Json) -> None:
 
 
 def _why(detail: Json) -> str:
+    if "result" in detail:
+        return f"gate {detail['gate'] + 1}: {detail['result']}, {detail['detail']}"
     return str(detail.get("reason") or detail.get("detail") or (brief(detail) if detail else ""))
 
 

@@ -152,6 +152,9 @@ async def test_canaries_tell_which_agents_would_be_the_first(api: Api) -> None:
         "i2": 1,
     }
     assert preview["change"]["blast_radius"]["environments"]["total"] == 1
+    overridden = POOL | {"environment": None, "strategy": "canary"}
+    unseen = (await api.post("/rollouts/preview", overridden)).document
+    assert ([each["agents"] for each in unseen["plan"]], unseen["instances"]["total"]) == ([0, 0], 0)
     default = (await api.post("/rollouts/preview", POOL | {"strategy": "canary"})).document
     assert [each["weight"] for each in default["plan"]] == [5_000, 100_000]
 

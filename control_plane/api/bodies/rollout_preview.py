@@ -74,7 +74,7 @@ class InstanceView:
 
 @dataclass(frozen=True, slots=True)
 class InstancesView:
-    """Live agents that see the config: how many, and the first of them."""
+    """Live agents whose environments would see a difference: how many, and the first of them."""
 
     total: int
     truncated: bool

@@ -1,11 +1,12 @@
 """Tell what a rollout would do, without doing it: its steps on the clock, who would get the candidate, what stands against it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import BreakGlass, Draft, Forced, Op, Operation
+from control_plane.domain.effects import Pair
 from control_plane.domain.errors import UnavailableError
 from control_plane.domain.gate import Obstacle
 from control_plane.domain.gates.aim import aim
@@ -15,7 +16,7 @@ from control_plane.domain.rollouts.rollout import Rollout
 from control_plane.domain.rollouts.samples import Exposed, Sample, Sampling
 from control_plane.domain.rollouts.spec import NewRollout
 from control_plane.ports.registry import Registry
-from control_plane.services.fleet import Fleet, concerns
+from control_plane.services.fleet import Fleet
 from control_plane.services.preview import Previews
 from control_plane.services.rollouts.acting import Acting
 from control_plane.services.rollouts.showing import Showing
@@ -42,7 +43,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """Live agents that see the config. `exposed` says how many of them may serve the candidate at each row."""
+    """Live agents whose environments would see a difference. `exposed` says how many of them may serve the candidate at each row."""
 
     listed: Some[Instance]
     exposed: tuple[int, ...]
@@ -105,25 +106,26 @@ class Previewing:
         beside = await self._showing.exposed_beside(rollout)
         draft = starting if beside is None else _written(starting, rollout)
         change = await self._previews.of(draft)
-        seen_in = await self._environment(rollout) if wishes.contexts else None
+        reached = {(each.app_id, each.environment) for each in change.effects.differences}
+        seen_in = await self._environment(rollout, reached) if wishes.contexts else None
         return RolloutPreview(
             rollout=rollout,
             rows=rows,
             samples=() if seen_in is None else await self._samples(rows, seen_in, wishes.contexts),
             seen_in=seen_in,
-            instances=await self._instances(rollout, rows),
+            instances=await self._instances(rollout, rows, reached),
             change=change,
             operations=draft.operations,
             obstacles=change.obstacles,
             beside=beside,
         )
 
-    async def _environment(self, rollout: Rollout) -> tuple[str, str] | None:
-        """Where samples are looked at: in the rollout's own environment, or in the first that sees its config."""
+    async def _environment(self, rollout: Rollout, reached: Collection[Pair]) -> Pair | None:
+        """Where samples are looked at: in the rollout's own environment, or in the first that would see a difference."""
         scope = rollout.scope
         if scope.app_id is not None and scope.environment is not None:
             return scope.app_id, scope.environment
-        pairs = await self._registry.environments(_MOST_ENVIRONMENTS)
+        pairs = reached or await self._registry.environments(_MOST_ENVIRONMENTS)
         return min((each for each in pairs if scope.app_id in {None, each[0]}), default=None)
 
     async def _samples(
@@ -133,12 +135,12 @@ class Previewing:
         sampling = Sampling(view.configs, [Exposed(each.exposure, each.at_ms or 0) for each in rows])
         return tuple(map(sampling.of, contexts))
 
-    async def _instances(self, rollout: Rollout, rows: Sequence[Row]) -> Instances | None:
+    async def _instances(self, rollout: Rollout, rows: Sequence[Row], reached: Collection[Pair]) -> Instances | None:
         try:
             live = await self._fleet.agents(rollout.scope.app_id, rollout.scope.environment)
         except UnavailableError:
             return None
-        reports = [each.report for each in live if concerns((rollout.scope,), each.report)]
+        reports = [each.report for each in live if (each.report.app_id, each.report.environment) in reached]
         aims = [aim(parse_exposure(decode(each.exposure)), each.at_ms or 0) for each in rows]
         exposed = [[means(each) for means in aims] for each in reports]
         counts = tuple(sum(column) for column in zip(*exposed, strict=True)) if exposed else (0,) * len(rows)
