@@ -305,6 +305,21 @@ async def test_configs_tell_which_rollout_they_are_under(api: Api) -> None:
     assert (await api.get(f"/configs/{shown['id']}")).document["rollout"] == told
 
 
+async def test_guards_are_overridden_by_the_word_that_changes_know(api: Api) -> None:
+    strict = {"name": "few", "pattern": "*/prod", "guards": {"type_change": {"mode": "refuse"}}}
+    assert (await api.post("/policies", strict)).status == 201
+    body = POOL | {"candidate": "many", "strategy": "immediate"}
+    refused = await api.post("/rollouts", body)
+    assert (refused.status, refused.document["guards"][0]["guard"]) == (409, "type_change")
+    forced = await api.post("/rollouts", body | {"force": {"reason": "readers know"}})
+    assert forced.status == 201
+    assert (await act(api, forced.document, "start")).status == 409
+    started = await act(api, forced.document, "start", {"force": {"reason": "readers know"}})
+    assert started.status == 200
+    change = (await api.get(f"/changes/{started.document['revision']}")).document
+    assert change["forced"]["reason"] == "readers know"
+
+
 async def test_templates_are_completed_by_the_request(api: Api) -> None:
     plan = {"strategy": "percentage", "stages": [{"weight": 1_000}], "unit": "account"}
     await api.put("/rollout-templates/careful", {"plan": plan})

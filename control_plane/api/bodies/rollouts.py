@@ -69,7 +69,7 @@ class NewRollout(RolloutOverrides, Placed):
     start_at: Instant | None = None
     """When it starts by itself, if it has its approvals by then."""
     force: Force | None = None
-    """Let its changes pass although guards refuse them."""
+    """Let it be made, and with `start` started, although guards refuse it; a later start needs the word again."""
     break_glass: Breaking | None = None
     """With `start`: start it now, although approvals are missing or no window is open. Opens a review."""
     dry_run: bool = False

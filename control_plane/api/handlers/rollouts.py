@@ -46,7 +46,7 @@ async def create_rollout(services: Services, call: Call[NewRollout, None]) -> we
     with about_the_request(body):
         wanted = await asked(services, body, whole)
         if not body.start:
-            made = await services.acting.create(wanted, call.attribution)
+            made = await services.acting.create(wanted, call.attribution, **_overriding(call, body))
         else:
             made = await _start_at_once(services, call, body, wanted)
     return await _show(services, made.id, 201)

@@ -61,25 +61,25 @@ class Acting:
             raise InvalidError(found)
         return rollout
 
-    async def create(self, asked: NewRollout, by: Attribution) -> Rollout:
-        """Store a rollout that exposes nothing yet.
+    async def create(self, asked: NewRollout, by: Attribution, **more: Any) -> Rollout:
+        """Store a rollout that exposes nothing yet; `more` are further fields of the draft that is tried (force).
 
         Raises:
             InvalidError: something is wrong with it.
             NotFoundError: its application or environment is not registered.
         """
         rollout = self.planned(asked, by)
-        await self.rehearse(rollout, by)
+        await self.rehearse(rollout, by, **more)
         await self._store.store(rollout.transition("created", {"strategy": rollout.strategy}), by)
         return await self.get(rollout.id)
 
-    async def rehearse(self, rollout: Rollout, by: Attribution) -> None:
+    async def rehearse(self, rollout: Rollout, by: Attribution, **more: Any) -> None:
         """Hold a rollout against everything that its start will be held against, but for approvals and windows.
 
         Raises:
             TrimtabError: as from `Publishing.commit`.
         """
-        await self._moving.publishing.commit(await self.starting(rollout, by, dry_run=True))
+        await self._moving.publishing.commit(await self.starting(rollout, by, dry_run=True, **more))
 
     async def starting(self, rollout: Rollout, by: Attribution, **more: Any) -> Draft:
         """The change by which it would start now."""
