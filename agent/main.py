@@ -27,6 +27,7 @@ from agent.sync.clockwork import Clockwork
 from agent.sync.health import Health
 from agent.sync.outcomes import Outcomes
 from agent.sync.reporter import Identity, Reporter
+from agent.sync.skew import Skew
 from agent.sync.status import Status
 from agent.sync.synchronizer import Synchronizer
 from agent.sync.witness import Witness
@@ -63,6 +64,7 @@ class Parts:
     usage: Usage
     witness: Witness
     own: Mapping[str, Attribute]
+    skew: Skew
 
 
 async def run_agent(settings: Settings) -> None:
@@ -86,7 +88,13 @@ async def run_agent(settings: Settings) -> None:
                 _log.warning("other machines may read here: keep them out", extra={"listen": str(listen)})
             _log.info("serving", extra={"listen": str(listen), "revision": parts.store.current.revision})
             reporter = Reporter(
-                parts.source, parts.store, parts.status, parts.identity, usage=parts.usage, witness=parts.witness
+                parts.source,
+                parts.store,
+                parts.status,
+                parts.identity,
+                usage=parts.usage,
+                witness=parts.witness,
+                skew=parts.skew,
             )
             async with running(
                 *_probing(settings, parts),
@@ -135,7 +143,9 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
             renderer = Renderer(store, settings.files, clock, usage=usage, own=EvaluationContext(attributes=own))
             health = Health(failures=settings.probe_failures)
             witness = Witness(store, health, Outcomes(), clock, EvaluationContext(attributes=own))
-            yield Parts(store, status, clock, identity, keeper, source, synchronizer, renderer, usage, witness, own)
+            yield Parts(
+                store, status, clock, identity, keeper, source, synchronizer, renderer, usage, witness, own, Skew(clock)
+            )
 
 
 def _feeds(settings: Settings, session: ClientSession, instance: str) -> list[Feed]:
@@ -168,6 +178,7 @@ def _view(settings: Settings, parts: Parts) -> AgentView:
         own=parts.own,
         health=parts.witness.health,
         outcomes=parts.witness.outcomes,
+        skew=parts.skew,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from agent.snapshot.model import Snapshot
@@ -21,6 +22,14 @@ class UpstreamUnavailableError(Exception):
 
 class UpstreamRefusedError(Exception):
     """The other side will not talk to us as we are: a wrong token, an app/environment that it does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAnswer:
+    """In how many seconds the control plane wants to hear again, and its time (unix milliseconds) if it tells it."""
+
+    next_report_in: float
+    now_ms: int | None = None
 
 
 class Feed(Protocol):
@@ -55,8 +64,8 @@ class Source(Protocol):
         """
         ...
 
-    async def report(self, report: Report) -> float:
-        """Tell the control plane our state; returns in how many seconds it wants to hear again.
+    async def report(self, report: Report) -> ReportAnswer:
+        """Tell the control plane our state; returns when it wants to hear again, and its time.
 
         Raises:
             UpstreamUnavailableError: nobody answers, or not now.
@@ -89,4 +98,4 @@ class Keeper(Protocol):
         ...
 
 
-__all__ = ["Feed", "Keeper", "Source", "UpstreamRefusedError", "UpstreamUnavailableError"]
+__all__ = ["Feed", "Keeper", "ReportAnswer", "Source", "UpstreamRefusedError", "UpstreamUnavailableError"]

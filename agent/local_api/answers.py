@@ -1,6 +1,7 @@
 """The bytes of every answer: built once for each possible outcome, kept for as long as they stay true."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ MAX_OUTCOMES = 10_000
 _NULL = b"null"
 _STALE = "STALE"
 """OpenFeature's word for what may be old; evaluation itself never says it."""
+
+REASONS = (*Reason, _STALE)
+"""All that an answer may give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Answer:
 
     resolution: Resolution
     stale: bool
+    reason: str
     config: Body
     value: Body
 
@@ -70,7 +75,10 @@ class _Document:
 class Answers:
     """Keeps the bytes of outcomes and of whole documents; every document is of one snapshot and one moment."""
 
-    def __init__(self, store: SnapshotStore, freshness: Freshness, clock: Clock, own: EvaluationContext) -> None:
+    def __init__(
+        self, store: SnapshotStore, freshness: Freshness, clock: Clock, own: EvaluationContext, reasons: Counter[str]
+    ) -> None:
+        self._reasons = reasons
         self._store, self._freshness, self._clock, self._own = store, freshness, clock, own
         self._constants: dict[str, Answer] = {}
         self._outcomes: dict[Resolution, Answer] = {}
@@ -152,8 +160,11 @@ class Answers:
         stale, configs = self._freshness.stale(), dict[str, Json]()
         for key in keys:
             resolution = snapshot.program.evaluate(key, context, now_ms)
+            if resolution is not None:
+                self._reasons[_said(resolution, stale=stale)] += 1
             if resolution is None:
                 if told:
+                    self._reasons[Reason.ERROR] += 1
                     configs[key] = {"key": key, "error": "FLAG_NOT_FOUND"}
             elif resolution.effective.entry.sensitive and not sensitive:
                 configs[key] = fragment(written(resolution, _NULL, stale=stale))
@@ -165,18 +176,18 @@ class Answers:
 
 def _answer(resolution: Resolution, *, stale: bool) -> Answer:
     value = resolution.value or _NULL
-    return Answer(resolution, stale, Body.of(written(resolution, value, stale=stale)), Body.of(value))
+    reason = _said(resolution, stale=stale)
+    return Answer(resolution, stale, reason, Body.of(written(resolution, value, stale=stale)), Body.of(value))
 
 
 def written(resolution: Resolution, value: bytes, *, stale: bool) -> bytes:
-    """A config's answer. The reason is one of OpenFeature's; of what no rule decided, STALE says that it may be old."""
+    """A config's answer."""
     level, entry = resolution.effective.level, resolution.effective.entry
-    reason = _STALE if stale and resolution.reason is Reason.STATIC else resolution.reason
     document: dict[str, Json] = {
         "key": entry.key,
         "value": fragment(value),
         "variant": resolution.variant,
-        "reason": reason,
+        "reason": _said(resolution, stale=stale),
         "version": entry.version,
         "revision": entry.revision,
         "scope": level,
@@ -187,3 +198,8 @@ def written(resolution: Resolution, value: bytes, *, stale: bool) -> bytes:
     if resolution.rollout is not None:
         document |= {"rollout": resolution.rollout, "arm": resolution.arm}
     return encode(document)
+
+
+def _said(resolution: Resolution, *, stale: bool) -> str:
+    """The reason, one of OpenFeature's; of what no rule decided, STALE says that it may be old."""
+    return _STALE if stale and resolution.reason is Reason.STATIC else resolution.reason

@@ -8,6 +8,7 @@ from agent.local_api.answers import Answers
 from agent.local_api.contexts import ContextError, context_of, query_context
 from agent.local_api.errors import ProblemError, invalid, not_ready, unknown_key
 from agent.local_api.guard import Guard
+from agent.local_api.probes import skew_view
 from agent.local_api.replies import reply
 from agent.local_api.view import AgentView
 from shared.domain.codec import Json, MalformedJsonError, decode, encode
@@ -66,6 +67,7 @@ class Evaluating:
                 _standing(level, entries.get(key)) for level, entries in zip(Level, snapshot.scopes, strict=True)
             ],
             "agent": dict(self._view.own),
+            "clock_skew": skew_view(self._view.skew),
             **explanation.document,
         }
         return web.Response(body=encode(document), headers=_NO_STORE)

@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from agent.local_api.answers import REASONS
 from agent.local_api.freshness import Freshness
 from agent.local_api.traffic import Requests
 from agent.local_api.view import AgentView
@@ -50,10 +51,29 @@ class Metrics(Collector):
         for name, text in _COUNTERS.items():
             yield _counter(name, text, getattr(self._view.status, name))
         yield from self._application()
+        yield from self._trouble()
+        yield self._evaluations()
         yield from self._files()
         yield self._by_route()
         yield _gauge("watchers", "Streams open on /v1/watch.", self._watch.readers)
         yield _counter("watchers_dropped", "Streams closed because their reader was too slow.", self._watch.dropped)
+
+    def _trouble(self) -> Iterator[Metric]:
+        unsupported = self._view.store.current.program.unsupported
+        yield _gauge(
+            "unsupported_configs", "Configs that cannot be understood and yield their baseline.", len(unsupported)
+        )
+        if (skew := self._view.skew.reading) is not None:
+            yield _gauge("clock_skew_seconds", "How far this clock is ahead of the control plane's.", skew.seconds)
+            text = "How far off that measurement may be, either way."
+            yield _gauge("clock_skew_uncertainty_seconds", text, skew.uncertainty)
+
+    def _evaluations(self) -> Metric:
+        text = "Configs resolved for applications; a list without a context counts when it is built."
+        evaluations = CounterMetricFamily(f"{_PREFIX}evaluations", text, labels=["reason"])
+        for reason in REASONS:
+            evaluations.add_metric([reason], self._view.usage.reasons[reason])
+        return evaluations
 
     def _application(self) -> Iterator[Metric]:
         health, outcomes = self._view.health, self._view.outcomes

@@ -6,7 +6,9 @@ from aiohttp import web
 from agent.local_api.errors import ProblemError
 from agent.local_api.freshness import Freshness
 from agent.local_api.view import AgentView, FileView
+from agent.snapshot.misunderstood import misunderstood
 from agent.sync.health import Health
+from agent.sync.skew import Skew
 from shared.domain.codec import Json, encode
 from shared.runtime.connection import SERVER
 from shared.wire.problem import Problem, ProblemType
@@ -75,6 +77,8 @@ class Probes:
             "last_heard_seconds_ago": None if status.last_heard is None else round(now - status.last_heard, 3),
             "last_error": status.last_error,
             "rejection": status.rejection,
+            "unsupported": {"configs": len(snapshot.program.unsupported), "last": misunderstood(snapshot)},
+            "clock_skew": skew_view(view.skew),
             "last_known_good": {"directory": view.state_dir, "error": status.keep_error},
             "application": _application(view.health),
             "outcomes": {"counted": view.outcomes.counted, "dropped": view.outcomes.dropped},
@@ -90,6 +94,13 @@ class Probes:
             },
             "uptime_seconds": round(now - self._started, 3),
         }
+
+
+def skew_view(skew: Skew) -> Json:
+    """How far this clock is from the control plane's; null until it was measured."""
+    if (reading := skew.reading) is None:
+        return None
+    return {"seconds": reading.seconds, "uncertainty": reading.uncertainty, "suspicious": reading.suspicious}
 
 
 def _application(health: Health) -> Json:

@@ -10,6 +10,7 @@ from agent.local_api.replies import prefers_text, reply
 from agent.local_api.view import AgentView
 from shared.domain.codec import decode
 from shared.domain.entry import Kind
+from shared.domain.resolution import Reason
 
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
@@ -22,6 +23,7 @@ class Reads:
     def __init__(self, view: AgentView, answers: Answers, guard: Guard) -> None:
         self._store, self._own, self._usage = view.store, view.own, view.usage
         self._answers, self._guard, self._counts = answers, guard, view.usage.keys
+        self._reasons = view.usage.reasons
 
     async def config(self, request: web.Request) -> web.Response:
         """The resolution of one key."""
@@ -58,11 +60,13 @@ class Reads:
         if answer is None:
             answer = self._answers.one(key, query_context(request.query, self._own))
         if answer is None:
+            self._reasons[Reason.ERROR] += 1
             effective = self._store.current.effective.get(key)
             raise unknown_key(key, segment=effective is not None and effective.entry.kind == Kind.SEGMENT)
         if answer.sensitive:
             self._guard.require_sensitive(request, key)
         self._counts[key] += 1
+        self._reasons[answer.reason] += 1
         return answer
 
 

@@ -50,7 +50,8 @@ async def serving_local_api(
     """
     freshness = Freshness(view.store, view.status, view.clock, view.policy)
     own = EvaluationContext(attributes=view.own)
-    answers, watch, requests = Answers(view.store, freshness, view.clock, own), Watch(view.store), Requests()
+    answers = Answers(view.store, freshness, view.clock, own, view.usage.reasons)
+    watch, requests = Watch(view.store), Requests()
     guard = Guard(listen, local_token, allowed_hosts)
     reads, probes = Reads(view, answers, guard), Probes(view, freshness)
     evaluating = Evaluating(view, answers, guard)

@@ -10,9 +10,10 @@ from agent.snapshot.usage import Usage
 from agent.sync.health import Health
 from agent.sync.outcomes import Outcomes
 from agent.sync.reporter import Identity
+from agent.sync.skew import Skew
 from agent.sync.status import Status
 from shared.domain.context import Attribute
-from shared.runtime.clock import Clock
+from shared.runtime.clock import Clock, SystemClock
 
 
 class FileView(Protocol):
@@ -61,3 +62,4 @@ class AgentView:
     """What the agent knows of itself, as attributes of every context."""
     health: Health = field(default_factory=Health)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    skew: Skew = field(default_factory=lambda: Skew(SystemClock()))

@@ -1,6 +1,6 @@
 """How often each config is read: counted on the way of every read, told to the control plane with each report."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import islice
 
@@ -15,14 +15,16 @@ class Usage:
     """Reads since the last report.
 
     A reader of one config counts in `keys`, with `usage.keys[key] += 1` and nothing else; one that takes many at once
-    counts in `bulk`, because what it uses of them is not known.
+    counts in `bulk`, because what it uses of them is not known. `reasons` counts since the start why each config that was
+    resolved yielded what it did.
     """
 
-    __slots__ = ("_clock", "_counted_at", "_in_files", "bulk", "keys")
+    __slots__ = ("_clock", "_counted_at", "_in_files", "bulk", "keys", "reasons")
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.keys: defaultdict[str, int] = defaultdict(int)
         self.bulk = 0
+        self.reasons: Counter[str] = Counter()
         self._clock = clock or SystemClock()
         self._in_files: frozenset[str] = frozenset()
         self._counted_at = float("-inf")

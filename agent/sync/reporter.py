@@ -10,12 +10,15 @@ import anyio
 from anyio.abc import TaskStatus
 
 from agent.ports import Source, UpstreamRefusedError, UpstreamUnavailableError
+from agent.snapshot.misunderstood import misunderstood
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
 from agent.sync.health import Condition
+from agent.sync.skew import Skew
 from agent.sync.status import Status
 from agent.sync.witness import Witness
+from shared.runtime.clock import SystemClock
 from shared.runtime.retry import Backoff
 from shared.wire.evidence import Evidence
 from shared.wire.report import ReadCounts, Report
@@ -59,9 +62,10 @@ class Reporter:
         *,
         usage: Usage | None = None,
         witness: Witness | None = None,
+        skew: Skew | None = None,
     ) -> None:
         self._source, self._store, self._status, self._identity = source, store, status, identity
-        self._usage, self._witness = usage or Usage(), witness
+        self._usage, self._witness, self._skew = usage or Usage(), witness, skew or Skew(SystemClock())
         self._interval = FIRST_INTERVAL
         self._backoff = Backoff(base=1.0, cap=60.0)
         self._news = anyio.Event()
@@ -106,8 +110,9 @@ class Reporter:
         self._reported_at = anyio.current_time()
         reads = self._usage.take()
         batch = None if self._witness is None else self._witness.batch()
+        began = self._skew.begin()
         try:
-            asked = await self._source.report(self._compose(reads, batch))
+            answer = await self._source.report(self._compose(reads, batch))
         except (UpstreamUnavailableError, UpstreamRefusedError) as error:
             self._usage.give_back(reads)
             _log.debug("cannot report", extra={"error": str(error)})
@@ -116,7 +121,8 @@ class Reporter:
         self._backoff.reset()
         if self._witness is not None:
             self._witness.received(batch)
-        self._interval = min(max(asked, 0.1), MAX_INTERVAL)
+        self._skew.measured(began, answer.now_ms)
+        self._interval = min(max(answer.next_report_in, 0.1), MAX_INTERVAL)
         return self._interval * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
 
     def _compose(self, reads: ReadCounts, evidence: Evidence | None) -> Report:
@@ -134,9 +140,15 @@ class Reporter:
             reads=reads,
             health="" if self._witness is None or not self._witness.probed else self._witness.health.condition,
             evidence=evidence,
+            clock_skew=self._skew.reading,
+            unsupported=misunderstood(snapshot),
         )
 
-    def _swapped(self, _old: Snapshot, _new: Snapshot) -> None:
+    def _swapped(self, old: Snapshot, new: Snapshot) -> None:
+        """What we cannot understand is told of at once: gates fail by it."""
+        if new.program.unsupported and (told := misunderstood(new)) != misunderstood(old):
+            _log.warning("configs cannot be understood", extra={"keys": [each.key for each in told]})
+            self._urgent.set()
         self._news.set()
 
     def _counted(self) -> None:

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from agent.ports import UpstreamUnavailableError
+from agent.ports import ReportAnswer, UpstreamUnavailableError
 from agent.upstream.endpoints import CONNECT_TIMEOUT, Endpoints, translated
-from shared.domain.codec import MalformedJsonError, decode
+from shared.domain.codec import Json, MalformedJsonError, decode
 from shared.domain.scope import Revisions
 from shared.wire.messages import Heartbeat, MalformedMessageError, Message, decode_message
 from shared.wire.report import Report
@@ -22,6 +22,9 @@ MAX_ANSWER = 64 * 1024
 
 DEFAULT_SILENCE = 10.0
 """Seconds without a byte on an event stream before the first heartbeat has told its interval."""
+
+MAX_MOMENT = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
 
 _MESSAGE_EVENTS = frozenset({"change", "heartbeat"})
 
@@ -44,12 +47,20 @@ class HttpSource:
             body = await _read(response, MAX_SNAPSHOT)
         return SnapshotDocument.decode(body)
 
-    async def report(self, report: Report) -> float:
-        """Tell our state; returns in how many seconds to report again."""
+    async def report(self, report: Report) -> ReportAnswer:
+        """Tell our state; returns when to report again, and what time it is there."""
         async with self._endpoints.request("POST", "api/v1/agents/report", body=report.encode()) as response:
             try:
-                return float(decode(await _read(response, MAX_ANSWER))["next_report_in"])
-            except (MalformedJsonError, MalformedSnapshotError, LookupError, TypeError, ValueError) as error:
+                answer = decode(await _read(response, MAX_ANSWER))
+                return ReportAnswer(float(answer["next_report_in"]), _moment(answer.get("now_ms")))
+            except (
+                MalformedJsonError,
+                MalformedSnapshotError,
+                LookupError,
+                TypeError,
+                AttributeError,
+                ValueError,
+            ) as error:
                 msg = "the control plane's answer to a report cannot be read"
                 raise UpstreamUnavailableError(msg) from error
 
@@ -90,6 +101,11 @@ class SseFeed:
             raise MalformedMessageError(str(error)) from error
         msg = "the control plane ended the event stream"
         raise UpstreamUnavailableError(msg)
+
+
+def _moment(told: Json) -> int | None:
+    """Unix milliseconds; None from a control plane that does not tell them, or tells nonsense."""
+    return told if type(told) is int and 0 <= told <= MAX_MOMENT else None
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -1,6 +1,6 @@
 """The client commands for configs: read and write them, look at the latest changes and at the fleet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import typer
@@ -132,5 +132,26 @@ def _show_changes(items: Json) -> None:
 
 
 def _show_agents(items: Json) -> None:
-    rows = [[place(each), each["instance"], each["state"], each["transport"], str(each["revision"])] for each in items]
-    show_table(["of", "instance", "state", "transport", "revision"], rows)
+    rows = [
+        [
+            place(each),
+            each["instance"],
+            each["state"],
+            each["transport"],
+            str(each["revision"]),
+            "; ".join(_remarks(each)),
+        ]
+        for each in items
+    ]
+    show_table(["of", "instance", "state", "transport", "revision", "remarks"], rows)
+
+
+def _remarks(agent: Json) -> Iterator[str]:
+    """What somebody should look at. Members are missing where the control plane is older than this command."""
+    if rejection := agent.get("rejection"):
+        yield f"rejects {rejection['revision']}"
+    if unsupported := agent.get("unsupported"):
+        more = f" and {len(unsupported) - 1} more" if len(unsupported) > 1 else ""
+        yield f"does not understand {unsupported[0]['key']}{more}"
+    if (skew := agent.get("clock_skew")) and skew["suspicious"]:
+        yield f"clock {abs(skew['seconds']):.1f} s {'ahead' if skew['seconds'] > 0 else 'behind'}"

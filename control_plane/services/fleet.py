@@ -112,11 +112,28 @@ def concerns(scopes: tuple[Scope, ...], report: Report) -> bool:
 
 
 def has_applied(revision: int, scopes: tuple[Scope, ...], report: Report) -> bool:
-    """Whether the agent has the change of this revision, which touched these scopes, or a later one."""
+    """Whether the agent has the change of this revision, which touched these scopes, or a later one, and understands it."""
     lineage = Lineage.of(report.app_id, report.environment)
-    return all(mine >= revision for scope, mine in zip(lineage, report.revisions, strict=True) if scope in scopes)
+    has = all(mine >= revision for scope, mine in zip(lineage, report.revisions, strict=True) if scope in scopes)
+    return has and _misunderstood(revision, report) is None
 
 
 def rejects(revision: int, report: Report) -> bool:
-    """Whether it refused this change, or a later one and so cannot get past this one either."""
-    return report.rejection is not None and report.rejection.revision >= revision
+    """Whether it will not have this change."""
+    return refusal(revision, report) is not None
+
+
+def refusal(revision: int, report: Report) -> str | None:
+    """Why it will not have this change, if so.
+
+    It refused it, or a later one and so cannot get past this one either. Or it holds it without understanding it, and
+    serves the baseline.
+    """
+    if report.rejection is not None and report.rejection.revision >= revision:
+        return report.rejection.reason
+    return _misunderstood(revision, report)
+
+
+def _misunderstood(revision: int, report: Report) -> str | None:
+    found = (f"{each.key}: {each.reason}" for each in report.unsupported if each.revision == revision)
+    return next(found, None)

@@ -5,7 +5,9 @@ from typing import Self
 
 from shared.domain.codec import Json, encode
 from shared.domain.scope import Level, Revisions, is_key, is_name
+from shared.wire.clock_skew import ClockSkew
 from shared.wire.evidence import Evidence
+from shared.wire.unsupported import Unsupported, unsupported_of
 
 MAX_LABELS = 32
 MAX_TEXT = 1_000
@@ -52,7 +54,8 @@ class Report:
     """One agent's state. `state` is the agent's word for it (`hydrating`, `stale`, `live`).
 
     `reads` is None from an agent that does not count them; `health` is the application's, "" where nobody asks it.
-    `evidence` is what there is to say of candidates.
+    `evidence` is what there is to say of candidates; `clock_skew` is None until it was measured; `unsupported` are the configs
+    that the agent holds and cannot understand.
     """
 
     instance: str
@@ -67,6 +70,8 @@ class Report:
     reads: ReadCounts | None = None
     health: str = ""
     evidence: Evidence | None = None
+    clock_skew: ClockSkew | None = None
+    unsupported: tuple[Unsupported, ...] = ()
 
     def encode(self) -> bytes:
         """The report's bytes."""
@@ -103,6 +108,8 @@ class Report:
                 rejection=rejection and Rejection(int(rejection["revision"]), str(rejection["reason"])[:MAX_TEXT]),
                 health=str(document.get("health") or "")[:MAX_TEXT],
                 evidence=None if (evidence := document.get("evidence")) is None else Evidence.from_document(evidence),
+                clock_skew=None if (skew := document.get("clock_skew")) is None else ClockSkew.from_document(skew),
+                unsupported=unsupported_of(document.get("unsupported")),
                 reads=None if (reads := document.get("reads")) is None else ReadCounts.from_document(reads),
             )
         except (LookupError, TypeError, AttributeError) as error:

@@ -49,8 +49,9 @@ async def test_the_whole_is_fetched_and_then_the_delta(plane: ControlPlane, sour
     assert (delta.full, [(each.key, each.entry) for each in delta.items]) == (False, [("key1", None)])
 
 
-async def test_a_report_is_answered_with_when_to_report_again(source: Source) -> None:
-    assert await source.report(REPORT) > 0
+async def test_a_report_is_answered_with_when_to_report_again_and_the_time(source: Source) -> None:
+    answer = await source.report(REPORT)
+    assert (answer.next_report_in > 0, answer.now_ms) == (True, 1_800_000_000_000)
 
 
 async def test_a_token_that_is_not_accepted_is_a_refusal(plane: ControlPlane) -> None:

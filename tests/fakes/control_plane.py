@@ -218,7 +218,9 @@ class ControlPlane:
     async def _report(self, request: web.Request) -> web.Response:
         self._check(request)
         self.reports.append(Report.from_document(await request.json()))
-        return web.Response(body=encode({"next_report_in": 1.0}), content_type="application/json")
+        return web.Response(
+            body=encode({"next_report_in": 1.0, "now_ms": 1_800_000_000_000}), content_type="application/json"
+        )
 
 
 class _Status(web.HTTPException):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import anyio
 
-from agent.ports import UpstreamUnavailableError
+from agent.ports import ReportAnswer, UpstreamUnavailableError
 from agent.snapshot.model import Snapshot
 from shared.domain.scope import Revisions
 from shared.wire.messages import Message, decode_message
@@ -72,6 +72,7 @@ class FakeSource:
         self.reports: list[Report] = []
         self.refused = 0
         self.next_report_in = 0.2
+        self.now_ms: int | None = 1_800_000_000_000
         self.gate = anyio.Event()
         self.gate.set()
 
@@ -86,12 +87,12 @@ class FakeSource:
             raise answer
         return SnapshotDocument.decode(answer.encode())
 
-    async def report(self, report: Report) -> float:
+    async def report(self, report: Report) -> ReportAnswer:
         if self.away is not None:
             self.refused += 1
             raise self.away
         self.reports.append(report)
-        return self.next_report_in
+        return ReportAnswer(self.next_report_in, self.now_ms)
 
 
 class MemoryKeeper:

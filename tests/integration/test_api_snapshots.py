@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from control_plane.api import watch
+from shared.runtime.clock import SystemClock, unix_ms
 from shared.wire.messages import ChangeMessage, Heartbeat, Message, decode_message
 from shared.wire.snapshot import SnapshotDocument
 from shared.wire.sse import read_events
@@ -191,10 +192,35 @@ async def test_the_fleet_is_seen_by_its_reports(api: Api) -> None:
     assert [each["instance"] for each in seen["rejected"]] == ["i-3"]
 
 
+async def test_the_fleet_shows_whose_clock_is_off_and_who_does_not_understand_what(api: Api) -> None:
+    token = await api.register()
+    await api.post("/configs", {"app_id": "shop", "key": "a", "value": 1})
+    skew, unsupported = {"seconds": -35.2, "uncertainty": 0.1}, {"key": "a", "revision": 1, "reason": "kind"}
+    before = unix_ms(SystemClock().now())
+    answer = await api.post("/agents/report", _report(clock_skew=skew, unsupported=[unsupported]), token=token)
+    assert before <= answer.document["now_ms"] <= unix_ms(SystemClock().now())
+    await api.post(
+        "/agents/report", _report(instance="i-2", clock_skew={"seconds": 3, "uncertainty": 2.5}), token=token
+    )
+    await api.post("/agents/report", _report(instance="i-3"), token=token)
+    shown = (await api.get("/agents?app_id=shop")).document["items"]
+    assert [each["clock_skew"] for each in shown] == [
+        skew | {"suspicious": True},
+        {"seconds": 3, "uncertainty": 2.5, "suspicious": False},
+        None,
+    ]
+    assert [each["unsupported"] for each in shown] == [[unsupported], [], []]
+    seen = (await api.get("/changes/1/convergence")).document
+    assert (seen["agents"], seen["applied"], [each["instance"] for each in seen["rejected"]]) == (3, 2, ["i-1"])
+
+
 async def test_a_report_that_is_not_one_is_pointed_at(api: Api) -> None:
     token = await api.register()
     for more, pointer in (
         ({"instance": ""}, "/instance"),
+        ({"clock_skew": {"seconds": 1, "uncertainty": -1}}, "/clock_skew/uncertainty"),
+        ({"unsupported": [{"key": "a b", "revision": 1, "reason": ""}]}, "/unsupported/0/key"),
+        ({"unsupported": [{"key": "a", "revision": 1, "reason": ""}] * 101}, "/unsupported"),
         ({"instance": "x" * 1_001}, "/instance"),
         ({"revisions": {"global": 0, "app": -1, "environment": 0}}, "/revisions/app"),
         ({"revisions": {"global": 0, "app": 1}}, "/revisions/environment"),

@@ -19,6 +19,7 @@ from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
 from agent.sync.outcomes import Outcomes
 from agent.sync.reporter import Identity
+from agent.sync.skew import Skew
 from agent.sync.status import State, Status
 from shared.domain.codec import decode
 from shared.domain.context import Attribute
@@ -42,9 +43,13 @@ class Agent:
     usage: Usage = field(default_factory=Usage)
     outcomes: Outcomes = field(default_factory=Outcomes)
     own: dict[str, Attribute] = field(default_factory=dict)
+    skew: Skew = field(init=False)
     agrees: bool = True
     url: str = ""
     session: aiohttp.ClientSession = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.skew = Skew(self.clock)
 
     def live(self, snapshot: Snapshot) -> None:
         self.store.swap(snapshot)
@@ -81,6 +86,7 @@ async def agent(
         usage=it.usage,
         outcomes=it.outcomes,
         own=it.own,
+        skew=it.skew,
     )
     wanted = listen or Listen("127.0.0.1", 0)
     async with serving_local_api(

@@ -1,12 +1,16 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.codec import canonical, decode, encode
 from shared.domain.entry import digest_text, parse_digest
 from shared.domain.scope import Level, Lineage, Revisions, Scope
+from shared.wire.clock_skew import ClockSkew
 from shared.wire.messages import MalformedMessageError, UnsupportedSchemaError, decode_message
 from shared.wire.report import Rejection, Report
 from shared.wire.snapshot import MalformedSnapshotError, SnapshotDocument
+from shared.wire.unsupported import Unsupported
 from tests.fakes.control_plane import LINEAGE, Model, Write
 
 json_values = st.recursive(
@@ -76,9 +80,18 @@ def test_a_scope_is_read_as_it_was_written(scope: Scope) -> None:
     st.tuples(*[st.integers(0, 2**40)] * 3),
     st.dictionaries(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20), max_size=5),
     st.none() | st.builds(Rejection, st.integers(0, 99), st.text(min_size=1, max_size=50)),
+    st.none() | st.builds(ClockSkew, st.floats(-1e9, 1e9), st.floats(0, 1e9)),
+    st.lists(
+        st.builds(Unsupported, st.sampled_from(["a", "b.c"]), st.integers(0, 99), st.text(max_size=50)), max_size=3
+    ),
 )
 def test_a_report_is_read_as_it_was_written(
-    revisions: tuple[int, int, int], labels: dict[str, str], rejection: Rejection | None
+    revisions: tuple[int, int, int],
+    labels: dict[str, str],
+    rejection: Rejection | None,
+    skew: ClockSkew | None,
+    unsupported: list[Unsupported],
 ) -> None:
     report = Report("i-1", "billing", "prod", "1.0", Revisions(*revisions), "live", "amqp", labels, rejection)
+    report = replace(report, clock_skew=skew, unsupported=tuple(unsupported))
     assert Report.from_document(decode(report.encode())) == report

@@ -28,6 +28,7 @@ from control_plane.services.gates.live import LiveAgents
 from shared.domain.codec import Json
 from shared.domain.scope import Revisions, Scope
 from shared.wire.report import Rejection, Report
+from shared.wire.unsupported import Unsupported
 from tests.fakes.clock import ManualClock
 
 NOW = 1_800_000_000_000
@@ -65,12 +66,18 @@ class Installation:
         self._sequence = 0
 
     async def agent(
-        self, instance: str, revision: int = 7, rejects: int | None = None, app_id: str = "billing"
+        self,
+        instance: str,
+        revision: int = 7,
+        rejects: int | None = None,
+        app_id: str = "billing",
+        unsupported: tuple[Unsupported, ...] = (),
     ) -> None:
         rejection = None if rejects is None else Rejection(rejects, "too large")
         report = Report(
-            instance, app_id, "prod", "1", Revisions(9, 9, revision), "live", "sse", {"zone": instance}, rejection
-        )
+            instance, app_id, "prod", "1", Revisions(9, 9, revision), "live", "sse", {"zone": instance}, rejection,
+            unsupported=unsupported,
+        )  # fmt: skip
         await self.presence.record(AgentPresence(report, "10.0.0.1", datetime(2027, 1, 1, tzinfo=UTC)), 60.0)
 
     async def health(self, instance: str, status: Status, step: int = 2) -> None:
@@ -180,6 +187,17 @@ async def test_one_agent_that_rejects_it_is_one_too_many() -> None:
     measured = await here.measure(gate({"type": "acks", "share": 0.1}))
     assert (measured.result, measured.detail) == (FAIL, "agents rejected it: b")
     assert measured.numbers["reasons"] == {"b": "too large"}
+
+
+async def test_an_agent_that_has_it_and_does_not_understand_it_rejects_it() -> None:
+    here = Installation()
+    await here.agent("a", 7)
+    await here.agent("b", 9, unsupported=(Unsupported("limit", 6, "rollout: /schema"), Unsupported("else", 9, "newer")))
+    assert await here.result({"type": "acks"}) is PASS
+    await here.agent("c", 9, unsupported=(Unsupported("limit", 7, "rollout: /schema"),))
+    measured = await here.measure(gate({"type": "acks", "share": 0.1}))
+    assert (measured.result, measured.detail) == (FAIL, "agents rejected it: c")
+    assert measured.numbers["reasons"] == {"c": "limit: rollout: /schema"}
 
 
 async def test_health_has_to_be_shown() -> None:

@@ -8,14 +8,19 @@ from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
 from agent.sync import failover
+from agent.sync import reporter as reporter_module
 from agent.sync.reporter import Identity, Reporter
+from agent.sync.skew import Skew
 from agent.sync.status import State, Status
 from agent.sync.synchronizer import Synchronizer
+from shared.domain.entry import Entry
 from shared.domain.scope import Revisions
 from shared.runtime.lifecycle import running
 from shared.wire.messages import Heartbeat, ScopeState
 from shared.wire.snapshot import MalformedSnapshotError, SnapshotDocument
+from tests.fakes.clock import ManualClock
 from tests.fakes.control_plane import APP, ENVIRONMENT, LINEAGE, Model, Write
+from tests.fakes.snapshots import following
 from tests.fakes.upstream import FakeFeed, FakeSource, MemoryKeeper, TickingClock
 
 GLOBAL, OF_APP, OWN = LINEAGE
@@ -263,6 +268,24 @@ async def test_reports_follow_changes_at_once_and_failures_disturb_nothing(livin
         living.source.away = UpstreamUnavailableError("away")
         await anyio.sleep(0.3)
         assert living.store.current.revision == 1
+
+
+async def test_a_change_that_is_not_understood_is_told_of_at_once_with_the_clock(
+    living: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporter_module, "SPREAD_SHARE", 100.0)
+    monkeypatch.setattr(reporter_module, "URGENT_GAP", 0.0)
+    skew = Skew(ManualClock())
+    skew.measured(skew.begin(), 1_767_225_600_000)
+    reporter = Reporter(living.source, living.store, living.status, Identity("i-1", "1"), skew=skew)
+    async with running(reporter.run):
+        entry = Entry("a", "hologram", b"1", 1, 5)
+        living.store.swap(following(living.store.current, 5, {"a": entry}))
+        await living.until(lambda: bool(living.source.reports))
+    report = living.source.reports[0]
+    assert [(each.key, each.revision) for each in report.unsupported] == [("a", 5)]
+    assert report.clock_skew is not None
+    assert report.clock_skew.seconds == pytest.approx(1_000, abs=0.01)
 
 
 async def test_reads_are_told_once_and_kept_while_nobody_takes_them(living: World) -> None:

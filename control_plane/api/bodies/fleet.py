@@ -15,8 +15,10 @@ from control_plane.domain.gates.evidence import EvidenceReport, Health, OutcomeC
 from control_plane.ports.lossy import AgentPresence
 from control_plane.services.fleet import Convergence
 from shared.domain.scope import Revisions
+from shared.wire.clock_skew import MAX_SECONDS, ClockSkew
 from shared.wire.evidence import MAX_DETAIL, MAX_EXPOSED, MAX_OUTCOMES, MAX_STEP
 from shared.wire.report import MAX_COUNT, MAX_COUNTED_KEYS, MAX_LABELS, MAX_TEXT, ReadCounts, Rejection, Report
+from shared.wire.unsupported import MAX_REASON, MAX_UNSUPPORTED, Unsupported
 
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(without_nul)]
 
@@ -109,6 +111,25 @@ class EvidenceBody(_Tolerant):
                 yield Health(each.rollout, each.step, status, since, detail)
 
 
+class ClockSkewBody(_Tolerant):
+    """Seconds by which the agent's clock is ahead (negative: behind), and how far off that may be."""
+
+    seconds: Annotated[float, Field(ge=-MAX_SECONDS, le=MAX_SECONDS, allow_inf_nan=False)]
+    uncertainty: Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
+
+
+class UnsupportedBody(_Tolerant):
+    """A config that the agent cannot understand, as of the change that it came with."""
+
+    key: Key
+    revision: Revision
+    reason: Annotated[str, AfterValidator(without_nul)]
+
+    def unsupported(self) -> Unsupported:
+        """The same as it is kept."""
+        return Unsupported(self.key, self.revision, self.reason[:MAX_REASON])
+
+
 class AgentReport(_Tolerant):
     """An agent's state, as it tells it."""
 
@@ -130,6 +151,10 @@ class AgentReport(_Tolerant):
     """How its application is: `healthy`, `unhealthy`, `unknown`, or empty where nobody asks it."""
     evidence: EvidenceBody | None = None
     """What it has to say of candidates."""
+    clock_skew: ClockSkewBody | None = None
+    """How far its clock is from ours; null until it was measured."""
+    unsupported: Annotated[list[UnsupportedBody], Field(max_length=MAX_UNSUPPORTED)] = []
+    """The configs that it holds and cannot understand: they yield their baseline."""
     reads: ReadsReport | None = None
     """What was read there; null from an agent that does not count."""
 
@@ -146,6 +171,8 @@ class AgentReport(_Tolerant):
             labels=dict(self.labels),
             rejection=self.rejection.rejection() if self.rejection else None,
             health=self.health,
+            clock_skew=ClockSkew(skew.seconds, skew.uncertainty) if (skew := self.clock_skew) else None,
+            unsupported=tuple(each.unsupported() for each in self.unsupported),
             reads=self.reads.counts() if self.reads else None,
         )
 
@@ -164,6 +191,8 @@ class NextReport:
     """In how many seconds the control plane wants to hear from the agent again."""
 
     next_report_in: float
+    now_ms: int
+    """The time here (unix milliseconds): the agent compares its clock with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +206,37 @@ class RejectionView:
     def of(cls, rejection: Rejection) -> Self:
         """Show a rejection."""
         return cls(rejection.revision, rejection.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSkewView:
+    """Seconds by which an agent's clock is ahead (negative: behind) of the control plane's, give or take `uncertainty`.
+
+    `suspicious`: it is off by more than two seconds, whatever the measurement's error was.
+    """
+
+    seconds: float
+    uncertainty: float
+    suspicious: bool
+
+    @classmethod
+    def of(cls, skew: ClockSkew) -> Self:
+        """Show a measurement."""
+        return cls(skew.seconds, skew.uncertainty, skew.suspicious)
+
+
+@dataclass(frozen=True, slots=True)
+class UnsupportedView:
+    """A config that an agent cannot understand: it yields its baseline there. `revision` is the change it came with."""
+
+    key: str
+    revision: int
+    reason: str
+
+    @classmethod
+    def of(cls, unsupported: Unsupported) -> Self:
+        """Show one."""
+        return cls(unsupported.key, unsupported.revision, unsupported.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +255,10 @@ class AgentView:
     rejection: RejectionView | None
     health: str | None
     """How its application is: `healthy`, `unhealthy`, `unknown`; null where nobody asks it."""
+    clock_skew: ClockSkewView | None
+    """How far its clock is from the control plane's; null until it was measured."""
+    unsupported: tuple[UnsupportedView, ...]
+    """Configs that it cannot understand, 100 at most, those that changed last before others."""
     counts_reads: bool
     address: str
     seen_at: datetime
@@ -215,6 +279,8 @@ class AgentView:
             labels=report.labels,
             health=report.health or None,
             rejection=RejectionView.of(report.rejection) if report.rejection else None,
+            clock_skew=ClockSkewView.of(report.clock_skew) if report.clock_skew else None,
+            unsupported=tuple(map(UnsupportedView.of, report.unsupported)),
             counts_reads=report.reads is not None,
             address=presence.address,
             seen_at=presence.seen_at,

@@ -8,6 +8,7 @@ from control_plane.api.paging import Place, cut_page
 from control_plane.api.services import Services
 from control_plane.ports.lossy import AgentPresence
 from control_plane.services.access import Permission
+from shared.runtime.clock import unix_ms
 
 
 async def report_agent(services: Services, call: Call[AgentReport, None]) -> web.StreamResponse:
@@ -21,7 +22,7 @@ async def report_agent(services: Services, call: Call[AgentReport, None]) -> web
     await services.usage.record(report)
     if (evidence := call.body.evidence) is not None:
         await services.evidences.record(evidence.report(report.app_id, report.environment, report.instance))
-    return reply(NextReport(interval))
+    return reply(NextReport(interval, unix_ms(services.clock.now())))
 
 
 async def list_agents(services: Services, call: Call[None, AgentQuery]) -> web.StreamResponse:

@@ -7,7 +7,7 @@ from control_plane.domain.gates.spec import Acks, Health
 from control_plane.domain.gates.trial import Trial
 from control_plane.ports.evidence import Evidence
 from control_plane.ports.lossy import AgentPresence
-from control_plane.services.fleet import has_applied, rejects
+from control_plane.services.fleet import has_applied, refusal, rejects
 from control_plane.services.gates.finding import MAX_NAMED, Finding
 from control_plane.services.gates.live import LiveAgents
 
@@ -29,7 +29,9 @@ class FleetJudge:
         rejecting = [each for each in behind if rejects(trial.revision, each.report)]
         numbers = {"agents": len(live), "applied": len(live) - len(behind), "rejected": len(rejecting)}
         if rejecting:
-            return Finding.failed(f"agents rejected it: {_named(rejecting)}", **numbers, reasons=_reasons(rejecting))
+            return Finding.failed(
+                f"agents rejected it: {_named(rejecting)}", **numbers, reasons=_reasons(trial.revision, rejecting)
+            )
         if len(live) < gate.min_agents:
             return Finding.unclear("there are not enough live agents", **numbers)
         if len(live) - len(behind) < gate.share * len(live):
@@ -81,9 +83,5 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _reasons(agents: list[AgentPresence]) -> dict[str, str]:
-    return {
-        each.report.instance: each.report.rejection.reason
-        for each in agents[:MAX_NAMED]
-        if each.report.rejection is not None
-    }
+def _reasons(revision: int, agents: list[AgentPresence]) -> dict[str, str]:
+    return {each.report.instance: refusal(revision, each.report) or "" for each in agents[:MAX_NAMED]}
