@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from control_plane.cli.calling import Api
+from control_plane.cli.client import Client, ClientError
 from control_plane.cli.intent import Why
 from control_plane.cli.operations import Place
 from control_plane.cli.options import DryRun, Limit
@@ -14,13 +15,13 @@ from control_plane.cli.rollout_plan import PlanOptions
 from control_plane.cli.rollout_preview import show_rollout_preview
 from control_plane.cli.rollout_view import line, show_brief, show_events, show_rollout, show_rollouts
 from control_plane.cli.spread import command
-from control_plane.cli.terminal import EXIT_FAILURE, EXIT_USAGE, fail, show, show_json
+from control_plane.cli.terminal import EXIT_FAILURE, EXIT_USAGE, fail, show, show_json, tell
 from control_plane.cli.times import read_moment
 from control_plane.cli.values import read_value
 from shared.domain.codec import Json
 
 PATH = "/api/v1/rollouts"
-_SHORTEST = 0.05
+_SHORTEST, _BREATH = 0.05, 1.0
 _OPEN = ("pending", "progressing", "waiting", "paused")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Its id: see `trimtab rollout list`.")]
@@ -164,12 +165,11 @@ def watch(
 ) -> None:
     """Follow a rollout to its end, with a line for each thing that changes. Exit code 0: completed, 1: aborted.
 
-    With --json, each line is the rollout as the API shows it.
+    With --json, each line is the rollout as the API shows it. While the control plane does not answer, it asks again.
     """
     ends_at = None if timeout is None else time.monotonic() + timeout
-    told = ""
+    told, seen = "", api.get(f"{PATH}/{rollout}")
     while True:
-        seen = api.get(f"{PATH}/{rollout}")
         if (now := line(seen)) != told:
             show_json(seen) if api.json else show(now)
             told = now
@@ -178,9 +178,24 @@ def watch(
         if ends_at is not None and time.monotonic() >= ends_at:
             fail(f"it is still {seen['phase']}", _EXIT_TIMEOUT)
         time.sleep(interval)
+        seen = ask_patiently(api, f"{PATH}/{rollout}", interval)
 
 
 _EXIT_TIMEOUT = 3
+_PATIENCE = 60.0
+
+
+def ask_patiently(api: Api, path: str, interval: float) -> Json:
+    """What was there before, asked for until it is answered again, for a minute."""
+    client, until = Client(api.url, api.token), time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return client.get(path)
+        except ClientError as error:
+            if time.monotonic() >= until:
+                fail(str(error))
+            tell(f"{error}; asking again")
+        time.sleep(max(interval, _BREATH))
 
 
 def act(api: Api, rollout: str, action: str, document: Json) -> None:

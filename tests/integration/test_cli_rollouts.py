@@ -6,8 +6,11 @@ from pathlib import Path
 import anyio
 import pytest
 
+from control_plane.cli.calling import Api
 from control_plane.cli.rollout_plan import read_gate, read_stage, read_weight
+from control_plane.cli.rollouts import PATH, ask_patiently
 from control_plane.domain.attribution import Attribution
+from tests.fakes.fault_proxy import fault_proxy
 from tests.rig.api import serving_api
 from tests.rig.cli import Cli
 
@@ -71,6 +74,24 @@ async def test_watching_ends_with_the_rollout_and_tells_how(trimtab: Cli) -> Non
     await trimtab("rollout", "abort", aborted, "-m", "it broke")
     ended = await trimtab("rollout", "watch", aborted, "--json", code=1)
     assert (ended.document["phase"], ended.document["reason"]) == ("aborted", "it broke")
+
+
+async def test_whoever_watches_outlives_a_control_plane_that_is_away(
+    trimtab: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, answers = f"{PATH}/{await made(trimtab, '--strategy', 'immediate')}", []
+
+    async def ask(api: Api) -> None:
+        answers.append(await anyio.to_thread.run_sync(ask_patiently, api, path, 0.05))
+
+    async with fault_proxy(trimtab.api.url) as proxy, anyio.create_task_group() as group:
+        proxy.refuse()
+        group.start_soon(ask, Api(proxy.url(trimtab.api.url), trimtab.api.operator))
+        with anyio.fail_after(10):
+            while "asking again" not in capsys.readouterr().err:
+                await anyio.sleep(0.01)
+        proxy.heal()
+    assert answers[0]["phase"] == "pending"
 
 
 async def test_templates_are_kept_and_used_and_rollouts_cloned(trimtab: Cli, tmp_path: Path) -> None:
