@@ -22,7 +22,7 @@ _NULL = b"null"
 _STALE = "STALE"
 """OpenFeature's word for what may be old; evaluation itself never says it."""
 
-REASONS = (*Reason, _STALE)
+REASONS = (*(each.value for each in Reason), _STALE)
 """All that an answer may give."""
 
 
@@ -78,8 +78,8 @@ class Answers:
     def __init__(
         self, store: SnapshotStore, freshness: Freshness, clock: Clock, own: EvaluationContext, reasons: Counter[str]
     ) -> None:
-        self._reasons = reasons
         self._store, self._freshness, self._clock, self._own = store, freshness, clock, own
+        self._reasons = reasons
         self._constants: dict[str, Answer] = {}
         self._outcomes: dict[Resolution, Answer] = {}
         self._documents: dict[tuple[str, bool, bool], _Document] = {}
@@ -160,13 +160,13 @@ class Answers:
         stale, configs = self._freshness.stale(), dict[str, Json]()
         for key in keys:
             resolution = snapshot.program.evaluate(key, context, now_ms)
-            if resolution is not None:
-                self._reasons[_said(resolution, stale=stale)] += 1
             if resolution is None:
                 if told:
-                    self._reasons[Reason.ERROR] += 1
+                    self._reasons[Reason.ERROR.value] += 1
                     configs[key] = {"key": key, "error": "FLAG_NOT_FOUND"}
-            elif resolution.effective.entry.sensitive and not sensitive:
+                continue
+            self._reasons[_said(resolution, stale=stale)] += 1
+            if resolution.effective.entry.sensitive and not sensitive:
                 configs[key] = fragment(written(resolution, _NULL, stale=stale))
             else:
                 configs[key] = fragment(self._answer(resolution, stale=stale).config.content)
@@ -202,4 +202,4 @@ def written(resolution: Resolution, value: bytes, *, stale: bool) -> bytes:
 
 def _said(resolution: Resolution, *, stale: bool) -> str:
     """The reason, one of OpenFeature's; of what no rule decided, STALE says that it may be old."""
-    return _STALE if stale and resolution.reason is Reason.STATIC else resolution.reason
+    return _STALE if stale and resolution.reason is Reason.STATIC else resolution.reason.value

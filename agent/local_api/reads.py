@@ -60,7 +60,7 @@ class Reads:
         if answer is None:
             answer = self._answers.one(key, query_context(request.query, self._own))
         if answer is None:
-            self._reasons[Reason.ERROR] += 1
+            self._reasons[Reason.ERROR.value] += 1
             effective = self._store.current.effective.get(key)
             raise unknown_key(key, segment=effective is not None and effective.entry.kind == Kind.SEGMENT)
         if answer.sensitive:

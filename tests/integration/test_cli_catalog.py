@@ -6,7 +6,9 @@ import pytest
 
 from shared.domain.codec import decode
 from shared.domain.scope import Revisions
+from shared.wire.clock_skew import ClockSkew
 from shared.wire.report import ReadCounts, Report
+from shared.wire.unsupported import Unsupported
 from tests.rig.api import serving_api
 from tests.rig.cli import Cli
 
@@ -47,6 +49,25 @@ async def test_what_nobody_reads_is_listed_with_what_stands_against_it(trimtab: 
     assert then.lines == ["shop/prod\tunread\tglobal\t0\t-"]
     for remark in ("counted since 20", "3 reads of many", "1 live agents do not count reads: old"):
         assert remark in then.errors
+
+
+async def test_of_agents_it_is_remarked_what_somebody_should_look_at(trimtab: Cli) -> None:
+    token = await trimtab.api.register("shop", "prod")
+    unsupported = (Unsupported("a", 1, "newer"), Unsupported("b", 1, "newer"))
+    for instance, skew, not_understood in (
+        ("fast", ClockSkew(35.24, 0.1), ()),
+        ("fine", ClockSkew(-0.2, 0.1), ()),
+        ("old", ClockSkew(-7.0, 0.1), unsupported),
+    ):
+        report = Report(
+            instance, "shop", "prod", "1", Revisions(), "live", "sse", clock_skew=skew, unsupported=not_understood
+        )
+        await trimtab.api.post("/agents/report", decode(report.encode()), token=token)
+    assert [each.split("\t")[1:] for each in (await trimtab("agents")).lines] == [
+        ["fast", "live", "sse", "0", "clock 35.2 s ahead"],
+        ["fine", "live", "sse", "0", ""],
+        ["old", "live", "sse", "0", "does not understand a and 1 more; clock 7.0 s behind"],
+    ]
 
 
 async def test_an_application_is_archived_unarchived_and_deleted_by_its_name(trimtab: Cli) -> None:
