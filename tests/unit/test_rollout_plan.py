@@ -185,6 +185,12 @@ def test_a_rollout_starts_at_its_time() -> None:
         (Strategy.PERCENTAGE, {"stages": [Stage(labels={"a": "b"})]}, "/stages/0/labels"),
         (Strategy.PERCENTAGE, {"stages": [Stage()]}, "/stages/0/weight"),
         (Strategy.PERCENTAGE, {"stages": [Stage(100_000, gates=[{"type": "x"}])]}, "/stages/0/gates/0/type"),
+        (Strategy.PERCENTAGE, {"gates": [{"type": "outcomes"}]}, "/gates/0"),
+        (
+            Strategy.PERCENTAGE,
+            {"stages": [Stage(5), Stage(100_000, gates=[{"type": "outcomes"}])]},
+            "/stages/1/gates/0",
+        ),
         (Strategy.CANARY, {"stages": [Stage(5_000), Stage(labels={"a": "b"})]}, "/stages/1/labels"),
         (Strategy.CANARY, {"stages": [Stage(labels={"a": "b"}), Stage(5_000)]}, "/stages/1/weight"),
         (Strategy.IMMEDIATE, {"stages": [Stage(100)]}, "/stages"),

@@ -4,14 +4,15 @@ Moments are unix milliseconds. Pointers of violations are those of the request's
 """
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from uuid import UUID, uuid4
 
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import InvalidError
 from control_plane.domain.gates.parsing import parse_gates
-from control_plane.domain.gates.spec import Outcomes
+from control_plane.domain.gates.spec import Gate, Outcomes
 from control_plane.domain.rollouts.plan import Plan, Point, Step
 from control_plane.domain.rollouts.rollout import Rollout
 from control_plane.domain.rollouts.words import AtEnd, Strategy
@@ -74,14 +75,18 @@ class NewRollout:
     id: UUID = field(default_factory=uuid4)
 
 
-def rollout_from(asked: NewRollout, by: Attribution) -> Rollout:
+Objections: TypeAlias = Callable[[Gate, str], Iterable[Violation]]
+"""Why a gate at a pointer could never be measured, if so."""
+
+
+def rollout_from(asked: NewRollout, by: Attribution, objections: Objections = lambda _gate, _pointer: ()) -> Rollout:
     """The pending rollout.
 
     Raises:
         InvalidError: something is wrong with what is asked; all of it is told.
     """
     found: list[Violation] = []
-    plan = _Planner(asked, found).plan()
+    plan = _Planner(asked, found, objections).plan()
     found += _violations(asked)
     when = _audience(asked, found)
     if found or plan is None:
@@ -114,16 +119,16 @@ def rollout_from(asked: NewRollout, by: Attribution) -> Rollout:
 class _Planner:
     """Makes the plan that a strategy has of its stages."""
 
-    def __init__(self, asked: NewRollout, found: list[Violation]) -> None:
-        self._asked, self._found = asked, found
+    def __init__(self, asked: NewRollout, found: list[Violation], objections: Objections) -> None:
+        self._asked, self._found, self._objections = asked, found, objections
 
     def plan(self) -> Plan | None:
         asked = self._asked
-        final = parse_gates(list(asked.gates or ()), "/gates", self._found)
         if asked.strategy not in {Strategy.PERCENTAGE, Strategy.CANARY}:
             if asked.stages is not None:
                 self._found.append(Violation("/stages", f"a rollout {asked.strategy} has no stages"))
             completes = asked.strategy is Strategy.IMMEDIATE
+            final = self._gates(asked.gates, "/gates", everybody=True)
             return Plan((Step((Point(WHOLE),), final),), completes)
         stages = self._stages()
         if not stages or len(stages) > MAX_STAGES:
@@ -133,14 +138,21 @@ class _Planner:
         steps = self._steps(stages)
         if steps:
             last = steps[-1]
+            final = self._gates(asked.gates, "/gates", everybody=last.weight == WHOLE and not last.labels)
             steps[-1] = Step(last.points, (*last.gates, *final), last.labels)
-        for index, step in enumerate(steps):
-            if step.weight == WHOLE and not step.labels and any(isinstance(gate, Outcomes) for gate in step.gates):
-                at = "/gates" if index + 1 == len(steps) else f"/stages/{index}/gates"
-                self._found.append(
-                    Violation(at, "where everybody is exposed, outcomes have nothing to be compared with")
-                )
         return Plan(tuple(steps), completes=bool(steps) and not steps[-1].labels and steps[-1].weight == WHOLE)
+
+    def _gates(self, document: Json, pointer: str, *, everybody: bool) -> tuple[Gate, ...]:
+        """The gates that stand there. `everybody`: no weight and no labels keep anybody from the candidate then."""
+        gates = parse_gates(list(document or ()), pointer, self._found)
+        asked = self._asked
+        all_of_them = everybody and not (asked.when or asked.users or asked.groups or asked.follows)
+        for index, gate in enumerate(gates):
+            self._found += self._objections(gate, f"{pointer}/{index}")
+            if all_of_them and isinstance(gate, Outcomes):
+                detail = "where everybody is exposed, outcomes have nothing to be compared with"
+                self._found.append(Violation(f"{pointer}/{index}", detail))
+        return gates
 
     def _stages(self) -> list[Stage]:
         if self._asked.stages is not None:
@@ -191,7 +203,9 @@ class _Planner:
         labels: list[Mapping[str, str]] = []
         before = 0
         for index, stage in enumerate(stages):
-            gates = parse_gates(list(stage.gates), f"/stages/{index}/gates", self._found)
+            gates = self._gates(
+                stage.gates, f"/stages/{index}/gates", everybody=stage.weight == WHOLE and not stage.labels
+            )
             if stage.labels:
                 labels.append(stage.labels)
             after = before if stage.after_ms is None else stage.after_ms

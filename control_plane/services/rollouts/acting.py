@@ -6,7 +6,7 @@ from uuid import UUID
 
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Draft
-from control_plane.domain.errors import ForbiddenError, InvalidError, StaleRolloutError, VersionMismatchError
+from control_plane.domain.errors import ForbiddenError, StaleRolloutError, VersionMismatchError
 from control_plane.domain.principal import Role
 from control_plane.domain.rollouts import machine
 from control_plane.domain.rollouts.machine import Moved
@@ -19,7 +19,7 @@ from control_plane.services.gates.evidences import Evidences
 from control_plane.services.rollouts.driving import Driving
 from control_plane.services.rollouts.looking import Looking
 from control_plane.services.rollouts.moving import Moving
-from shared.runtime.clock import Clock
+from shared.runtime.clock import Clock, unix_ms
 
 Decide: TypeAlias = Callable[[Rollout, int], Moved]
 """What an action makes of a rollout at a moment."""
@@ -41,7 +41,7 @@ class Acting:
     @property
     def now_ms(self) -> int:
         """This moment."""
-        return int(self._clock.now().timestamp() * 1000)
+        return unix_ms(self._clock.now())
 
     def planned(self, asked: NewRollout, by: Attribution) -> Rollout:
         """The rollout that somebody asks for, which is not stored.
@@ -49,17 +49,7 @@ class Acting:
         Raises:
             InvalidError: something is wrong with it, or its gates can never be measured here.
         """
-        rollout = rollout_from(asked, by)
-        gates = (
-            (at, index, gate) for at, step in enumerate(rollout.plan.steps) for index, gate in enumerate(step.gates)
-        )
-        pointers = (
-            ("/gates" if at + 1 == len(rollout.plan.steps) else f"/stages/{at}/gates", each, gate)
-            for at, each, gate in gates
-        )
-        if found := [one for at, index, gate in pointers for one in self._judge.violations(gate, f"{at}/{index}")]:
-            raise InvalidError(found)
-        return rollout
+        return rollout_from(asked, by, self._judge.violations)
 
     async def create(self, asked: NewRollout, by: Attribution, **more: Any) -> Rollout:
         """Store a rollout that exposes nothing yet; `more` are further fields of the draft that is tried (force).

@@ -20,7 +20,7 @@ from control_plane.domain.transition import StoredRollout
 from control_plane.ports.rollouts import Rollouts as Store
 from control_plane.services.rollouts.looking import Looking
 from control_plane.services.rollouts.moving import Moving
-from shared.runtime.clock import Clock
+from shared.runtime.clock import Clock, unix_ms
 
 _log = logging.getLogger(__name__)
 
@@ -113,4 +113,4 @@ class Driving:
             await self._store.measured(stored, [detail], keep=self._looking.keep)
 
     def _now_ms(self) -> int:
-        return int(self._clock.now().timestamp() * 1000)
+        return unix_ms(self._clock.now())
