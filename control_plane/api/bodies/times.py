@@ -15,6 +15,8 @@ LONGEST = timedelta(days=366)
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _PART = r"([0-9]{1,12}(?:\.[0-9]{1,3})?)(ms|s|m|h|d|w)"
 _SPAN = re.compile(rf"(?:{_PART})+")
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+"""Agents count from there, and what follows after a moment has to be in the calendar too."""
 _LONGEST_TEXT = 100
 _LONGEST_ZONE = 64
 _HOW = f"a length of time: 90s, 10m, 2h, 1h30m, 2d, or a number of seconds; {LONGEST.days} days at most"
@@ -63,18 +65,21 @@ def in_zone(moment: datetime, zone: str | None) -> datetime:
     Of an hour that its clocks show twice, the first is meant; of one that they skip, what would be without the skip.
 
     Raises:
-        ValueError: it has no offset, and no zone is named; or it lies outside of the calendar.
+        ValueError: it has no offset, and no zone is named; or it lies before 1970 or after 2999.
     """
     if moment.tzinfo is None:
         if zone is None:
             msg = "say of which zone: with an offset (`Z`, `+01:00`), or name a `time_zone`"
             raise ValueError(msg)
         moment = moment.replace(tzinfo=ZoneInfo(zone))
+    msg = "lies outside of the calendar, which is from 1970 to 2999 here"
     try:
-        return moment.astimezone(UTC)
+        read = moment.astimezone(UTC)
     except OverflowError as error:
-        msg = "lies outside of the calendar"
         raise ValueError(msg) from error
+    if not _FIRST <= read < _LAST:
+        raise ValueError(msg)
+    return read
 
 
 Span: TypeAlias = Annotated[
