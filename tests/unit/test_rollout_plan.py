@@ -158,6 +158,17 @@ def test_a_window_opens_and_closes_by_itself(at_end: AtEnd | None, outcome: Outc
     assert (ended.rollout.phase, ended.rollout.outcome) == (Phase.COMPLETED, outcome)
 
 
+@pytest.mark.parametrize("strategy", [Strategy.IMMEDIATE, Strategy.PERCENTAGE, Strategy.CANARY])
+def test_what_an_audience_or_a_window_would_see_change_does_not_complete_by_itself(strategy: Strategy) -> None:
+    beta = {"attribute": "groups", "op": "eq", "values": ["beta"]}
+    assert rollout(strategy).plan.completes
+    for limits in ({"when": beta}, {"opens_ms": NOW + 1_000}, {"closes_ms": NOW + 1_000}):
+        assert not rollout(strategy, **limits).plan.completes
+    begun = machine.start(rollout(strategy, opens_ms=NOW + 1_000), NOW).rollout
+    assert serves(begun, NOW, targeting_key="u") == 1
+    assert machine.advance(begun, NOW) is None or strategy is not Strategy.IMMEDIATE
+
+
 def test_an_immediate_rollout_is_everybodys_at_once_and_completes() -> None:
     started = machine.start(rollout(Strategy.IMMEDIATE), NOW).rollout
     assert serves(started, NOW) == 2

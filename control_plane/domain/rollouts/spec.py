@@ -127,7 +127,7 @@ class _Planner:
         if asked.strategy not in {Strategy.PERCENTAGE, Strategy.CANARY}:
             if asked.stages is not None:
                 self._found.append(Violation("/stages", f"a rollout {asked.strategy} has no stages"))
-            completes = asked.strategy is Strategy.IMMEDIATE
+            completes = asked.strategy is Strategy.IMMEDIATE and self._for_everybody
             final = self._gates(asked.gates, "/gates", everybody=True)
             return Plan((Step((Point(WHOLE),), final),), completes)
         stages = self._stages()
@@ -140,7 +140,15 @@ class _Planner:
             last = steps[-1]
             final = self._gates(asked.gates, "/gates", everybody=last.weight == WHOLE and not last.labels)
             steps[-1] = Step(last.points, (*last.gates, *final), last.labels)
-        return Plan(tuple(steps), completes=bool(steps) and not steps[-1].labels and steps[-1].weight == WHOLE)
+        whole = bool(steps) and not steps[-1].labels and steps[-1].weight == WHOLE
+        return Plan(tuple(steps), completes=whole and self._for_everybody)
+
+    @property
+    def _for_everybody(self) -> bool:
+        """Whether neither an audience nor a window keeps anybody from the candidate: else completing it would be seen."""
+        asked = self._asked
+        windowed = asked.opens_ms is not None or asked.closes_ms is not None
+        return not (windowed or asked.when or asked.users or asked.groups or asked.follows)
 
     def _gates(self, document: Json, pointer: str, *, everybody: bool) -> tuple[Gate, ...]:
         """The gates that stand there. `everybody`: no weight and no labels keep anybody from the candidate then."""
