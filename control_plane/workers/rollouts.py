@@ -44,12 +44,14 @@ class Rollouts:
                 self._alarm.set()
 
     async def _follow(self, outbox: Outbox) -> None:
-        alarmed = False
-        while True:
-            await outbox.hold()
-            until = await self._driving.look(alarmed=alarmed)
-            with anyio.move_on_after(_LOOK_EVERY if until is None else min(_LOOK_EVERY, max(_LEAST, until))):
-                await self._alarm.wait()
-            alarmed = self._alarm.is_set()
-            if alarmed:
-                self._alarm = anyio.Event()
+        async with anyio.create_task_group() as group:
+            alarmed = False
+            while True:
+                await outbox.hold()
+                await self._driving.begin(group, alarmed=alarmed)
+                until = self._driving.wait()
+                with anyio.move_on_after(_LOOK_EVERY if until is None else min(_LOOK_EVERY, max(_LEAST, until))):
+                    await self._alarm.wait()
+                alarmed = self._alarm.is_set()
+                if alarmed:
+                    self._alarm = anyio.Event()
