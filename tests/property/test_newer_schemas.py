@@ -3,15 +3,23 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.files.dotenv import UnrenderableError
+from agent.files.formats import render
+from agent.files.target import Format
 from agent.local_api.answers import Answers
 from agent.local_api.freshness import Freshness
 from agent.local_api.view import Policy
+from agent.snapshot.last_known_good import FileKeeper
 from agent.snapshot.misunderstood import misunderstood
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
@@ -19,13 +27,14 @@ from agent.sync.applier import Applier
 from agent.sync.clockwork import Clockwork
 from agent.sync.status import Status
 from control_plane.api.bodies.fleet import AgentReport
-from shared.domain.codec import canonical, decode
+from shared.domain.codec import Json, canonical, decode
 from shared.domain.context import ANYBODY, EvaluationContext
 from shared.domain.entry import Entry, Kind, known_kind
 from shared.domain.resolution import Reason, scope_digest
-from shared.domain.scope import Lineage, Scope
+from shared.domain.scope import Level, Lineage, Revisions, Scope
 from shared.wire.messages import ChangeMessage, Delete, Operation, Put, decode_message
 from shared.wire.report import Report
+from shared.wire.snapshot import SnapshotDocument, SnapshotItem
 from shared.wire.unsupported import MAX_UNSUPPORTED
 from tests.fakes.clock import ManualClock
 from tests.fakes.snapshots import following
@@ -48,7 +57,6 @@ EXPOSURE = {
     "kind": "value", "candidate": 2, "salt": "s", "unit": "targetingKey", "bucketing": "trimtab", "weights": [[0, 50_000]],
 }  # fmt: skip
 FLAG = {"variants": {"on": True, "off": False}, "default": "off", "rules": [{"serve": "on"}]}
-SEGMENT = {"when": {"attribute": "country", "op": "eq", "values": ["SE"]}}
 
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | st.sampled_from(WORDS)
 anything = st.recursive(
@@ -56,21 +64,43 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(MEMBERS), inner, max_size=5),
     max_leaves=12,
 )
-changed = st.dictionaries(st.sampled_from(MEMBERS), anything, max_size=3)
-documents = (
+nothing: dict[str, Json] = {}
+changed = st.just(nothing) | st.dictionaries(st.sampled_from(MEMBERS), anything, max_size=2)
+conditions = st.recursive(
     anything
-    | st.builds(lambda more: FLAG | more, changed)
-    | st.builds(lambda more: SEGMENT | more, changed)
-    | st.builds(lambda when: FLAG | {"rules": [{"when": when, "serve": "on"}]}, anything)
+    | st.builds(
+        lambda attribute, op, value, more: {"attribute": attribute, "op": op, "values": [value]} | more,
+        st.sampled_from(["country", "targetingKey", "a", "groups"]),
+        st.sampled_from(["eq", "ne", "in", "matches", "semver_gt", "gt", "before", "exists", "of_a_newer_version"]),
+        scalars,
+        changed,
+    )
+    | st.builds(lambda key: {"segment": key}, st.sampled_from(KEYS))
+    | st.builds(lambda key, value: {"config": key, "op": "eq", "values": [value]}, st.sampled_from(KEYS), scalars),
+    lambda inner: (
+        st.builds(lambda sort, each: {sort: each}, st.sampled_from(["all", "any"]), st.lists(inner, max_size=3))
+        | st.builds(lambda each: {"not": each}, inner)
+    ),
+    max_leaves=5,
 )
-exposures = st.builds(lambda more: EXPOSURE | more, changed) | anything
-kinds = st.sampled_from([*Kind, "hologram", "Value", "v2.flag"])
+flags = st.builds(lambda when, more: FLAG | {"rules": [{"when": when, "serve": "on"}]} | more, conditions, changed)
+segments = st.builds(lambda when, more: {"when": when} | more, conditions, changed)
+documents = {Kind.FLAG: flags | flags | anything, Kind.SEGMENT: segments | segments | anything}
+kinds = st.sampled_from([*Kind, *Kind, "hologram", "v2.flag"])
+candidates = st.sampled_from([*Kind]).flatmap(
+    lambda kind: documents.get(kind, anything).map(lambda each: {"kind": kind, "candidate": each})
+)
+exposures = (
+    st.builds(lambda more: EXPOSURE | more, changed)
+    | st.builds(lambda arm, when, more: EXPOSURE | arm | {"when": when} | more, candidates, conditions, changed)
+    | anything
+)
 
 
 @st.composite
 def entries(draw: st.DrawFn, revision: int, version: int) -> Entry:
     kind = known_kind(draw(kinds))
-    value = b"" if kind in (Kind.MASK, Kind.INHERIT) else canonical(draw(documents))
+    value = b"" if kind in (Kind.MASK, Kind.INHERIT) else canonical(draw(documents.get(kind, anything)))
     rollout = canonical(draw(exposures)) if draw(st.booleans()) else b""
     return Entry(draw(st.sampled_from(KEYS)), kind, value, version, revision, rollout=rollout)
 
@@ -156,6 +186,41 @@ def served(it: Running, context: EvaluationContext, now_ms: int) -> None:
     assert all(each.revision <= it.revision for each in report.unsupported)
     assert Report.from_document(decode(report.encode())) == report
     assert AgentReport.model_validate_json(report.encode()).report().unsupported == report.unsupported
+
+
+@given(st.data())
+def test_nothing_that_is_fetched_kept_or_rendered_stops_it(data: st.DataObject) -> None:
+    written = data.draw(st.lists(st.tuples(st.integers(0, 2), entries(1, 1), st.booleans()), max_size=6))
+    scopes: tuple[dict[str, Entry], ...] = ({}, {}, {})
+    for level, entry, sensitive in written:
+        scopes[level][entry.key] = replace(entry, sensitive=sensitive)
+    items = [
+        SnapshotItem(level, each.key, each, each.version, each.revision)
+        for level, held in zip(Level, scopes, strict=True)
+        for each in held.values()
+    ]
+    global_, app, own = (scope_digest(each.values()) for each in scopes)
+    document = SnapshotDocument("billing", "prod", Revisions(1, 1, 1), (global_, app, own), True, tuple(items))
+    it = Running()
+    it.applier.document(SnapshotDocument.decode(document.encode()))
+    snapshot = it.store.current
+    assert snapshot.scopes == scopes
+    it.revision = 1
+    served(it, data.draw(contexts), 10)
+    rendered(snapshot)
+    with TemporaryDirectory() as directory, closing(FileKeeper(Path(directory), "billing", "prod")) as keeper:
+        keeper.keep(snapshot, snapshot.document())
+        loaded = keeper.load()
+    assert loaded == snapshot
+    assert misunderstood(loaded) == misunderstood(snapshot)
+
+
+def rendered(snapshot: Snapshot) -> None:
+    """Files of each format hold what there is to hold; names that collide are all that may be wrong with one."""
+    found = snapshot.program.resolutions(snapshot.effective, ANYBODY, 10)
+    for form in Format:
+        with suppress(UnrenderableError):
+            render(form, {key: each.value for key, each in found.items() if each.value})
 
 
 @given(exposures, contexts)
