@@ -53,11 +53,12 @@ async def test_percentages_of_ten_thousand_users_rise_by_the_clock_of_twenty_age
 ) -> None:
     """Each share is measured within its stage; nobody is moved out; the agents need no message for it."""
     users = [f"user-{number}" for number in range(USERS)]
-    seconds = 14
+    seconds = 16
     shares = [1_000, 10_000, 25_000, 100_000]
     async with shop(migrated_url, tmp_path) as (site, rollouts):
         agents = await fleet(site, rollouts, AGENTS)
         stages = [{"weight": weight, "after": index * seconds} for index, weight in enumerate(shares)]
+        stages[-1]["after"] += 10  # for the questions after the last survey
         start = now_ms()
         rollout = await rollouts.start(KEY, strategy="percentage", candidate="new", stages=stages)
         await rollouts.until_served(agents, KEY, "old", 10)
