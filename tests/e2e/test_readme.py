@@ -34,7 +34,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
 async def test_every_command_of_the_readme_does_what_it_says(running: Dev) -> None:
     first, load, *blocks = _BLOCK.findall((ROOT / "README.md").read_text())
     assert set(re.findall(r"^make (\w+)", first, re.MULTILINE)) == {"run", "test"}
-    read, change, arrived, client = blocks
+    read, change, arrived, client, rollout = blocks
     agent = Client(running.credentials["TRIMTAB_AGENT_URL"])
 
     assert _run(running, load, read).startswith("4000")
@@ -52,6 +52,11 @@ async def test_every_command_of_the_readme_does_what_it_says(running: Dev) -> No
     assert said[1] == "2500"
     assert "The bank is well again" in said[2]
     assert any("checkout/prod" in line for line in said)
+
+    said = _run(running, load, rollout).splitlines()
+    assert said[0].endswith("progressing")
+    assert any('"rollout"' in line and '"arm"' in line for line in said)
+    assert any('"bucket"' in line for line in said)
 
 
 def test_the_make_targets_and_links_of_the_documents_exist() -> None:
