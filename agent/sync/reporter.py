@@ -121,7 +121,8 @@ class Reporter:
         self._backoff.reset()
         if self._witness is not None:
             self._witness.received(batch)
-        self._skew.measured(began, answer.now_ms)
+        if self._skew.measured(began, answer.now_ms):
+            self._news.set()
         self._interval = min(max(answer.next_report_in, 0.1), MAX_INTERVAL)
         return self._interval * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
 

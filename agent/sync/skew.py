@@ -34,10 +34,13 @@ class Skew:
         """A request leaves now; what is returned belongs to its answer."""
         return self._clock.monotonic()
 
-    def measured(self, began: float, control_plane_ms: int | None) -> None:
-        """The answer is here, with the control plane's time (unix milliseconds) in it; None: it does not tell."""
+    def measured(self, began: float, control_plane_ms: int | None) -> bool:
+        """The answer is here, with the control plane's time (unix milliseconds) in it; None: it does not tell.
+
+        Returns whether somebody should hear of it: the clock became suspicious, or is so no more.
+        """
         if control_plane_ms is None:
-            return
+            return False
         ended, seconds = self._clock.monotonic(), control_plane_ms / 1000
         low, high = seconds - ended, seconds + RESOLUTION - began
         if self._bounds is not None:
@@ -46,7 +49,7 @@ class Skew:
             if both[0] <= both[1]:  # else a clock was set, or another replica answered: only the new one counts
                 low, high = both
         self._bounds, self._measured_at, self._lead = (low, high), ended, self._now() - ended
-        self._tell()
+        return self._tell()
 
     @property
     def reading(self) -> ClockSkew | None:
@@ -62,12 +65,14 @@ class Skew:
     def _now(self) -> float:
         return self._clock.now().timestamp()
 
-    def _tell(self) -> None:
+    def _tell(self) -> bool:
         reading = self.reading
-        if reading is not None and reading.suspicious is not self._suspicious:
-            self._suspicious = reading.suspicious
-            said = {"seconds": reading.seconds, "uncertainty": reading.uncertainty}
-            if reading.suspicious:
-                _log.warning("this clock and the control plane's differ: rollouts go by it", extra=said)
-            else:
-                _log.info("this clock agrees with the control plane's again", extra=said)
+        if reading is None or reading.suspicious is self._suspicious:
+            return False
+        self._suspicious = reading.suspicious
+        said = {"seconds": reading.seconds, "uncertainty": reading.uncertainty}
+        if reading.suspicious:
+            _log.warning("this clock and the control plane's differ: rollouts go by it", extra=said)
+        else:
+            _log.info("this clock agrees with the control plane's again", extra=said)
+        return True

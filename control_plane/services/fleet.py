@@ -111,19 +111,22 @@ def concerns(scopes: tuple[Scope, ...], report: Report) -> bool:
     return any(scope in scopes for scope in Lineage.of(report.app_id, report.environment))
 
 
-def has_applied(revision: int, scopes: tuple[Scope, ...], report: Report) -> bool:
-    """Whether the agent has the change of this revision, which touched these scopes, or a later one, and understands it."""
+def has_applied(revision: int, scopes: tuple[Scope, ...], report: Report, key: str | None = None) -> bool:
+    """Whether the agent has the change of this revision, which touched these scopes, or a later one, and understands it.
+
+    With a key, it has to understand this config as it has become since, too: a step of a rollout is several changes.
+    """
     lineage = Lineage.of(report.app_id, report.environment)
     has = all(mine >= revision for scope, mine in zip(lineage, report.revisions, strict=True) if scope in scopes)
-    return has and _misunderstood(revision, report) is None
+    return has and _misunderstood(revision, report, key) is None
 
 
-def rejects(revision: int, report: Report) -> bool:
+def rejects(revision: int, report: Report, key: str | None = None) -> bool:
     """Whether it will not have this change."""
-    return refusal(revision, report) is not None
+    return refusal(revision, report, key) is not None
 
 
-def refusal(revision: int, report: Report) -> str | None:
+def refusal(revision: int, report: Report, key: str | None = None) -> str | None:
     """Why it will not have this change, if so.
 
     It refused it, or a later one and so cannot get past this one either. Or it holds it without understanding it, and
@@ -131,9 +134,11 @@ def refusal(revision: int, report: Report) -> str | None:
     """
     if report.rejection is not None and report.rejection.revision >= revision:
         return report.rejection.reason
-    return _misunderstood(revision, report)
+    return _misunderstood(revision, report, key)
 
 
-def _misunderstood(revision: int, report: Report) -> str | None:
-    found = (f"{each.key}: {each.reason}" for each in report.unsupported if each.revision == revision)
-    return next(found, None)
+def _misunderstood(revision: int, report: Report, key: str | None) -> str | None:
+    for each in report.unsupported:
+        if each.revision == revision or (each.key == key and each.revision > revision):
+            return f"{each.key}: {each.reason}"
+    return None

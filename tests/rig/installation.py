@@ -70,7 +70,13 @@ class Installation:
         return await self._start(process, ready=ready)
 
     async def agent(
-        self, name: str, control_planes: Sequence[Process], *, ready: bool = True, **settings: str
+        self,
+        name: str,
+        control_planes: Sequence[Process],
+        *,
+        ready: bool = True,
+        module: str = "agent",
+        **settings: str,
     ) -> Process:
         """Start an agent of the application/environment; `settings` are further ones by name."""
         port = free_port()
@@ -86,7 +92,7 @@ class Installation:
         if self.servers.amqp_url:
             environ["TRIMTAB_AMQP_URL"] = self.servers.amqp_url
         log = self.directory / f"agent-{name}.log"
-        process = Process("agent", [], f"http://127.0.0.1:{port}", environ | settings, log)
+        process = Process(module, [], f"http://127.0.0.1:{port}", environ | settings, log)
         return await self._start(process, ready=ready)
 
     async def _start(self, process: Process, *, ready: bool) -> Process:

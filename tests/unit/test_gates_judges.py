@@ -200,6 +200,14 @@ async def test_an_agent_that_has_it_and_does_not_understand_it_rejects_it() -> N
     assert measured.numbers["reasons"] == {"c": "limit: rollout: /schema"}
 
 
+async def test_an_agent_that_does_not_understand_a_later_change_of_the_same_step_rejects_it_too() -> None:
+    here = Installation()
+    await here.agent("a", 9, unsupported=(Unsupported("else", 8, "newer"),))
+    assert await here.result({"type": "acks"}) is PASS
+    await here.agent("b", 9, unsupported=(Unsupported("limit", 8, "newer"),))
+    assert await here.result({"type": "acks"}) is FAIL
+
+
 async def test_health_has_to_be_shown() -> None:
     here = Installation()
     assert await here.result({"type": "health"}) is INCONCLUSIVE

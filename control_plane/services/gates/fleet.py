@@ -25,12 +25,12 @@ class FleetJudge:
             UnavailableError: the reports cannot be read.
         """
         live = [each for each in await self._agents.of(trial.scope) if trial.aims_at(each.report)]
-        behind = [each for each in live if not has_applied(trial.revision, (trial.scope,), each.report)]
-        rejecting = [each for each in behind if rejects(trial.revision, each.report)]
+        behind = [each for each in live if not has_applied(trial.revision, (trial.scope,), each.report, trial.key)]
+        rejecting = [each for each in behind if rejects(trial.revision, each.report, trial.key)]
         numbers = {"agents": len(live), "applied": len(live) - len(behind), "rejected": len(rejecting)}
         if rejecting:
             return Finding.failed(
-                f"agents rejected it: {_named(rejecting)}", **numbers, reasons=_reasons(trial.revision, rejecting)
+                f"agents rejected it: {_named(rejecting)}", **numbers, reasons=_reasons(trial, rejecting)
             )
         if len(live) < gate.min_agents:
             return Finding.unclear("there are not enough live agents", **numbers)
@@ -83,5 +83,5 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _reasons(revision: int, agents: list[AgentPresence]) -> dict[str, str]:
-    return {each.report.instance: refusal(revision, each.report) or "" for each in agents[:MAX_NAMED]}
+def _reasons(trial: Trial, agents: list[AgentPresence]) -> dict[str, str]:
+    return {each.report.instance: refusal(trial.revision, each.report, trial.key) or "" for each in agents[:MAX_NAMED]}
