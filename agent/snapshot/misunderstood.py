@@ -5,6 +5,7 @@ from heapq import nlargest
 
 from agent.snapshot.model import Snapshot
 from shared.domain.resolution import Effective
+from shared.wire.text import sendable
 from shared.wire.unsupported import MAX_REASON, MAX_UNSUPPORTED, Unsupported
 
 _WITHHELD = "it cannot be understood; more is not told of a sensitive config"
@@ -19,7 +20,7 @@ def misunderstood(snapshot: Snapshot, at_most: int = MAX_UNSUPPORTED) -> tuple[U
 def _told(key: str, reason: str, effective: Effective) -> Unsupported:
     entries = list(_standing(effective))
     sensitive = any(each.entry.sensitive for each in entries)
-    told = _WITHHELD if sensitive else reason.replace("\0", "\N{REPLACEMENT CHARACTER}")[:MAX_REASON]
+    told = _WITHHELD if sensitive else sendable(reason, MAX_REASON)
     return Unsupported(key, max(each.entry.revision for each in entries), told)
 
 

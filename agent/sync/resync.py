@@ -13,8 +13,9 @@ from agent.sync.applier import Applier
 from agent.sync.status import Status
 from shared.domain.scope import Revisions
 from shared.runtime.retry import Backoff
-from shared.wire.report import Rejection
+from shared.wire.report import MAX_TEXT, Rejection
 from shared.wire.snapshot import MalformedSnapshotError, SnapshotDocument
+from shared.wire.text import sendable
 
 REFUSED_WAIT = 5.0
 """Least wait after the control plane refused us, seconds: only an operator can change that."""
@@ -164,7 +165,7 @@ class Resync:
         except BehindError:
             raise
         except (RejectedError, MalformedSnapshotError) as error:
-            self._status.reject(Rejection(self._status.upstream_revision, str(error)))
+            self._status.reject(Rejection(self._status.upstream_revision, sendable(str(error), MAX_TEXT)))
             raise
 
     async def _show(self, since: Revisions | None) -> SnapshotDocument:

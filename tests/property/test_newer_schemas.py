@@ -35,6 +35,7 @@ from shared.domain.scope import Level, Lineage, Revisions, Scope
 from shared.wire.messages import ChangeMessage, Delete, Operation, Put, decode_message
 from shared.wire.report import Report
 from shared.wire.snapshot import SnapshotDocument, SnapshotItem
+from shared.wire.text import sendable
 from shared.wire.unsupported import MAX_UNSUPPORTED
 from tests.fakes.clock import ManualClock
 from tests.fakes.snapshots import following
@@ -250,3 +251,11 @@ def test_at_most_so_many_are_named_and_the_latest_before_others() -> None:
     own = {f"k{n}": Entry(f"k{n}", "hologram", b"1", 1, n) for n in range(MAX_UNSUPPORTED * 2)}
     told = misunderstood(following(Snapshot.empty("billing", "prod"), 1_000, own))
     assert (len(told), told[0].key) == (MAX_UNSUPPORTED, f"k{MAX_UNSUPPORTED * 2 - 1}")
+
+
+@given(st.text(st.characters() | st.sampled_from(["\0", "\ud800"])), st.integers(0, 50))
+def test_a_text_about_what_others_wrote_can_always_be_sent(text: str, at_most: int) -> None:
+    sent = sendable(text, at_most)
+    assert len(sent) <= at_most
+    assert "\0" not in sent
+    assert decode(canonical(sent)) == sent
