@@ -178,6 +178,7 @@ def _view(settings: Settings, parts: Parts) -> AgentView:
         own=parts.own,
         health=parts.witness.health,
         outcomes=parts.witness.outcomes,
+        knows=parts.witness.knows,
         skew=parts.skew,
     )
 

@@ -55,7 +55,7 @@ class OutcomesApi:
             raise ProblemError(
                 Problem(ProblemType.INVALID, "Outcomes are not valid; see violations.", tuple(violations))
             )
-        known = [each for each in tagged if isinstance(each, _Count) and each.rollout is not None]
+        known = [each for each in tagged if isinstance(each, _Count) and each.rollout and view.knows(each.rollout)]
         for each in known:
             view.outcomes.count(each.rollout or "", each.arm, each.at_ms, each.success, each.failure)
         document = {"counted": len(known), "ignored": len(tagged) - len(known)}

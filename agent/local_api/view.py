@@ -62,4 +62,6 @@ class AgentView:
     """What the agent knows of itself, as attributes of every context."""
     health: Health = field(default_factory=Health)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    knows: Callable[[str], bool] = lambda _rollout: True
+    """Whether a rollout is one of the current snapshot: of others, nobody needs outcomes."""
     skew: Skew = field(default_factory=lambda: Skew(SystemClock()))

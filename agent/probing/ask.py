@@ -46,14 +46,14 @@ async def _http(url: str, session: aiohttp.ClientSession) -> Reply:
         # The body is not read: its status says it all, and a body has no end that one could rely on.
         async with session.get(url, allow_redirects=False, headers={"Connection": "close"}) as answer:
             return Reply(answer.status in _GOOD, f"HTTP status {answer.status}")
-    except aiohttp.ClientError as error:
+    except (aiohttp.ClientError, OSError, ValueError) as error:  # also names that cannot be one
         return Reply(good=False, detail=f"no HTTP answer ({type(error).__name__})")
 
 
 async def _tcp(host: str, port: int) -> Reply:
     try:
         stream = await anyio.connect_tcp(host, port)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return Reply(good=False, detail=f"no connection ({type(error).__name__})")
     await anyio.aclose_forcefully(stream)
     return Reply(good=True, detail="it takes connections")
@@ -62,7 +62,7 @@ async def _tcp(host: str, port: int) -> Reply:
 async def _command(command: tuple[str, ...]) -> Reply:
     try:
         process = await anyio.open_process(
-            command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
+            command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True, env=_environ()
         )
     except OSError as error:
         return Reply(good=False, detail=f"the command cannot be run ({error.strerror})")
@@ -71,6 +71,11 @@ async def _command(command: tuple[str, ...]) -> Reply:
     finally:
         await _end(process)
     return Reply(code == 0, f"exit code {code}")
+
+
+def _environ() -> dict[str, str]:
+    """Our environment without our settings: tokens are nothing for a probe."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TRIMTAB_")}
 
 
 async def _end(process: Process) -> None:

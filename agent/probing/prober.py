@@ -1,5 +1,7 @@
 """Ask the application again and again: at its pace while nothing happens, and faster once a candidate was applied."""
 
+from collections.abc import Sequence
+
 import aiohttp
 import anyio
 from anyio.abc import TaskStatus
@@ -32,7 +34,7 @@ class Prober:
         """Probe until cancelled."""
         health = self._witness.health
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1, force_close=True)) as session:
-            with self._store.subscribe(self._swapped):
+            with self._store.subscribe(self._swapped), self._store.subscribe_time(self._time_passed):
                 task_status.started()
                 while True:
                     reply = await ask(self._target, self._timeout, session)
@@ -47,7 +49,15 @@ class Prober:
 
     def _swapped(self, old: Snapshot, new: Snapshot) -> None:
         """A change was applied: if a candidate is served here, ask at once, and believe nothing from before."""
-        if new.revision == old.revision or not self._witness.exposes():
+        if new.revision != old.revision:
+            self._look_closely()
+
+    def _time_passed(self, _snapshot: Snapshot, _keys: Sequence[str]) -> None:
+        """The clock may have brought a candidate here."""
+        self._look_closely()
+
+    def _look_closely(self) -> None:
+        if not self._witness.exposes():
             return
         self._watchful_until = anyio.current_time() + WATCHFUL
         self._witness.health.doubt(self._witness.now_ms)

@@ -1,12 +1,13 @@
 """Which rollouts this instance serves the candidate of: the health of its application speaks of those."""
 
+from contextlib import suppress
+
 from agent.snapshot.model import Snapshot
+from shared.domain.aim import aim
 from shared.domain.codec import MalformedJsonError, decode
 from shared.domain.context import EvaluationContext
 from shared.domain.document import DocumentError
-from shared.domain.entry import Kind
-from shared.domain.exposure import INSTANCE, Exposure, parse_exposure
-from shared.domain.resolution import Arm, Effective
+from shared.domain.exposure import Exposure, parse_exposure
 from shared.wire.evidence import MAX_EXPOSED, MAX_STEP, ExposedTo
 
 
@@ -16,37 +17,35 @@ class Exposed:
     def __init__(self, own: EvaluationContext) -> None:
         self._own = own
         self._of: Snapshot | None = None
-        self._exposures: list[tuple[str, Exposure]] = []
+        self._exposures: list[Exposure] = []
 
     def at(self, snapshot: Snapshot, now_ms: int) -> tuple[ExposedTo, ...]:
         """The rollouts whose candidate is served here: to this instance, or to some of its users."""
-        if snapshot is not self._of:
-            self._exposures = list(_exposures(snapshot))
-            self._of = snapshot
         found = (
             ExposedTo(each.id, min(each.step, MAX_STEP))
-            for key, each in self._exposures
-            if each.weight(now_ms) > 0 and each.is_open(now_ms) and self._serves(snapshot, key, each, now_ms)
+            for each in self._read(snapshot)
+            if each.weight(now_ms) > 0 and each.is_open(now_ms) and aim(each, now_ms)(self._own)
         )
         return tuple(found)[:MAX_EXPOSED]
 
-    def _serves(self, snapshot: Snapshot, key: str, exposure: Exposure, now_ms: int) -> bool:
-        """A candidate for instances is served by those that it is for; one for users, maybe by any."""
-        if exposure.unit != INSTANCE or exposure.kind == Kind.SEGMENT:
-            return True
-        found = snapshot.program.evaluate(key, self._own, now_ms)
-        return found is not None and found.arm is Arm.CANDIDATE
+    def knows(self, snapshot: Snapshot, rollout: str) -> bool:
+        """Whether a rollout is of the snapshot, whoever is served its candidate."""
+        return any(each.id == rollout for each in self._read(snapshot))
+
+    def _read(self, snapshot: Snapshot) -> list[Exposure]:
+        if snapshot is not self._of:
+            self._exposures, self._of = _exposures(snapshot), snapshot
+        return self._exposures
 
 
-def _exposures(snapshot: Snapshot) -> list[tuple[str, Exposure]]:
-    found: list[tuple[str, Exposure]] = []
-    for key, each in snapshot.effective.items():
-        effective: Effective | None = each
-        while effective is not None:
-            if effective.entry.rollout:
-                try:
-                    found.append((key, parse_exposure(decode(effective.entry.rollout))))
-                except (MalformedJsonError, DocumentError, RecursionError):
-                    break  # the program tells of what cannot be understood
-            effective = effective.below
+def _exposures(snapshot: Snapshot) -> list[Exposure]:
+    found: list[Exposure] = []
+    for effective in snapshot.effective.values():
+        standing = [effective]
+        while (below := standing[-1].below) is not None:
+            standing.append(below)
+        for each in standing:
+            if each.entry.rollout:
+                with suppress(MalformedJsonError, DocumentError, RecursionError):  # the program tells of these
+                    found.append(parse_exposure(decode(each.entry.rollout)))
     return found

@@ -30,8 +30,8 @@ MAX_INTERVAL = 600.0
 OUTCOMES_EVERY = 5.0
 """Seconds between two reports of outcomes, as long as the fleet is small; never more often than every half interval."""
 
-URGENT_GAP = 1.0
-"""Seconds between two reports that cannot wait: an application that falls over and gets up again is told of once."""
+GAP = 1.0
+"""Seconds between two reports at the least: an application that falls over and gets up again is told of once."""
 
 SPREAD_SHARE = 0.05
 """Reports after a change are spread over this share of the interval: a large fleet, asked for less, spreads more."""
@@ -105,7 +105,7 @@ class Reporter:
         """Send one report, a moment after the news; returns how long the next may wait for news."""
         with anyio.move_on_after(random.uniform(0.0, SPREAD_SHARE * self._interval)):  # noqa: S311 - jitter
             await self._urgent.wait()
-            await anyio.sleep(max(0.0, self._reported_at + URGENT_GAP - anyio.current_time()))
+        await anyio.sleep(max(0.0, self._reported_at + GAP - anyio.current_time()))
         self._news, self._urgent, self._outcome = anyio.Event(), anyio.Event(), anyio.Event()
         self._reported_at = anyio.current_time()
         reads = self._usage.take()

@@ -4,6 +4,8 @@ A batch does not change once it was sent: whatever comes meanwhile is for the ne
 repetition by its number alone, and counts nothing twice.
 """
 
+from uuid import uuid4
+
 from agent.snapshot.store import SnapshotStore
 from agent.sync.exposed import Exposed
 from agent.sync.health import Health
@@ -14,7 +16,7 @@ from shared.wire.evidence import ApplicationHealth, Evidence
 
 
 class Witness:
-    """Makes batches. Their numbers begin at the time of day in milliseconds, so they rise over restarts too."""
+    """Makes batches. Their numbers rise in one life of the agent, which has a name of its own."""
 
     def __init__(
         self, store: SnapshotStore, health: Health, outcomes: Outcomes, clock: Clock, own: EvaluationContext
@@ -22,7 +24,7 @@ class Witness:
         self.health, self.outcomes = health, outcomes
         self._store, self._clock = store, clock
         self._exposed = Exposed(own)
-        self._sequence = self.now_ms
+        self._incarnation, self._sequence = uuid4().hex, 0
         self._waiting: Evidence | None = None
         self._said: ApplicationHealth | None = None
 
@@ -37,7 +39,7 @@ class Witness:
             health, outcomes = self._health(), self.outcomes.take()
             if outcomes or (health is not None and health != self._said):
                 self._sequence += 1
-                self._waiting = Evidence(self._sequence, health, outcomes)
+                self._waiting = Evidence(self._incarnation, self._sequence, health, outcomes)
         return self._waiting
 
     def received(self, batch: Evidence | None) -> None:
@@ -55,6 +57,10 @@ class Witness:
     def has_more(self) -> bool:
         """Whether something waits for the batch after this one."""
         return len(self.outcomes) > 0 or (self._waiting is None and self._health() not in (None, self._said))
+
+    def knows(self, rollout: str) -> bool:
+        """Whether a rollout is one that the agent has heard of, and that is not over."""
+        return self._exposed.knows(self._store.current, rollout)
 
     def exposes(self) -> bool:
         """Whether this instance serves a candidate now."""

@@ -29,16 +29,17 @@ class MemoryEvidence:
     """Blocks and health of each rollout."""
 
     def __init__(self) -> None:
-        self._sequences: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+        self._sequences: OrderedDict[tuple[str, ...], int] = OrderedDict()
         self._blocks: dict[UUID, dict[tuple[int, int], Block]] = defaultdict(dict)
         self._health: dict[UUID, dict[tuple[str, str, str], InstanceHealth]] = defaultdict(dict)
 
     async def record(self, report: EvidenceReport, now_ms: int) -> Recorded:
         who = (report.app_id, report.environment, report.instance)
-        if report.sequence <= self._sequences.get(who, -1):
+        life = (*who, report.incarnation)
+        if report.sequence <= self._sequences.get(life, -1):
             return Recorded(fresh=False, alarming=False)
-        self._sequences[who] = report.sequence
-        self._sequences.move_to_end(who)
+        self._sequences[life] = report.sequence
+        self._sequences.move_to_end(life)
         if len(self._sequences) > _MAX_REPORTERS:
             self._sequences.popitem(last=False)
         for count in report.outcomes:

@@ -80,7 +80,8 @@ class RedisEvidence:
         self._client = client
 
     async def record(self, report: EvidenceReport, now_ms: int) -> Recorded:
-        names = _Names(f"{_SEQUENCES}{report.app_id}:{report.environment}:{report.instance}")
+        who = f"{report.app_id}:{report.environment}:{report.instance}"
+        names = _Names(f"{_SEQUENCES}{who}:{report.incarnation}")
         document = {
             "sequence": str(report.sequence),
             "seconds": KEPT_SECONDS,

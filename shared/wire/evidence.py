@@ -13,6 +13,7 @@ MAX_OUTCOMES = 500
 MAX_DETAIL = 500
 MAX_COUNT = 2**53
 MAX_STEP = 10_000
+MAX_INCARNATION = 64
 STATUSES = ("healthy", "unhealthy", "unknown")
 
 
@@ -47,8 +48,12 @@ class OutcomeCounts:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One batch. It is sent until it is received: `sequence` tells it from the ones before, also after a restart."""
+    """One batch. It is sent until it is received: `sequence` rises from batch to batch of one life of the agent.
 
+    `incarnation` is that life's name: a clock that was set back before a restart makes no new batch look like an old one.
+    """
+
+    incarnation: str
     sequence: int
     health: ApplicationHealth | None = None
     outcomes: tuple[OutcomeCounts, ...] = ()
@@ -65,6 +70,7 @@ class Evidence:
             msg = f"at most {MAX_OUTCOMES} counts of outcomes in one report"
             raise ValueError(msg)
         return cls(
+            _name(document["incarnation"]),
             _whole(document["sequence"]),
             None if health is None else _health(health),
             tuple(_counts(each) for each in outcomes),
@@ -88,6 +94,13 @@ def _counts(document: Json) -> OutcomeCounts:
         raise ValueError(msg)
     numbers = (_whole(document[name]) for name in ("at", "succeeded", "failed"))
     return OutcomeCounts(_id(document["rollout"]), document["arm"], *numbers)
+
+
+def _name(text: Json) -> str:
+    if not isinstance(text, str) or not text.isalnum() or len(text) > MAX_INCARNATION:
+        msg = f"a life of an agent is named by 1 to {MAX_INCARNATION} letters and digits"
+        raise ValueError(msg)
+    return text
 
 
 def _id(text: Json) -> str:

@@ -148,6 +148,39 @@ async def test_a_canary_whose_application_fails_withdraws_itself_with_the_eviden
             assert all([await site.value(each, KEY) == "old" for each in others])
 
 
+async def test_outcomes_that_applications_tell_withdraw_a_candidate_that_fails_more_often(
+    migrated_url: str, tmp_path: Path
+) -> None:
+    """Every tenth use of the baseline fails, every second one of the candidate."""
+    async with shop(migrated_url, tmp_path) as (site, rollouts):
+        agents = await fleet(site, rollouts, 2)
+        gates = [{"type": "outcomes", "minimum": 50}, {"type": "bake", "seconds": 3_600}]
+        stages = [{"weight": 50_000, "after": "0s", "gates": gates}, {"weight": 100_000, "after": "1s"}]
+        rollout = await rollouts.start(KEY, strategy="percentage", candidate="new", stages=stages)
+        for each in agents:
+            await site.until_status(each, 10, revision=2)
+        with anyio.fail_after(90):
+            while (await rollouts.show(rollout))["phase"] != "aborted":
+                for number in range(100):
+                    await _use(site, agents[number % 2], f"user-{number}")
+        shown = await rollouts.show(rollout)
+        assert shown["outcome"] == "withdrawn"
+        assert "outcomes" in shown["reason"]
+        await rollouts.until_served(agents, KEY, "old", 10, targetingKey="user-1")
+
+
+async def _use(site: Installation, agent: Process, user: str) -> None:
+    """One use of an application: it reads its config, and tells how it went."""
+    context = {"targetingKey": user}
+    async with site.session.get(f"{agent.url}/v1/configs/{KEY}", params=context) as answer:
+        served = await answer.json()
+    digit = sum(user.encode()) % 10
+    failed = digit < (5 if served["value"] == "new" else 1)
+    told = {"key": KEY, "context": context, "failure" if failed else "success": 1}
+    async with site.session.post(f"{agent.url}/v1/outcomes", json=told) as answer:
+        assert answer.status == 200
+
+
 async def test_agents_cut_off_from_everything_advance_to_the_gate_and_stop_there(
     migrated_url: str, tmp_path: Path
 ) -> None:

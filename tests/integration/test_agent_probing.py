@@ -21,7 +21,7 @@ from agent.snapshot.store import SnapshotStore
 from agent.sync.health import Condition, Health
 from agent.sync.outcomes import Outcomes
 from agent.sync.witness import Witness
-from shared.domain.codec import canonical
+from shared.domain.codec import canonical, decode
 from shared.domain.entry import Entry, Kind
 from shared.domain.scope import Level, Revisions
 from shared.runtime.clock import SystemClock
@@ -126,16 +126,41 @@ def test_what_is_no_probe_is_refused(text: str) -> None:
         read_target(text)
 
 
-def canary(revision: int, track: str, app_id: str = "shop") -> SnapshotDocument:
+def canary(revision: int, track: str, app_id: str = "shop", unit: str = "instance") -> SnapshotDocument:
     """A snapshot with a rollout for the instances of a track."""
     exposure = {
         "schema": 1, "id": str(uuid4()), "strategy": "canary", "phase": "progressing", "step": 2, "kind": "value",
-        "candidate": 2, "salt": "s", "unit": "instance", "bucketing": "trimtab", "weights": [[0, 100_000]],
+        "candidate": 2, "salt": "s", "unit": unit, "bucketing": "trimtab", "weights": [[0, 100_000]],
         "when": {"attribute": "agent.label.track", "op": "eq", "values": [track]},
     }  # fmt: skip
     entry = Entry("k", Kind.VALUE, b"1", revision, revision, rollout=canonical(exposure))
     items = (SnapshotItem(Level.ENVIRONMENT, "k", entry, revision, revision),)
     return SnapshotDocument(app_id, "prod", Revisions(0, 0, revision), (0, 0, entry.digest), True, items)
+
+
+async def test_a_probe_never_sees_our_settings_and_no_name_makes_it_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_AGENT_TOKEN", "secret")
+    assert (await asked(CommandTarget(("sh", "-c", 'test -z "$TRIMTAB_AGENT_TOKEN" && test -n "$PATH"')))).good
+    for host in ("a..b", "x" * 70 + ".example"):
+        assert not (await asked(HttpTarget(f"http://{host}/health"))).good
+        assert not (await asked(TcpTarget(host, 80))).good
+
+
+async def test_only_what_the_rules_ask_of_agents_keeps_an_instance_from_being_exposed() -> None:
+    store = SnapshotStore(Snapshot.empty("shop", "prod"))
+    witness = Witness(store, Health(), Outcomes(), SystemClock(), OWN)
+    for track, unit, exposed in (
+        ("canary", "targetingKey", True),
+        ("stable", "targetingKey", False),
+        ("canary", "instance", True),
+        ("stable", "instance", False),
+    ):
+        store.swap(store.current.after(canary(store.current.revision + 1, track, unit=unit)))
+        assert witness.exposes() is exposed
+    [item] = store.current.document().items
+    assert item.entry is not None
+    assert witness.knows(decode(item.entry.rollout)["id"])
+    assert not witness.knows(str(uuid4()))
 
 
 async def test_a_candidate_makes_the_probe_look_at_once_and_its_health_is_told_with_the_rollout() -> None:

@@ -7,6 +7,14 @@ import pytest
 from tests.rig.api import serving_api
 from tests.rig.people import People, problem
 
+PLACE = {"app_id": "shop", "environment": "prod"}
+FLAG = {"variants": {"on": True, "off": False}, "default": "on", "on": False}
+SEGMENT = {"when": {"attribute": "country", "op": "eq", "values": ["SE"]}}
+DOCUMENT = {
+    "trimtab": 1,
+    "apps": {"shop": {"configs": {}, "environments": {"prod": {"configs": {"a": {"value": 7}}}}}},
+    "on_conflict": "overwrite",
+}
 PUT = {"op": "put", "app_id": "shop", "environment": "prod", "key": "a", "value": 2}
 
 
@@ -41,6 +49,9 @@ async def test_every_path_to_a_staged_scope_is_refused(people: People) -> None:
         await people.api.put(path, {"value": 2}, headers=headers, token=token),
         await people.api.delete(path, headers=headers, token=token),
         await people.post("ada", f"/changes/{revision}/revert", {}),
+        await people.post("ada", "/configs", PLACE | {"key": "f", "flag": FLAG}),
+        await people.post("ada", "/changes", {"operations": [{"op": "put", **PLACE, "key": "s", "segment": SEGMENT}]}),
+        await people.post("ada", "/import", DOCUMENT),
     ]
     assert [(each.status, problem(each)) for each in attempts] == [(409, "staging-required")] * len(attempts)
     told = attempts[0].document

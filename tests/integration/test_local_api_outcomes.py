@@ -11,6 +11,8 @@ from shared.wire.evidence import MAX_OUTCOMES, Evidence
 from tests.integration.test_agent_probing import canary
 from tests.integration.test_local_api import Agent, agent
 
+LIFE = {"incarnation": "5f2c9d1e"}
+
 
 def exposed(it: Agent) -> str:
     """Have a rollout whose candidate is for this agent's own users of a group; returns its id."""
@@ -91,11 +93,17 @@ def test_counts_that_wait_are_bounded_and_what_is_dropped_is_counted() -> None:
     "document",
     [
         {},
-        {"sequence": -1},
-        {"sequence": 1, "outcomes": [{}]},
-        {"sequence": 1, "outcomes": [{"rollout": "x", "arm": "candidate", "at": 1, "succeeded": 1, "failed": 1}]},
-        {"sequence": 1, "health": {"status": "fine", "since": 1}},
-        {"sequence": 1, "outcomes": [0] * (MAX_OUTCOMES + 1)},
+        {"sequence": 1},
+        {"incarnation": "a b", "sequence": 1},
+        {**LIFE, "sequence": -1},
+        {**LIFE, "sequence": 1, "outcomes": [{}]},
+        {
+            **LIFE,
+            "sequence": 1,
+            "outcomes": [{"rollout": "x", "arm": "candidate", "at": 1, "succeeded": 1, "failed": 1}],
+        },
+        {**LIFE, "sequence": 1, "health": {"status": "fine", "since": 1}},
+        {**LIFE, "sequence": 1, "outcomes": [0] * (MAX_OUTCOMES + 1)},
     ],
 )
 def test_evidence_that_no_agent_sends_is_refused(document: Any) -> None:

@@ -274,7 +274,7 @@ async def test_a_change_that_is_not_understood_is_told_of_at_once_with_the_clock
     living: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reporter_module, "SPREAD_SHARE", 100.0)
-    monkeypatch.setattr(reporter_module, "URGENT_GAP", 0.0)
+    monkeypatch.setattr(reporter_module, "GAP", 0.0)
     skew = Skew(ManualClock())
     skew.measured(skew.begin(), 1_767_225_600_000)
     reporter = Reporter(living.source, living.store, living.status, Identity("i-1", "1"), skew=skew)

@@ -16,7 +16,7 @@ from control_plane.ports.lossy import AgentPresence
 from control_plane.services.fleet import Convergence
 from shared.domain.scope import Revisions
 from shared.wire.clock_skew import MAX_SECONDS, ClockSkew
-from shared.wire.evidence import MAX_DETAIL, MAX_EXPOSED, MAX_OUTCOMES, MAX_STEP
+from shared.wire.evidence import MAX_DETAIL, MAX_EXPOSED, MAX_INCARNATION, MAX_OUTCOMES, MAX_STEP
 from shared.wire.report import MAX_COUNT, MAX_COUNTED_KEYS, MAX_LABELS, MAX_TEXT, ReadCounts, Rejection, Report
 from shared.wire.unsupported import MAX_REASON, MAX_UNSUPPORTED, Unsupported
 
@@ -93,8 +93,9 @@ class OutcomeBody(_Tolerant):
 
 
 class EvidenceBody(_Tolerant):
-    """One batch. It may be sent again until it is received; its number tells it from the ones before."""
+    """One batch. It may be sent again until it is received; its number tells it from others of the same life."""
 
+    incarnation: Annotated[str, Field(pattern="^[0-9A-Za-z]+$", max_length=MAX_INCARNATION)]
     sequence: Count
     health: HealthBody | None = None
     outcomes: Annotated[list[OutcomeBody], Field(max_length=MAX_OUTCOMES)] = []
@@ -102,7 +103,15 @@ class EvidenceBody(_Tolerant):
     def report(self, app_id: str, environment: str, instance: str) -> EvidenceReport:
         """The batch as judges see it."""
         counts = (OutcomeCount(each.rollout, each.arm, each.at, each.succeeded, each.failed) for each in self.outcomes)
-        return EvidenceReport(app_id, environment, instance, self.sequence, tuple(counts), tuple(self._health()))
+        return EvidenceReport(
+            app_id,
+            environment,
+            instance,
+            self.sequence,
+            tuple(counts),
+            tuple(self._health()),
+            self.incarnation,
+        )
 
     def _health(self) -> Iterator[Health]:
         if self.health is not None:

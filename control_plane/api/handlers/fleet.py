@@ -19,9 +19,9 @@ async def report_agent(services: Services, call: Call[AgentReport, None]) -> web
     report = call.body.report()
     services.access.authorise(call.principal, Permission.FLEET_REPORT, report.app_id, report.environment)
     interval = await services.fleet.record(report, call.address)
-    await services.usage.record(report)
     if (evidence := call.body.evidence) is not None:
         await services.evidences.record(evidence.report(report.app_id, report.environment, report.instance))
+    await services.usage.record(report)  # the last: reads are counted again if the report is sent again
     return reply(NextReport(interval, unix_ms(services.clock.now())))
 
 

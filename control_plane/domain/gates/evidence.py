@@ -57,7 +57,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceReport:
-    """What one agent has to say. `sequence` rises from report to report, also when the agent is started again.
+    """What one agent has to say. `sequence` rises from report to report of one life of the agent, its `incarnation`.
 
     A report whose number is not above that of the last one is the same again, and changes nothing.
     """
@@ -68,6 +68,7 @@ class EvidenceReport:
     sequence: int
     outcomes: tuple[OutcomeCount, ...] = ()
     health: tuple[Health, ...] = ()
+    incarnation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

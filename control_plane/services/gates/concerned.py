@@ -10,6 +10,8 @@ from shared.domain.scope import Lineage, Scope
 from shared.runtime.clock import Clock
 
 _REMEMBERED = 10_000
+_LOOKED_UP = 20
+"""Rollouts that one report may have looked up; what it says of more is left out."""
 _UNKNOWN_FOR = 5.0
 """Seconds for which an id that is unknown is not looked up again: a replica may read what is older."""
 
@@ -30,7 +32,9 @@ class Concerned:
         """
         lineage = Lineage.of(report.app_id, report.environment)
         named = {*(each.rollout for each in report.outcomes), *(each.rollout for each in report.health)}
-        known = {each for each in named if await self._scope(each) in lineage}
+        remembered = {each for each in named if each in self._scopes}
+        looked_up = sorted(named - remembered)[:_LOOKED_UP]  # an honest agent names few that are new
+        known = {each for each in (*remembered, *looked_up) if await self._scope(each) in lineage}
         return replace(
             report,
             outcomes=tuple(each for each in report.outcomes if each.rollout in known),
