@@ -51,8 +51,9 @@ class RenderedFile:
 
 
 class Renderer:
-    """Writes each target when its content changed: by a change, or by the clock. Files are for the agent itself (`own`). An error is kept for `/status` and tried again; it stops nothing.
+    """Writes each target when its content changed, by a change or by the clock; files are for the agent itself (`own`).
 
+    An error is kept for `/status` and tried again; it stops nothing.
     Swaps that come while it works are taken together: only the newest snapshot is rendered next.
     """
 
