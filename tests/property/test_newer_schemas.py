@@ -25,7 +25,10 @@ from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from agent.sync.applier import Applier
 from agent.sync.clockwork import Clockwork
+from agent.sync.health import Health
+from agent.sync.outcomes import Outcomes
 from agent.sync.status import Status
+from agent.sync.witness import Witness
 from control_plane.api.bodies.fleet import AgentReport
 from shared.domain.codec import Json, canonical, decode
 from shared.domain.context import ANYBODY, EvaluationContext
@@ -55,7 +58,7 @@ MEMBERS = [
 ]  # fmt: skip
 EXPOSURE = {
     "schema": 1, "id": "0b3a4c1e-0000-4000-8000-000000000001", "strategy": "percentage", "phase": "progressing", "step": 0,
-    "kind": "value", "candidate": 2, "salt": "s", "unit": "targetingKey", "bucketing": "trimtab", "weights": [[0, 50_000]],
+    "kind": "value", "candidate": 2, "salt": "s", "unit": "targetingKey", "bucketing": "trimtab", "weights": [[0, 50_000], [1_000, 60_000]],
 }  # fmt: skip
 FLAG = {"variants": {"on": True, "off": False}, "default": "off", "rules": [{"serve": "on"}]}
 
@@ -160,7 +163,9 @@ class Running:
 def test_nothing_that_is_written_stops_a_running_store(data: st.DataObject) -> None:
     it = Running()
     clockwork = Clockwork(it.store, it.clock)
-    with it.store.subscribe(it.answers.swapped):
+    witness = Witness(it.store, Health(), Outcomes(), it.clock, ANYBODY)
+    told: list[str] = []
+    with it.store.subscribe(it.answers.swapped), it.store.subscribe_time(lambda _snapshot, keys: told.extend(keys)):
         for _ in range(data.draw(st.integers(1, 6))):
             it.revision += 1
             scope = data.draw(st.sampled_from(LINEAGE))
@@ -169,7 +174,11 @@ def test_nothing_that_is_written_stops_a_running_store(data: st.DataObject) -> N
             it.commit(scope, Delete(entry.key, it.revision) if gone else Put(entry))
             assert it.store.current.scopes == tuple(it.scopes[each] for each in LINEAGE)
             served(it, data.draw(contexts), data.draw(st.sampled_from([0, 1, 2**40, 2**53])))
+            witness.exposes()
+            witness.received(witness.batch())
+            told.clear()
             clockwork.look(0)
+            assert told == it.store.current.program.changed_between(0, witness.now_ms)
     assert not it.store.listener_errors
 
 
