@@ -15,7 +15,6 @@ from agent.files.renderer import Renderer
 from agent.local_api.server import serving_local_api
 from agent.local_api.view import AgentView, Policy
 from agent.ports import Feed
-from agent.probing.prober import Prober
 from agent.settings.instance import kept_instance
 from agent.settings.model import Settings
 from agent.snapshot.last_known_good import FileKeeper
@@ -160,6 +159,8 @@ def _probing(settings: Settings, parts: Parts) -> list[Worker]:
     """Whoever asks the application how it is, if it is told how to."""
     if settings.probe is None:
         return []
+    from agent.probing.prober import Prober  # noqa: PLC0415 - memory that only who is told to probe should pay
+
     interval, timeout = settings.probe_interval, settings.probe_timeout
     return [Prober(settings.probe, parts.witness, parts.store, interval=interval, timeout=timeout).run]
 

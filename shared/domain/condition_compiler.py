@@ -4,8 +4,7 @@ What takes time is done once (`shared.domain.judges`); most conditions ask wheth
 their own for that.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 from shared.domain.codec import MalformedJsonError, decode
 from shared.domain.condition import GROUPS, All, AnyOf, Condition, Not, OfAttribute, OfConfig, OfMembers, OfSegment
@@ -13,11 +12,9 @@ from shared.domain.context import EvaluationContext
 from shared.domain.judges import Judge, is_there, judge_any, judge_of
 from shared.domain.members import member_test
 from shared.domain.operators import EXISTS, OPERATORS
+from shared.domain.outcome import Test
 from shared.domain.references import References, UnresolvedError
 from shared.domain.split import TARGETING_KEY
-
-Test: TypeAlias = Callable[[EvaluationContext, int, References], bool]
-"""A compiled condition. Raises `UnresolvedError` where it refers to what is not there."""
 
 _SAME = frozenset({"eq", "ne", "in", "not_in"})
 _MAX_VERDICTS = 64

@@ -1,45 +1,20 @@
 """Compile an entry, when it changes, into functions that decide by a few steps. No bytes whatsoever make it raise."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NoReturn
 
 from shared.domain.codec import decode
 from shared.domain.condition import parse_segment, refers
-from shared.domain.condition_compiler import Test, compile_condition
+from shared.domain.condition_compiler import compile_condition
 from shared.domain.context import EvaluationContext
 from shared.domain.entry import Entry, Kind
 from shared.domain.exposure import MISUNDERSTOOD, Exposure, exposure_of, is_segment
 from shared.domain.exposure_function import EXPOSED, Choice, ExposureSource
 from shared.domain.flag import parse_flag, salvage_flag
 from shared.domain.flag_branch import flag_branch
-from shared.domain.outcome import Branch, Decide, Outcomes, Side
+from shared.domain.outcome import Branch, Decide, Decision, Outcomes, Side, Test
 from shared.domain.references import References, UnresolvedError
 from shared.domain.resolution import Arm, Effective, ErrorCode, Reason, Resolution
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """An entry compiled: as a config (`decide`; None if there is nothing to be read), or as a segment (`test`).
-
-    `constant` is what it yields if that is the same for everybody at any time. At `moments` the clock changes what
-    somebody gets. `unsupported` says what could not be understood.
-    """
-
-    decide: Decide | None = None
-    constant: Resolution | None = None
-    test: Test | None = None
-    moments: tuple[int, ...] = ()
-    unsupported: str | None = None
-
-
-def is_plain(entry: Entry) -> bool:
-    """Whether an entry is the same for everybody at any time and has nothing to compile."""
-    return not entry.rollout and entry.kind == Kind.VALUE
-
-
-def plain(effective: Effective) -> Resolution:
-    """What a plain entry yields."""
-    return Resolution(effective.entry.value, None, Reason.STATIC, None, effective)
 
 
 def decision_of(effective: Effective) -> Decision:

@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from shared.domain.context import EvaluationContext
+from shared.domain.entry import Entry, Kind
 from shared.domain.references import References
 from shared.domain.resolution import Arm, Effective, ErrorCode, Reason, Resolution
 
 Decide: TypeAlias = Callable[[EvaluationContext, int, References], Resolution | None]
 """A compiled entry: who asks, when (unix milliseconds) and what may be referred to lead to a resolution."""
+
+Test: TypeAlias = Callable[[EvaluationContext, int, References], bool]
+"""A compiled condition. Raises `UnresolvedError` where it refers to what is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +67,28 @@ class Branch:
     def to(cls, resolution: Resolution | None) -> "Branch":
         """The branch that ends here."""
         return cls(lambda _context, _now_ms, _references: resolution, fixed=True, resolution=resolution)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An entry compiled: as a config (`decide`; None if there is nothing to be read), or as a segment (`test`).
+
+    `constant` is what it yields if that is the same for everybody at any time. At `moments` the clock changes what
+    somebody gets. `unsupported` says what could not be understood.
+    """
+
+    decide: Decide | None = None
+    constant: Resolution | None = None
+    test: Test | None = None
+    moments: tuple[int, ...] = ()
+    unsupported: str | None = None
+
+
+def is_plain(entry: Entry) -> bool:
+    """Whether an entry is the same for everybody at any time and has nothing to compile."""
+    return not entry.rollout and entry.kind == Kind.VALUE
+
+
+def plain(effective: Effective) -> Resolution:
+    """What a plain entry yields."""
+    return Resolution(effective.entry.value, None, Reason.STATIC, None, effective)

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from shared.domain.condition_compiler import Test
 from shared.domain.context import EvaluationContext
-from shared.domain.decision import Decision, decision_of, is_plain, plain
-from shared.domain.interpreter import Explanation, Interpreter
-from shared.domain.outcome import Decide
+from shared.domain.outcome import Decide, Decision, Test, is_plain, plain
 from shared.domain.references import MAX_FOLLOWED, References, UnresolvedError
 from shared.domain.resolution import Effective, Reason, Resolution
+
+if TYPE_CHECKING:
+    from shared.domain.interpreter import Explanation
 
 V = TypeVar("V")
 
@@ -36,7 +36,7 @@ class Program:
         program = cls(effective)
         for key, each in effective.items():
             if not is_plain(each.entry):
-                program._put(key, decision_of(each))
+                program._put(key, _compiled(each))
         return program
 
     def after(self, effective: Mapping[str, Effective], keys: Iterable[str]) -> "Program":
@@ -45,7 +45,7 @@ class Program:
         after = Program(effective, *tables, dict(self.unsupported))
         for key in keys:
             found = effective.get(key)
-            after._put(key, Decision() if found is None or is_plain(found.entry) else decision_of(found))
+            after._put(key, Decision() if found is None or is_plain(found.entry) else _compiled(found))
         return after
 
     def evaluate(self, key: str, context: EvaluationContext, now_ms: int) -> Resolution | None:
@@ -68,8 +68,10 @@ class Program:
         made = self._constants[key] = plain(found)
         return made
 
-    def explain(self, key: str, context: EvaluationContext, now_ms: int) -> Explanation | None:
+    def explain(self, key: str, context: EvaluationContext, now_ms: int) -> "Explanation | None":
         """Why it yields what it does: each step of the decision, as it is written, without values."""
+        from shared.domain.interpreter import Interpreter  # noqa: PLC0415 - loaded by whoever asks for it
+
         return Interpreter(self._effective, context, now_ms).explain(key)
 
     def next_moment(self, after_ms: int) -> int | None:
@@ -125,6 +127,13 @@ class Program:
         _set(self._constants, key, constant)
         _set(self._moments, key, decision.moments or None)
         _set(self.unsupported, key, decision.unsupported)
+
+
+def _compiled(effective: Effective) -> Decision:
+    """Compile an entry that is more than a value."""
+    from shared.domain.decision import decision_of  # noqa: PLC0415 - two megabytes that only rules should cost
+
+    return decision_of(effective)
 
 
 class _Evaluation:
