@@ -198,8 +198,9 @@ async def test_the_vectors_of_conditions_hold_at_the_agent() -> None:
             assert (found["value"], found.get("error")) == expected, case["name"]
 
 
-async def test_the_vectors_of_exposures_hold_at_the_agent_at_their_moments() -> None:
-    for case in vectors("exposures")["cases"]:
+@pytest.mark.parametrize("name", ["flags", "exposures"])
+async def test_the_vectors_hold_at_the_agent_at_their_moments(name: str) -> None:
+    for case in vectors(name)["cases"]:
         clock = ManualClock()
         async with agent(clock=clock) as it:
             seeing(
