@@ -11,7 +11,7 @@ from agent.sync.exposed import Exposed
 from agent.sync.health import Health
 from agent.sync.outcomes import Outcomes
 from shared.domain.context import EvaluationContext
-from shared.runtime.clock import Clock
+from shared.runtime.clock import Clock, unix_ms
 from shared.wire.evidence import ApplicationHealth, Evidence
 
 
@@ -31,7 +31,7 @@ class Witness:
     @property
     def now_ms(self) -> int:
         """This moment."""
-        return int(self._clock.now().timestamp() * 1000)
+        return unix_ms(self._clock.now())
 
     def batch(self) -> Evidence | None:
         """The batch to send with the next report; None if there is nothing new to say."""

@@ -93,6 +93,46 @@ def test_a_pause_shifts_what_remains_and_ties_to_the_calendar_stay() -> None:
     ]
 
 
+def test_who_promotes_has_the_next_weight_now_whatever_the_plan_says_of_its_time() -> None:
+    stages = [
+        Stage(1_000, after_ms=0),
+        Stage(5_000, after_ms=10_000, gates=[BAKE]),
+        Stage(50_000, after_ms=100_000),
+        Stage(100_000, after_ms=200_000),
+    ]
+    started = machine.start(rollout(Strategy.PERCENTAGE, stages=stages), NOW).rollout
+    early = machine.promote(started, NOW + 1_000, "now").rollout
+    assert [(each.at_ms - NOW, each.weight) for each in early.timeline] == [(1_000, 50_000), (101_000, 100_000)]
+    paused = machine.pause(started, NOW + 500, "wait").rollout
+    late = machine.promote(paused, NOW + 9_000, "now").rollout
+    assert (late.phase, late.weight(NOW + 9_000)) == (Phase.PROGRESSING, 50_000)
+
+
+def test_a_pause_while_gates_have_the_word_makes_later_stages_later_too() -> None:
+    stages = [Stage(1_000, after_ms=0, gates=[BAKE]), Stage(100_000, after_ms=100_000)]
+    started = machine.start(rollout(Strategy.PERCENTAGE, stages=stages), NOW).rollout
+    waiting = machine.advance(started, NOW + 1)
+    assert waiting is not None
+    on = machine.resume(machine.pause(waiting.rollout, NOW + 10, "").rollout, NOW + 30_010, "").rollout
+    assert (on.phase, on.gates_ms, on.weight(NOW + 30_010)) == (Phase.WAITING, NOW + 30_010, 1_000)
+    gone_on = machine.advance(on, NOW + 90_010, Judgement(Verdict.PASSED))
+    assert gone_on is not None
+    assert [(each.at_ms - NOW, each.weight) for each in gone_on.rollout.timeline] == [
+        (90_010, 1_000),
+        (130_000, 100_000),
+    ]
+
+
+def test_a_paused_rollout_is_aborted_by_a_clear_failure_and_by_nothing_else_moved() -> None:
+    stages = [Stage(1_000, after_ms=0, gates=[BAKE]), Stage(100_000)]
+    paused = machine.pause(machine.start(rollout(Strategy.PERCENTAGE, stages=stages), NOW).rollout, NOW, "?").rollout
+    for verdict in (None, Verdict.OPEN, Verdict.PASSED, Verdict.STUCK):
+        assert machine.advance(paused, NOW + 10**9, verdict and Judgement(verdict, "x")) is None
+    moved = machine.advance(paused, NOW, Judgement(Verdict.FAILED, "it is ill"))
+    assert moved is not None
+    assert (moved.action, moved.rollout.paused_ms) == ("aborted", None)
+
+
 def test_a_failed_gate_aborts_before_the_step_has_ended() -> None:
     stages = [Stage(1_000, after_ms=0), Stage(50_000, after_ms=10**6, gates=[BAKE]), Stage(100_000, after_ms=10**7)]
     started = machine.start(rollout(Strategy.PERCENTAGE, stages=stages), NOW).rollout

@@ -10,7 +10,7 @@
 ```
 
 Gates that cannot come to a conclusion within their limits pause it. A pause stops the clock of a rollout; what was left then is as much later as the pause was long, and the gates of its
-step begin anew. What is late because of a gate makes the steps after it as much later.
+step begin anew; they are watched meanwhile, so a clear failure aborts it all the same. What is late because of a gate makes the steps after it as much later.
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,8 @@ from control_plane.domain.gates.judging import Judgement, Verdict
 from control_plane.domain.principal import Role
 from control_plane.domain.rollouts.rollout import Given, Rollout
 from control_plane.domain.rollouts.timeline import frozen, laid_out, resumed
-from control_plane.domain.rollouts.words import LEGAL, Action, AtEnd, Outcome, Phase
+from control_plane.domain.rollouts.words import EXPOSED, LEGAL, Action, AtEnd, Outcome, Phase
 from shared.domain.codec import Json
-
-_MOVING = frozenset({Phase.PROGRESSING, Phase.WAITING})
 
 
 class IllegalActionError(ConflictError):
@@ -91,7 +89,7 @@ def promote(rollout: Rollout, now_ms: int, reason: str, *, full: bool = False) -
         going = replace(rollout, timeline=frozen(rollout.timeline, rollout.paused_ms), paused_ms=None)
     if full or going.step + 1 == len(going.plan.steps):
         return Moved(_ended(going, Phase.COMPLETED, Outcome.KEPT, reason), "promoted", detail)
-    return Moved(_begun(going, going.step + 1, now_ms), "promoted", detail)
+    return Moved(_begun(going, going.step + 1, now_ms, at_once=True), "promoted", detail)
 
 
 def abort(rollout: Rollout, reason: str, evidence: Mapping[str, Json] | None = None) -> Moved:
@@ -124,7 +122,7 @@ def advance(
     if not rollout.finished and rollout.closes_ms is not None and rollout.closes_ms <= now_ms:
         return _closed(rollout)
     verdict = None if judgement is None else judgement.verdict
-    if verdict is Verdict.FAILED and judgement is not None and rollout.phase in _MOVING:
+    if verdict is Verdict.FAILED and judgement is not None and rollout.phase in EXPOSED:
         return abort(rollout, judgement.reason, evidence)
     if rollout.phase is Phase.PROGRESSING and now_ms >= rollout.settled_ms:
         return _reached(rollout)
@@ -141,6 +139,11 @@ def _judged(rollout: Rollout, now_ms: int, judgement: Judgement, evidence: Mappi
         return None
     moved = pause(rollout, now_ms, judgement.reason)
     return replace(moved, detail={**moved.detail, **(evidence or {})})
+
+
+def gone_on(rollout: Rollout, now_ms: int) -> Rollout:
+    """The rollout in its next step, once its gates have passed at a moment; there is a next one."""
+    return _begun(rollout, rollout.step + 1, now_ms)
 
 
 def next_ms(rollout: Rollout) -> int | None:
@@ -170,7 +173,7 @@ def _reached(rollout: Rollout) -> Moved | None:
 def _next(rollout: Rollout, now_ms: int, evidence: Mapping[str, Json] | None) -> Moved | None:
     detail = dict(evidence or {})
     if rollout.step + 1 < len(rollout.plan.steps):
-        return Moved(_begun(rollout, rollout.step + 1, now_ms), "advanced", detail)
+        return Moved(gone_on(rollout, now_ms), "advanced", detail)
     if not rollout.plan.completes:
         return None
     return Moved(_ended(rollout, Phase.COMPLETED, Outcome.KEPT, ""), "completed", detail)
@@ -183,13 +186,13 @@ def _closed(rollout: Rollout) -> Moved:
     return Moved(_ended(rollout, Phase.COMPLETED, outcome, reason), "completed", _why(reason))
 
 
-def _begun(rollout: Rollout, step: int, now_ms: int) -> Rollout:
+def _begun(rollout: Rollout, step: int, now_ms: int, *, at_once: bool = False) -> Rollout:
     """The rollout in a step that begins now. Its revision comes with the change that is made of this."""
     return replace(
         rollout,
         phase=Phase.PROGRESSING,
         step=step,
-        timeline=laid_out(rollout.plan.steps[step], rollout.timeline, now_ms),
+        timeline=laid_out(rollout.plan.steps[step], rollout.timeline, now_ms, at_once=at_once),
         began_ms=now_ms,
         revision=0,
         gates_ms=None,

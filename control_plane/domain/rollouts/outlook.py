@@ -72,7 +72,7 @@ def _ahead(rollout: Rollout, when: When, now_ms: int, *, exposures: bool) -> Ite
         yield from _of_step(going, word, exposure(going) if exposures else b"")
         if going.step + 1 == len(going.plan.steps):
             return
-        going = machine.promote(going, _free_ms(going, now_ms), "").rollout
+        going = machine.gone_on(going, _free_ms(going, now_ms))
         word = "ahead"
 
 

@@ -27,7 +27,6 @@ from shared.domain.split import TARGETING_KEY
 from shared.wire.problem import Violation
 
 MAX_STAGES = 100
-"""Users that travel by their names; more of them travel as digests, at about five bytes each."""
 INSTANCE = "instance"
 _MINUTE, _HOUR = 60_000, 3_600_000
 _DEFAULT_PERCENTAGES = ((1_000, 0), (10_000, 10 * _MINUTE), (50_000, 30 * _MINUTE), (WHOLE, _HOUR))

@@ -29,14 +29,18 @@ def settled_ms(timeline: Timeline) -> int:
     return timeline[-1].at_ms
 
 
-def laid_out(step: Step, before: Timeline, now_ms: int) -> Timeline:
-    """The weights of a step that begins now: none sooner than now, nor than the plan has it after the step before."""
+def laid_out(step: Step, before: Timeline, now_ms: int, *, at_once: bool = False) -> Timeline:
+    """The weights of a step that begins now: none sooner than now, nor than the plan has it after the step before.
+
+    `at_once`: its first weight holds now, whatever the plan says.
+    """
     planned = settled_ms(before) if before else now_ms
     moments = [Moment(now_ms, weight_at(before, now_ms))] if before else []
     at = now_ms
     for index, point in enumerate(step.points):
         base = planned if index == 0 else at
-        at = max(at, base + point.after_ms if point.at_ms is None else point.at_ms)
+        if not (at_once and index == 0):
+            at = max(at, base + point.after_ms if point.at_ms is None else point.at_ms)
         moments.append(Moment(at, point.weight, fixed=point.at_ms is not None))
     return _rising(moments)
 
@@ -48,7 +52,10 @@ def frozen(timeline: Timeline, now_ms: int) -> Timeline:
 
 
 def resumed(timeline: Timeline, paused_ms: int, now_ms: int) -> Timeline:
-    """What was left when it was paused, as much later as the pause was long; what is tied to the calendar stays."""
+    """What was left when it was paused, as much later as the pause was long; what is tied to the calendar stays.
+
+    Steps to come are counted from the last moment, so that one is moved on even where its weight was reached already.
+    """
     late = now_ms - paused_ms
     moments = []
     for each in timeline:
@@ -57,6 +64,9 @@ def resumed(timeline: Timeline, paused_ms: int, now_ms: int) -> Timeline:
             moments.append(each._replace(at_ms=at))
         else:
             moments.append(each)
+    last = timeline[-1]
+    if last.at_ms <= paused_ms and not last.fixed:
+        moments.append(last._replace(at_ms=last.at_ms + late))
     return _rising(moments)
 
 

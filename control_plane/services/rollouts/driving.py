@@ -16,7 +16,7 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import StaleRolloutError, TrimtabError, UnavailableError
 from control_plane.domain.rollouts import machine
 from control_plane.domain.rollouts.rollout import Rollout, rollout_of
-from control_plane.domain.rollouts.words import Phase
+from control_plane.domain.rollouts.words import EXPOSED
 from control_plane.domain.transition import StoredRollout
 from control_plane.ports.rollouts import Rollouts as Store
 from control_plane.services.rollouts.looking import Looking
@@ -34,7 +34,6 @@ _AT_ONCE = 20
 _AGAIN_MS = 5_000
 """After how long something is tried again that did not work."""
 _NEVER = 2**62
-_GATED = frozenset({Phase.PROGRESSING, Phase.WAITING})
 
 
 @dataclass(slots=True)
@@ -136,7 +135,7 @@ class Driving:
         """Move it as often as it moves; returns when it is to be looked at next."""
         for _ in range(_MOVES):
             rollout, now_ms = watched.rollout, self._now_ms()
-            gated = rollout.phase in _GATED and bool(rollout.plan.steps[rollout.step].gates)
+            gated = rollout.phase in EXPOSED and bool(rollout.plan.steps[rollout.step].gates)
             seen = await self._looking.at(watched.stored, rollout, now_ms, alarmed=alarmed) if gated else None
             judged, evidence = (None, None) if seen is None else (seen.judgement, seen.evidence)
             moved = machine.advance(rollout, now_ms, judged, evidence)

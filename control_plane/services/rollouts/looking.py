@@ -126,7 +126,7 @@ def began_ms(rollout: Rollout) -> int:
 
 
 def _judged(rollout: Rollout, measurements: Sequence[Measurement], now_ms: int) -> Judgement:
-    """What the gates have come to. As long as the step has not its weight, they can only fail, and by nobody's patience."""
+    """What the gates have come to. While the step is on its way, or paused, they can only fail, and by nobody's patience."""
     gates, since_ms = rollout.plan.steps[rollout.step].gates, began_ms(rollout)
     if rollout.phase is Phase.WAITING:
         return judge_step(gates, measurements, since_ms, now_ms)
