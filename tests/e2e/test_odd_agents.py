@@ -50,7 +50,7 @@ async def test_an_agent_that_does_not_understand_a_rollout_keeps_its_baseline_an
         stages = [{"weight": 99_999, "gates": [{"type": "acks"}]}, {"weight": 100_000, "after": 600}]
         rollout = await rollouts.start(KEY, strategy="percentage", candidate="new", stages=stages)
         await rollouts.until_served([new], KEY, "new", 10, targetingKey="ada")
-        await site.until_status(old, 10, revision=(await site.status(new))["revision"])
+        await site.until_revision(old, 10, (await site.status(new))["revision"])
         assert await rollouts.served(old, KEY, targetingKey="ada") == "old"
         assert [each["key"] for each in (await site.status(old))["unsupported"]["last"]] == [KEY]
         done = await rollouts.until(rollout, "aborted", "completed", within=40)

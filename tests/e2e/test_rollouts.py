@@ -158,7 +158,7 @@ async def test_outcomes_that_applications_tell_withdraw_a_candidate_that_fails_m
         stages = [{"weight": 50_000, "after": "0s", "gates": gates}, {"weight": 100_000, "after": "1s"}]
         rollout = await rollouts.start(KEY, strategy="percentage", candidate="new", stages=stages)
         for each in agents:
-            await site.until_status(each, 10, revision=2)
+            await site.until_revision(each, 10, 2)
         with anyio.fail_after(90):
             while (await rollouts.show(rollout))["phase"] != "aborted":
                 for number in range(100):
@@ -195,7 +195,7 @@ async def test_agents_cut_off_from_everything_advance_to_the_gate_and_stop_there
         start = now_ms()
         await rollouts.start(KEY, strategy="percentage", candidate="new", stages=stages)
         for each in agents:
-            await site.until_status(each, 10, revision=2)
+            await site.until_revision(each, 10, 2)
         rollouts.via.kill()
         first = exposed(dict(await rollouts.survey(agents, KEY, users)))
         assert now_ms() < start + 4_000
@@ -219,7 +219,7 @@ async def test_a_flag_flips_a_rollout_that_follows_it(migrated_url: str, tmp_pat
         place = {"app_id": "shop", "environment": "prod", "key": "new.flow"}
         made = await site.post(rollouts.via, "/configs", {**place, "flag": flag})
         await rollouts.start(KEY, strategy="feature_flag", candidate="new", follows="new.flow")
-        await site.until_status(agents[0], 10, revision=3)
+        await site.until_revision(agents[0], 10, 3)
         assert await rollouts.served(agents[0], KEY, groups="staff") == "old"
         targeted = flag | {"rules": [{"when": when, "serve": "on"}]}
         await site.post(rollouts.via, "/changes", {"operations": [{"op": "put", **place, "flag": targeted}]})
@@ -237,7 +237,7 @@ async def test_a_window_opens_and_closes_with_no_message(migrated_url: str, tmp_
         opens = now_ms() + 3_000
         window = {"start": _moment(opens), "end": _moment(opens + 3_000)}
         rollout = await rollouts.start(KEY, strategy="time_based", candidate="new", window=window)
-        await site.until_status(agent, 10, revision=2)
+        await site.until_revision(agent, 10, 2)
         assert now_ms() < opens
         assert await site.value(agent, KEY) == "old"
         rollouts.via.kill()

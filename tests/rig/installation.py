@@ -157,6 +157,12 @@ class Installation:
             while not wanted.items() <= (await self.status(agent)).items():
                 await anyio.sleep(_LOOK_AGAIN)
 
+    async def until_revision(self, agent: Process, within: float, revision: int) -> None:
+        """Wait until the agent has applied this revision, or a later one."""
+        with anyio.fail_after(within):
+            while (await self.status(agent))["revision"] < revision:
+                await anyio.sleep(_LOOK_AGAIN)
+
 
 @asynccontextmanager
 async def installation(directory: Path, servers: Servers) -> AsyncIterator[Installation]:
