@@ -25,6 +25,7 @@ from agent.snapshot.usage import Usage
 from agent.sync.clockwork import Clockwork
 from agent.sync.health import Health
 from agent.sync.outcomes import Outcomes
+from agent.sync.remarks import Remarks
 from agent.sync.reporter import Identity, Reporter
 from agent.sync.skew import Skew
 from agent.sync.status import Status
@@ -64,6 +65,7 @@ class Parts:
     witness: Witness
     own: Mapping[str, Attribute]
     skew: Skew
+    remarks: Remarks
 
 
 async def run_agent(settings: Settings) -> None:
@@ -94,6 +96,7 @@ async def run_agent(settings: Settings) -> None:
                 usage=parts.usage,
                 witness=parts.witness,
                 skew=parts.skew,
+                remarks=parts.remarks,
             )
             async with running(
                 *_probing(settings, parts),
@@ -143,7 +146,19 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
             health = Health(failures=settings.probe_failures)
             witness = Witness(store, health, Outcomes(), clock, EvaluationContext(attributes=own))
             yield Parts(
-                store, status, clock, identity, keeper, source, synchronizer, renderer, usage, witness, own, Skew(clock)
+                store=store,
+                status=status,
+                clock=clock,
+                identity=identity,
+                keeper=keeper,
+                source=source,
+                synchronizer=synchronizer,
+                renderer=renderer,
+                usage=usage,
+                witness=witness,
+                own=own,
+                skew=Skew(clock),
+                remarks=Remarks(clock, lambda: store.current.revision),
             )
 
 
@@ -181,6 +196,7 @@ def _view(settings: Settings, parts: Parts) -> AgentView:
         outcomes=parts.witness.outcomes,
         knows=parts.witness.knows,
         skew=parts.skew,
+        remarks=parts.remarks,
     )
 
 

@@ -78,6 +78,7 @@ class Probes:
             "last_error": status.last_error,
             "rejection": status.rejection,
             "unsupported": {"configs": len(snapshot.program.unsupported), "last": misunderstood(snapshot)},
+            "remarks": view.remarks.current,
             "clock_skew": skew_view(view.skew),
             "last_known_good": {"directory": view.state_dir, "error": status.keep_error},
             "application": _application(view.health),

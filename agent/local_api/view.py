@@ -9,6 +9,7 @@ from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
 from agent.sync.health import Health
 from agent.sync.outcomes import Outcomes
+from agent.sync.remarks import Remarks
 from agent.sync.reporter import Identity
 from agent.sync.skew import Skew
 from agent.sync.status import Status
@@ -64,4 +65,6 @@ class AgentView:
     outcomes: Outcomes = field(default_factory=Outcomes)
     knows: Callable[[str], bool] = lambda _rollout: True
     """Whether a rollout is one of the current snapshot: of others, nobody needs outcomes."""
+    remarks: Remarks = field(default_factory=lambda: Remarks(SystemClock(), int))
+    """What operators should know of this agent."""
     skew: Skew = field(default_factory=lambda: Skew(SystemClock()))

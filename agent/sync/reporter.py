@@ -15,6 +15,7 @@ from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
 from agent.sync.health import Condition
+from agent.sync.remarks import Remarks
 from agent.sync.skew import Skew
 from agent.sync.status import Status
 from agent.sync.witness import Witness
@@ -63,9 +64,11 @@ class Reporter:
         usage: Usage | None = None,
         witness: Witness | None = None,
         skew: Skew | None = None,
+        remarks: Remarks | None = None,
     ) -> None:
         self._source, self._store, self._status, self._identity = source, store, status, identity
         self._usage, self._witness, self._skew = usage or Usage(), witness, skew or Skew(SystemClock())
+        self._remarks = remarks or Remarks(SystemClock(), lambda: store.current.revision)
         self._interval = FIRST_INTERVAL
         self._backoff = Backoff(base=1.0, cap=60.0)
         self._news = anyio.Event()
@@ -79,6 +82,7 @@ class Reporter:
         with ExitStack() as stack:
             stack.enter_context(self._store.subscribe(self._swapped))
             stack.enter_context(self._status.observe(self._status_changed))
+            stack.enter_context(self._remarks.observe(self._remarked))
             if self._witness is not None:
                 stack.enter_context(self._witness.health.observe(self._health_changed))
                 stack.enter_context(self._witness.outcomes.observe(self._counted))
@@ -143,6 +147,7 @@ class Reporter:
             evidence=evidence,
             clock_skew=self._skew.reading,
             unsupported=misunderstood(snapshot),
+            remarks=self._remarks.current,
         )
 
     def _swapped(self, old: Snapshot, new: Snapshot) -> None:
@@ -158,6 +163,12 @@ class Reporter:
     def _health_changed(self) -> None:
         """An application that became unhealthy is told of at once."""
         if self._witness is not None and self._witness.health.condition is Condition.UNHEALTHY:
+            self._urgent.set()
+        self._news.set()
+
+    def _remarked(self) -> None:
+        """That the application does not get what was applied is told of at once: gates fail by it."""
+        if self._remarks.refuses:
             self._urgent.set()
         self._news.set()
 

@@ -153,5 +153,6 @@ def _remarks(agent: Json) -> Iterator[str]:
     if unsupported := agent.get("unsupported"):
         more = f" and {len(unsupported) - 1} more" if len(unsupported) > 1 else ""
         yield f"does not understand {unsupported[0]['key']}{more}"
+    yield from (f"{each['kind']} {each['about']}: {each['detail']}" for each in agent.get("remarks", ()))
     if (skew := agent.get("clock_skew")) and skew["suspicious"]:
         yield f"clock {abs(skew['seconds']):.1f} s {'ahead' if skew['seconds'] > 0 else 'behind'}"

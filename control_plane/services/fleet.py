@@ -114,11 +114,14 @@ def concerns(scopes: tuple[Scope, ...], report: Report) -> bool:
 def has_applied(revision: int, scopes: tuple[Scope, ...], report: Report, key: str | None = None) -> bool:
     """Whether the agent has the change of this revision, which touched these scopes, or a later one, and understands it.
 
+    An agent whose application does not get what the agent applied has nothing of it.
+
     With a key, it has to understand this config as it has become since, too: a step of a rollout is several changes.
     """
     lineage = Lineage.of(report.app_id, report.environment)
     has = all(mine >= revision for scope, mine in zip(lineage, report.revisions, strict=True) if scope in scopes)
-    return has and _misunderstood(revision, report, key) is None
+    stands_in_the_way = any(each.refuses for each in report.remarks)
+    return has and not stands_in_the_way and _misunderstood(revision, report, key) is None
 
 
 def rejects(revision: int, report: Report, key: str | None = None) -> bool:
@@ -130,10 +133,13 @@ def refusal(revision: int, report: Report, key: str | None = None) -> str | None
     """Why it will not have this change, if so.
 
     It refused it, or a later one and so cannot get past this one either. Or it holds it without understanding it, and
-    serves the baseline.
+    serves the baseline. Or it has it, and its application does not get it: a file set that was refused, a fallback.
     """
     if report.rejection is not None and report.rejection.revision >= revision:
         return report.rejection.reason
+    for each in report.remarks:
+        if each.refuses and each.revision >= revision:
+            return f"{each.kind} {each.about}: {each.detail}"
     return _misunderstood(revision, report, key)
 
 

@@ -7,6 +7,7 @@ from shared.domain.codec import Json, encode
 from shared.domain.scope import Level, Revisions, is_key, is_name
 from shared.wire.clock_skew import ClockSkew
 from shared.wire.evidence import Evidence
+from shared.wire.remark import Remark, remarks_of
 from shared.wire.unsupported import Unsupported, unsupported_of
 
 MAX_LABELS = 32
@@ -55,7 +56,7 @@ class Report:
 
     `reads` is None from an agent that does not count them; `health` is the application's, "" where nobody asks it.
     `evidence` is what there is to say of candidates; `clock_skew` is None until it was measured; `unsupported` are the configs
-    that the agent holds and cannot understand.
+    that the agent holds and cannot understand; `remarks` are what else operators should know of it.
     """
 
     instance: str
@@ -72,6 +73,7 @@ class Report:
     evidence: Evidence | None = None
     clock_skew: ClockSkew | None = None
     unsupported: tuple[Unsupported, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     def encode(self) -> bytes:
         """The report's bytes."""
@@ -110,6 +112,7 @@ class Report:
                 evidence=None if (evidence := document.get("evidence")) is None else Evidence.from_document(evidence),
                 clock_skew=None if (skew := document.get("clock_skew")) is None else ClockSkew.from_document(skew),
                 unsupported=unsupported_of(document.get("unsupported")),
+                remarks=remarks_of(document.get("remarks")),
                 reads=None if (reads := document.get("reads")) is None else ReadCounts.from_document(reads),
             )
         except (LookupError, TypeError, AttributeError) as error:

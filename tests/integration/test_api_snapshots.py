@@ -199,9 +199,11 @@ async def test_the_fleet_shows_whose_clock_is_off_and_who_does_not_understand_wh
     before = unix_ms(SystemClock().now())
     answer = await api.post("/agents/report", _report(clock_skew=skew, unsupported=[unsupported]), token=token)
     assert before <= answer.document["now_ms"] <= unix_ms(SystemClock().now())
-    await api.post(
-        "/agents/report", _report(instance="i-2", clock_skew={"seconds": 3, "uncertainty": 2.5}), token=token
+    remark = {"kind": "file", "about": "web", "detail": "its check said no", "refuses": True, "revision": 1}
+    second = _report(
+        instance="i-2", clock_skew={"seconds": 3, "uncertainty": 2.5}, remarks=[remark | {"since_ms": 1_000}]
     )
+    await api.post("/agents/report", second, token=token)
     await api.post("/agents/report", _report(instance="i-3"), token=token)
     shown = (await api.get("/agents?app_id=shop")).document["items"]
     assert [each["clock_skew"] for each in shown] == [
@@ -210,8 +212,9 @@ async def test_the_fleet_shows_whose_clock_is_off_and_who_does_not_understand_wh
         None,
     ]
     assert [each["unsupported"] for each in shown] == [[unsupported], [], []]
+    assert [each["remarks"] for each in shown] == [[], [remark | {"since": "1970-01-01T00:00:01+00:00"}], []]
     seen = (await api.get("/changes/1/convergence")).document
-    assert (seen["agents"], seen["applied"], [each["instance"] for each in seen["rejected"]]) == (3, 2, ["i-1"])
+    assert (seen["agents"], seen["applied"], [each["instance"] for each in seen["rejected"]]) == (3, 1, ["i-1", "i-2"])
 
 
 async def test_a_report_that_is_not_one_is_pointed_at(api: Api) -> None:
@@ -221,6 +224,7 @@ async def test_a_report_that_is_not_one_is_pointed_at(api: Api) -> None:
         ({"clock_skew": {"seconds": 1, "uncertainty": -1}}, "/clock_skew/uncertainty"),
         ({"unsupported": [{"key": "a b", "revision": 1, "reason": ""}]}, "/unsupported/0/key"),
         ({"unsupported": [{"key": "a", "revision": 1, "reason": ""}] * 101}, "/unsupported"),
+        ({"remarks": [{"kind": "file", "about": "", "detail": "", "since_ms": -1}]}, "/remarks/0/since_ms"),
         ({"instance": "x" * 1_001}, "/instance"),
         ({"revisions": {"global": 0, "app": -1, "environment": 0}}, "/revisions/app"),
         ({"revisions": {"global": 0, "app": 1}}, "/revisions/environment"),

@@ -7,6 +7,7 @@ import pytest
 from shared.domain.codec import decode
 from shared.domain.scope import Revisions
 from shared.wire.clock_skew import ClockSkew
+from shared.wire.remark import Remark
 from shared.wire.report import ReadCounts, Report
 from shared.wire.unsupported import Unsupported
 from tests.rig.api import serving_api
@@ -59,14 +60,30 @@ async def test_of_agents_it_is_remarked_what_somebody_should_look_at(trimtab: Cl
         ("fine", ClockSkew(-0.2, 0.1), ()),
         ("old", ClockSkew(-7.0, 0.1), unsupported),
     ):
+        remarks = (Remark("file", "web", "its check said no", 0),) if instance == "old" else ()
         report = Report(
-            instance, "shop", "prod", "1", Revisions(), "live", "sse", clock_skew=skew, unsupported=not_understood
+            instance,
+            "shop",
+            "prod",
+            "1",
+            Revisions(),
+            "live",
+            "sse",
+            clock_skew=skew,
+            unsupported=not_understood,
+            remarks=remarks,
         )
         await trimtab.api.post("/agents/report", decode(report.encode()), token=token)
     assert [each.split("\t")[1:] for each in (await trimtab("agents")).lines] == [
         ["fast", "live", "sse", "0", "clock 35.2 s ahead"],
         ["fine", "live", "sse", "0", ""],
-        ["old", "live", "sse", "0", "does not understand a and 1 more; clock 7.0 s behind"],
+        [
+            "old",
+            "live",
+            "sse",
+            "0",
+            "does not understand a and 1 more; file web: its check said no; clock 7.0 s behind",
+        ],
     ]
 
 

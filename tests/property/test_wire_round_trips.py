@@ -8,6 +8,7 @@ from shared.domain.entry import digest_text, parse_digest
 from shared.domain.scope import Level, Lineage, Revisions, Scope
 from shared.wire.clock_skew import ClockSkew
 from shared.wire.messages import MalformedMessageError, UnsupportedSchemaError, decode_message
+from shared.wire.remark import Remark
 from shared.wire.report import Rejection, Report
 from shared.wire.snapshot import MalformedSnapshotError, SnapshotDocument
 from shared.wire.unsupported import Unsupported
@@ -84,14 +85,25 @@ def test_a_scope_is_read_as_it_was_written(scope: Scope) -> None:
     st.lists(
         st.builds(Unsupported, st.sampled_from(["a", "b.c"]), st.integers(0, 99), st.text(max_size=50)), max_size=3
     ),
+    st.lists(
+        st.builds(
+            Remark,
+            *[st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)] * 3,
+            st.integers(0, 2**45),
+            st.booleans(),
+            st.integers(0, 99),
+        ),
+        max_size=3,
+    ),
 )
-def test_a_report_is_read_as_it_was_written(
+def test_a_report_is_read_as_it_was_written(  # noqa: PLR0917 - hypothesis draws them all
     revisions: tuple[int, int, int],
     labels: dict[str, str],
     rejection: Rejection | None,
     skew: ClockSkew | None,
     unsupported: list[Unsupported],
+    remarks: list[Remark],
 ) -> None:
     report = Report("i-1", "billing", "prod", "1.0", Revisions(*revisions), "live", "amqp", labels, rejection)
-    report = replace(report, clock_skew=skew, unsupported=tuple(unsupported))
+    report = replace(report, clock_skew=skew, unsupported=tuple(unsupported), remarks=tuple(remarks))
     assert Report.from_document(decode(report.encode())) == report

@@ -27,6 +27,7 @@ from control_plane.services.gates.judges import Judges
 from control_plane.services.gates.live import LiveAgents
 from shared.domain.codec import Json
 from shared.domain.scope import Revisions, Scope
+from shared.wire.remark import Remark
 from shared.wire.report import Rejection, Report
 from shared.wire.unsupported import Unsupported
 from tests.fakes.clock import ManualClock
@@ -71,12 +72,14 @@ class Installation:
         revision: int = 7,
         rejects: int | None = None,
         app_id: str = "billing",
+        *,
         unsupported: tuple[Unsupported, ...] = (),
+        remarks: tuple[Remark, ...] = (),
     ) -> None:
         rejection = None if rejects is None else Rejection(rejects, "too large")
         report = Report(
             instance, app_id, "prod", "1", Revisions(9, 9, revision), "live", "sse", {"zone": instance}, rejection,
-            unsupported=unsupported,
+            unsupported=unsupported, remarks=remarks,
         )  # fmt: skip
         await self.presence.record(AgentPresence(report, "10.0.0.1", datetime(2027, 1, 1, tzinfo=UTC)), 60.0)
 
@@ -206,6 +209,18 @@ async def test_an_agent_that_does_not_understand_a_later_change_of_the_same_step
     assert await here.result({"type": "acks"}) is PASS
     await here.agent("b", 9, unsupported=(Unsupported("limit", 8, "newer"),))
     assert await here.result({"type": "acks"}) is FAIL
+
+
+async def test_an_agent_whose_application_does_not_get_it_rejects_it() -> None:
+    here = Installation()
+    await here.agent("a", 9, remarks=(Remark("drift", "web", "somebody edited it", 0, revision=9),))
+    assert await here.result({"type": "acks"}) is PASS
+    await here.agent("b", 9, remarks=(Remark("file", "web", "its check said no", 0, refuses=True, revision=6),))
+    measured = await here.measure(gate({"type": "acks"}))
+    assert (measured.result, measured.numbers["applied"]) == (INCONCLUSIVE, 1), "that began before this step"
+    await here.agent("b", 9, remarks=(Remark("file", "web", "its check said no", 0, refuses=True, revision=7),))
+    measured = await here.measure(gate({"type": "acks", "share": 0.1}))
+    assert (measured.result, measured.numbers["reasons"]) == (FAIL, {"b": "file web: its check said no"})
 
 
 async def test_health_has_to_be_shown() -> None:

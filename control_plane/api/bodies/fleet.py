@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from control_plane.api.bodies.fields import Key, Name, Revision, without_nul
 from control_plane.api.bodies.pages import PageQuery
+from control_plane.api.bodies.remarks import RemarkBody, RemarkView
 from control_plane.api.bodies.scopes import ScopeView
 from control_plane.domain.gates.evidence import EvidenceReport, Health, OutcomeCount, Status
 from control_plane.ports.lossy import AgentPresence
@@ -17,6 +18,7 @@ from control_plane.services.fleet import Convergence
 from shared.domain.scope import Revisions
 from shared.wire.clock_skew import MAX_SECONDS, ClockSkew
 from shared.wire.evidence import MAX_DETAIL, MAX_EXPOSED, MAX_INCARNATION, MAX_OUTCOMES, MAX_STEP
+from shared.wire.remark import MAX_REMARKS
 from shared.wire.report import MAX_COUNT, MAX_COUNTED_KEYS, MAX_LABELS, MAX_TEXT, ReadCounts, Rejection, Report
 from shared.wire.unsupported import MAX_REASON, MAX_UNSUPPORTED, Unsupported
 
@@ -164,6 +166,8 @@ class AgentReport(_Tolerant):
     """How far its clock is from ours; null until it was measured."""
     unsupported: Annotated[list[UnsupportedBody], Field(max_length=MAX_UNSUPPORTED)] = []
     """The configs that it holds and cannot understand: they yield their baseline."""
+    remarks: Annotated[list[RemarkBody], Field(max_length=MAX_REMARKS)] = []
+    """What else operators should know of it."""
     reads: ReadsReport | None = None
     """What was read there; null from an agent that does not count."""
 
@@ -182,6 +186,7 @@ class AgentReport(_Tolerant):
             health=self.health,
             clock_skew=ClockSkew(skew.seconds, skew.uncertainty) if (skew := self.clock_skew) else None,
             unsupported=tuple(each.unsupported() for each in self.unsupported),
+            remarks=tuple(each.remark() for each in self.remarks),
             reads=self.reads.counts() if self.reads else None,
         )
 
@@ -268,6 +273,8 @@ class AgentView:
     """How far its clock is from the control plane's; null until it was measured."""
     unsupported: tuple[UnsupportedView, ...]
     """Configs that it cannot understand, 100 at most, those that changed last before others."""
+    remarks: tuple[RemarkView, ...]
+    """What else operators should know of it."""
     counts_reads: bool
     address: str
     seen_at: datetime
@@ -290,6 +297,7 @@ class AgentView:
             rejection=RejectionView.of(report.rejection) if report.rejection else None,
             clock_skew=ClockSkewView.of(report.clock_skew) if report.clock_skew else None,
             unsupported=tuple(map(UnsupportedView.of, report.unsupported)),
+            remarks=tuple(map(RemarkView.of, report.remarks)),
             counts_reads=report.reads is not None,
             address=presence.address,
             seen_at=presence.seen_at,
