@@ -158,7 +158,7 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
                 witness=witness,
                 own=own,
                 skew=Skew(clock),
-                remarks=Remarks(clock, lambda: store.current.revision),
+                remarks=Remarks(clock, lambda: store.applied.revision),
             )
 
 

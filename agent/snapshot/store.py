@@ -1,4 +1,8 @@
-"""The one place where the current snapshot stands: readers take it with one attribute read, the synchronizer swaps it."""
+"""The one place where the current snapshot stands: readers take it with one attribute read, the synchronizer swaps it.
+
+What is applied and what is shown are the same, unless somebody put a lens between them: a developer's override file, or
+the fallback to an older snapshot. The synchronizer only ever looks at what is applied.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +14,9 @@ from agent.snapshot.model import Snapshot
 Listener: TypeAlias = Callable[[Snapshot, Snapshot], None]
 """Called with the old and the new snapshot, right after the swap; it must be quick and must not block."""
 
+Lens: TypeAlias = Callable[[Snapshot], Snapshot]
+"""What readers are shown for an applied snapshot. A lens that raises is left out until the next swap."""
+
 TimeListener: TypeAlias = Callable[[Snapshot, Sequence[str]], None]
 """Called when the clock changed what the current snapshot yields, with the keys that it may be about."""
 
@@ -19,25 +26,43 @@ _log = logging.getLogger(__name__)
 class SnapshotStore:
     """Holds one consistent snapshot; a swap is atomic; readers never block and never see half of one.
 
-    `ready` says whether there is anything to serve: a snapshot that was kept or fetched, even an empty one.
+    `applied` is what was kept or fetched, and `current` what readers see. `ready` says whether there is anything to serve:
+    an applied snapshot, even an empty one.
     """
 
-    __slots__ = ("_listeners", "_time_listeners", "current", "listener_errors", "ready")
+    __slots__ = ("_lenses", "_listeners", "_time_listeners", "applied", "current", "listener_errors", "ready")
 
     def __init__(self, initial: Snapshot) -> None:
-        self.current = initial
+        self.applied = self.current = initial
+        self._lenses: dict[str, Lens] = {}
         self.ready = False
         self.listener_errors = 0
         self._listeners: list[Listener] = []
         self._time_listeners: list[TimeListener] = []
 
     def swap(self, snapshot: Snapshot) -> None:
-        """Make `snapshot` what readers see, then tell the listeners; one that raises does not disturb the others."""
-        old, self.current = self.current, snapshot
+        """Make `snapshot` what is applied and shown, then tell the listeners; one that raises does not disturb the others."""
+        self.applied = snapshot
         self.ready = True
+        self._show()
+
+    def look_through(self, name: str, lens: Lens | None) -> None:
+        """Show snapshots through a lens from now on, or no longer; what readers see changes at once."""
+        if lens is None:
+            self._lenses.pop(name, None)
+        else:
+            self._lenses[name] = lens
+        self._show()
+
+    def _show(self) -> None:
+        shown = self.applied
+        for lens in self._lenses.values():
+            with self._guarded():
+                shown = lens(shown)
+        old, self.current = self.current, shown
         for listener in tuple(self._listeners):
             with self._guarded():
-                listener(old, snapshot)
+                listener(old, shown)
 
     def time_passed(self, keys: Sequence[str]) -> None:
         """The clock changed what these keys may yield; nothing else did."""

@@ -29,7 +29,7 @@ class Applier:
         Raises:
             RejectedError: it cannot be applied.
         """
-        old = self._store.current
+        old = self._store.applied
         try:
             new = old.after(document)
         except RejectedError:
@@ -46,7 +46,7 @@ class Applier:
             RejectedError: it cannot be applied.
         """
         try:
-            new = self._store.current.after_messages(messages)
+            new = self._store.applied.after_messages(messages)
         except RejectedError:
             raise
         except Exception as error:

@@ -68,7 +68,7 @@ class Reporter:
     ) -> None:
         self._source, self._store, self._status, self._identity = source, store, status, identity
         self._usage, self._witness, self._skew = usage or Usage(), witness, skew or Skew(SystemClock())
-        self._remarks = remarks or Remarks(SystemClock(), lambda: store.current.revision)
+        self._remarks = remarks or Remarks(SystemClock(), lambda: store.applied.revision)
         self._interval = FIRST_INTERVAL
         self._backoff = Backoff(base=1.0, cap=60.0)
         self._news = anyio.Event()
@@ -131,7 +131,7 @@ class Reporter:
         return self._interval * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
 
     def _compose(self, reads: ReadCounts, evidence: Evidence | None) -> Report:
-        snapshot, status = self._store.current, self._status
+        snapshot, status = self._store.applied, self._status
         return Report(
             instance=self._identity.instance,
             app_id=snapshot.app_id,

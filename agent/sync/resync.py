@@ -124,7 +124,7 @@ class Resync:
                 self._wanted = None
 
     def _still_wanted(self, wanted: _Wanted) -> bool:
-        return wanted.unless is None or self._whole or not self._store.current.revisions.covers(wanted.unless)
+        return wanted.unless is None or self._whole or not self._store.applied.revisions.covers(wanted.unless)
 
     async def _fetch(self) -> bool:
         self._wanted, self.fetching = None, True
@@ -153,7 +153,7 @@ class Resync:
         """Fetch and show what we miss: as a delta, and where that is refused, whole."""
         if not self._whole and self._store.ready:
             try:
-                return await self._show(self._store.current.revisions)
+                return await self._show(self._store.applied.revisions)
             except BehindError:
                 raise
             except (RejectedError, MalformedSnapshotError) as error:

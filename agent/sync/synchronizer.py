@@ -53,9 +53,9 @@ class Synchronizer:
         self._patience, self._poll_interval = patience, poll_interval
         self._keeper, self._gap = keeper, False
         self._applier = Applier(store, keeper, status, clock)
-        self._assembly = Assembly(store.current.lineage)
+        self._assembly = Assembly(store.applied.lineage)
         self._resync = Resync(source, store, self._applier, status, self._fetched, spread=patience / 4)
-        self._failover = Failover(feeds, self, status, lambda: store.current.revisions)
+        self._failover = Failover(feeds, self, status, lambda: store.applied.revisions)
         self._tidying = Tidying(store, keeper, status)
 
     def hydrate(self) -> bool:
@@ -102,13 +102,13 @@ class Synchronizer:
         self._status.heard_of(message.revision)
         if isinstance(message, Heartbeat):
             return self._compare(message)
-        self._assembly.add(message, self._store.current.revisions)
+        self._assembly.add(message, self._store.applied.revisions)
         if not self._resync.fetching:
             self._advance()
         return False
 
     def _compare(self, heartbeat: Heartbeat) -> bool:
-        match compare(self._store.current, heartbeat):
+        match compare(self._store.applied, heartbeat):
             case Agreement.AGREED:
                 if self._store.ready:
                     self._resync.agreed()
@@ -117,18 +117,18 @@ class Synchronizer:
                 expected = revisions_of(heartbeat)
                 self._resync.request("heartbeat is ahead", after=self._spread(), unless=expected)
             case Agreement.DIVERGED if not self._resync.fetching:
-                self._status.last_error = f"we hold something else at {tuple(self._store.current.revisions)}"
-                _log.error("diverged from the control plane", extra={"revision": self._store.current.revision})
+                self._status.last_error = f"we hold something else at {tuple(self._store.applied.revisions)}"
+                _log.error("diverged from the control plane", extra={"revision": self._store.applied.revision})
                 self._resync.request_whole("heartbeat diverges")
             case _:
                 pass
-        return self._store.ready and self._store.current.revisions.covers(revisions_of(heartbeat))
+        return self._store.ready and self._store.applied.revisions.covers(revisions_of(heartbeat))
 
     def _advance(self) -> None:
         """Apply all that can be applied, then see to what stands in the way of the rest."""
         if not self._store.ready:  # a message on top of nothing would look like everything
             return
-        while (step := self._assembly.next(self._store.current.revisions)).change:
+        while (step := self._assembly.next(self._store.applied.revisions)).change:
             if not self._apply(step.change):
                 return
         self._see_to(step)

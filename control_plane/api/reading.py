@@ -15,9 +15,9 @@ from control_plane.api.errors import MalformedError, UnsupportedMediaError
 from control_plane.api.media import JSON, YAML
 from control_plane.domain.errors import InvalidError, TooLargeError
 from control_plane.domain.limits import Limits
-from control_plane.services.yaml_reading import YamlRefusedError, read_yaml
 from shared.domain.codec import Json, encode
 from shared.wire.problem import Violation
+from shared.wire.yaml_reading import YamlRefusedError, read_yaml
 
 M = TypeVar("M", bound=BaseModel)
 

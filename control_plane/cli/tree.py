@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from control_plane.services.documents import YamlWriter
-from control_plane.services.yaml_reading import YamlRefusedError, read_yaml
 from shared.domain.codec import Json
 from shared.domain.scope import NAME_PATTERN
+from shared.wire.yaml_reading import YamlRefusedError, read_yaml
 
 MANIFEST = "trimtab.yaml"
 _GLOBAL = "global.yaml"

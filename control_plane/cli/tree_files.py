@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from control_plane.cli.tree import MANIFEST, TreeError, files_of, head_of, is_ours, read_file
-from control_plane.services.yaml_reading import YamlRefusedError, read_yaml
 from shared.domain.codec import Json
 from shared.runtime.whole_file import write_if_changed
+from shared.wire.yaml_reading import YamlRefusedError, read_yaml
 from shared.wire.yaml_text import yaml_document
 
 _MODE = 0o644

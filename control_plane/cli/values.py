@@ -5,8 +5,8 @@ from pathlib import Path
 import typer
 
 from control_plane.cli.terminal import EXIT_USAGE, fail
-from control_plane.services.yaml_reading import YamlRefusedError, read_yaml
 from shared.domain.codec import Json, MalformedJsonError, decode, encode
+from shared.wire.yaml_reading import YamlRefusedError, read_yaml
 
 _NATURES = {"mask": "(masked)", "inherit": "(inherited)"}
 WIDEST = 60

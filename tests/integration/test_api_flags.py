@@ -8,8 +8,8 @@ import pytest
 
 from control_plane.domain.limits import Limits
 from control_plane.services.sealing import Sealer
-from control_plane.services.yaml_reading import read_yaml
 from shared.domain.codec import encode
+from shared.wire.yaml_reading import read_yaml
 from tests.rig.api import Answer, Api, serving_api
 
 SEGMENT = {"when": {"attribute": "country", "op": "in", "values": ["SE", "NO"]}}

@@ -9,9 +9,9 @@ from aiohttp import ClientError
 from control_plane.domain.limits import Limits
 from control_plane.postgres.pool import open_pool
 from control_plane.services.sealing import Sealer
-from control_plane.services.yaml_reading import read_yaml
 from shared.domain.codec import decode
 from shared.domain.scope import Scope
+from shared.wire.yaml_reading import read_yaml
 from tests.rig.api import Answer, Api, serving_api
 
 SEALER = Sealer(bytes(range(64)))

@@ -17,9 +17,9 @@ from ruamel.yaml import YAML
 from agent.files.dotenv import UnrenderableError, variable_name
 from agent.files.formats import render
 from agent.files.target import Format
-from control_plane.services.yaml_reading import read_yaml
 from shared.domain.codec import Json, canonical
 from shared.domain.scope import KEY_PATTERN
+from shared.wire.yaml_reading import read_yaml
 
 KEYS = st.from_regex(KEY_PATTERN, fullmatch=True)
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)

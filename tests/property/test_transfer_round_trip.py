@@ -20,10 +20,10 @@ from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.services.documents import JsonWriter, Writer, YamlWriter
 from control_plane.services.sealing import Sealer
 from control_plane.services.transfer import Transfers
-from control_plane.services.yaml_reading import read_yaml
 from shared.domain.codec import Json, canonical, decode, encode
 from shared.domain.entry import Kind
 from shared.domain.scope import KEY_PATTERN, NAME_PATTERN, Scope
+from shared.wire.yaml_reading import read_yaml
 from tests.store import OLGA, Store, open_store
 
 _SETTINGS = settings(

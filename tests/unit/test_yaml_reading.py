@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from control_plane.services.yaml_reading import MAX_DEPTH, YamlRefusedError, read_yaml
+from shared.wire.yaml_reading import MAX_DEPTH, YamlRefusedError, read_yaml
 
 
 @pytest.mark.parametrize(
