@@ -134,7 +134,7 @@ async def test_something_else_at_the_same_revision_is_fetched_whole(living: Worl
     living.best.send(*living.model.commit(Write(OWN, "a")))
     await living.at(1)
     broken = living.store.current
-    living.store.current = Snapshot(APP, ENVIRONMENT, broken.revisions, ({}, {}, {}), (0, 0, 0), {})
+    living.store.swap(Snapshot(APP, ENVIRONMENT, broken.revisions, ({}, {}, {}), (0, 0, 0), {}))
     living.best.send(living.model.heartbeat())
     await living.until(lambda: "a" in living.store.current.effective)
     assert living.source.fetches[-1] is None
