@@ -173,6 +173,9 @@ def _finish(program: Callable[[], None]) -> int:
         why = os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else "somebody else is there"
         _say(f"cannot listen on {_first(errors)}: {why}; free it or set TRIMTAB_AGENT_LISTEN")
         code = EXIT_USAGE
+    except* SettingsError as errors:
+        _say(str(_first(errors)))
+        code = EXIT_USAGE
     except* StateInUseError as errors:
         _say(f"{_first(errors)} (TRIMTAB_AGENT_STATE_DIR)")
         code = EXIT_USAGE

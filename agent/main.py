@@ -16,6 +16,7 @@ from agent.local_api.server import serving_local_api
 from agent.local_api.view import AgentView, Policy
 from agent.ports import Feed
 from agent.settings.instance import kept_instance
+from agent.settings.load import SettingsError
 from agent.settings.model import Settings
 from agent.snapshot.last_known_good import FileKeeper
 from agent.snapshot.model import Snapshot
@@ -74,9 +75,11 @@ async def run_agent(settings: Settings) -> None:
     Raises:
         AddressInUseError: somebody else listens where we should.
         StateInUseError: another agent keeps its state where we should.
+        SettingsError: the override file cannot be taken.
     """
     stop = anyio.Event()
     async with running(_Signals(stop).run), _parts(settings) as parts:
+        overriding = _overriding(settings, parts)
         parts.synchronizer.hydrate()
         async with serving_local_api(
             _view(settings, parts),
@@ -100,6 +103,7 @@ async def run_agent(settings: Settings) -> None:
             )
             async with running(
                 *_probing(settings, parts),
+                *overriding,
                 Clockwork(parts.store, parts.clock).run,
                 parts.synchronizer.run,
                 parts.renderer.run,
@@ -178,6 +182,22 @@ def _probing(settings: Settings, parts: Parts) -> list[Worker]:
 
     interval, timeout = settings.probe_interval, settings.probe_timeout
     return [Prober(settings.probe, parts.witness, parts.store, interval=interval, timeout=timeout).run]
+
+
+def _overriding(settings: Settings, parts: Parts) -> list[Worker]:
+    """Whoever shows the developer's own file instead of what was applied, if there is one."""
+    if settings.override is None:
+        return []
+    from agent.override.document import OverrideError  # noqa: PLC0415 - nobody pays for it in production
+    from agent.override.watching import Overriding  # noqa: PLC0415
+
+    overriding = Overriding(settings.override, parts.store, parts.remarks)
+    try:
+        overriding.begin()
+    except OverrideError as error:
+        msg = f"TRIMTAB_AGENT_OVERRIDE: {settings.override}: {error}"
+        raise SettingsError(msg) from error
+    return [overriding.run]
 
 
 def _view(settings: Settings, parts: Parts) -> AgentView:

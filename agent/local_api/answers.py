@@ -193,6 +193,8 @@ def written(resolution: Resolution, value: bytes, *, stale: bool) -> bytes:
         "scope": level,
         "sensitive": entry.sensitive,
     }
+    if resolution.effective.local:
+        document["override"] = True
     if resolution.error is not None:
         document["error"] = resolution.error
     if resolution.rollout is not None:

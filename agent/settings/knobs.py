@@ -66,6 +66,13 @@ KNOBS: Mapping[str, Knob] = {
         "in the YAML file also mappings `{path, format, prefix, mode}`.",
         "none",
     ),
+    "override": Knob(
+        "TRIMTAB_AGENT_OVERRIDE",
+        parsers.path,
+        "For development: a YAML file whose `values`, `flags`, `variants` and `hidden` are served instead of what the "
+        "control plane says. It is followed, and marked in answers and in the fleet.",
+        "none",
+    ),
     "labels": Knob(
         "TRIMTAB_AGENT_LABELS",
         parsers.labels,

@@ -24,6 +24,7 @@ class Settings:
     amqp_url: str = field(default="", repr=False)
     listen: Listen = DEFAULT_LISTEN
     files: tuple[File, ...] = ()
+    override: Path | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     instance: str = ""
     max_staleness: float | None = None

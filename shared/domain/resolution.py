@@ -18,12 +18,14 @@ Entries: TypeAlias = Mapping[str, Entry]
 class Effective(NamedTuple):
     """The entry that answers for a key, and the level it comes from.
 
-    `below` is what would answer if the entry were not there; it is given where the entry has nothing of its own.
+    `below` is what would answer if the entry were not there; it is given where the entry has nothing of its own. `local`:
+    it stands in no scope, but in the override file of one agent.
     """
 
     level: Level
     entry: Entry
     below: "Effective | None" = None
+    local: bool = False
 
 
 class Reason(StrEnum):
