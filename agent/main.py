@@ -28,6 +28,7 @@ from agent.sync.health import Health
 from agent.sync.outcomes import Outcomes
 from agent.sync.remarks import Remarks
 from agent.sync.reporter import Identity, Reporter
+from agent.sync.results import Results
 from agent.sync.skew import Skew
 from agent.sync.status import Status
 from agent.sync.synchronizer import Synchronizer
@@ -67,6 +68,7 @@ class Parts:
     own: Mapping[str, Attribute]
     skew: Skew
     remarks: Remarks
+    results: Results
 
 
 async def run_agent(settings: Settings) -> None:
@@ -163,6 +165,7 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
                 own=own,
                 skew=Skew(clock),
                 remarks=Remarks(clock, lambda: store.applied.revision),
+                results=Results(),
             )
 
 
@@ -217,6 +220,7 @@ def _view(settings: Settings, parts: Parts) -> AgentView:
         knows=parts.witness.knows,
         skew=parts.skew,
         remarks=parts.remarks,
+        results=parts.results,
     )
 
 

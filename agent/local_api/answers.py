@@ -1,11 +1,14 @@
 """The bytes of every answer: built once for each possible outcome, kept for as long as they stay true."""
 
 import hashlib
+import random
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from time import perf_counter
 
 from agent.local_api.freshness import Freshness
+from agent.snapshot.durations import BULKY, QUICK, Durations
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from shared.domain.codec import Json, encode, fragment
@@ -17,6 +20,9 @@ MAX_PREFIXES = 64
 """Documents of a prefix that are kept for one snapshot; more are built again each time."""
 MAX_OUTCOMES = 10_000
 """Outcomes of rules whose bytes are kept for one snapshot; more are built again each time."""
+
+TIMED_EVERY = 64
+"""Evaluations of single configs of which one, in the mean, is timed: two looks at the clock cost as much as one of them."""
 
 _NULL = b"null"
 _STALE = "STALE"
@@ -80,6 +86,8 @@ class Answers:
     ) -> None:
         self._store, self._freshness, self._clock, self._own = store, freshness, clock, own
         self._reasons = reasons
+        self.single, self.documents = Durations(QUICK), Durations(BULKY)
+        self._until_timed = 1
         self._constants: dict[str, Answer] = {}
         self._outcomes: dict[Resolution, Answer] = {}
         self._documents: dict[tuple[str, bool, bool], _Document] = {}
@@ -97,8 +105,21 @@ class Answers:
 
     def one(self, key: str, context: EvaluationContext) -> Answer | None:
         """The answer for a key and whoever asks, or None where there is no such config."""
-        resolution = self._store.current.program.evaluate(key, context, self.now_ms)
+        self._until_timed -= 1
+        if self._until_timed:
+            resolution = self._store.current.program.evaluate(key, context, self.now_ms)
+        else:
+            resolution = self._timed(key, context)
         return None if resolution is None else self._answer(resolution, stale=self._freshness.stale())
+
+    def _timed(self, key: str, context: EvaluationContext) -> Resolution | None:
+        """Evaluate, and see how long it takes. The next one timed is any of the next ones: readers may have a rhythm."""
+        self._until_timed = random.randint(1, 2 * TIMED_EVERY - 1)  # noqa: S311 - no secret
+        program, now_ms = self._store.current.program, self.now_ms
+        began = perf_counter()
+        resolution = program.evaluate(key, context, now_ms)
+        self.single.add(perf_counter() - began)
+        return resolution
 
     def many(self, prefix: str, *, sensitive: bool) -> Body:
         """All configs whose keys start with `prefix`, for the agent itself; sensitive values only if they may be shown."""
@@ -157,7 +178,7 @@ class Answers:
         sensitive: bool,
         told: bool = False,
     ) -> Body:
-        stale, configs = self._freshness.stale(), dict[str, Json]()
+        began, stale, configs = perf_counter(), self._freshness.stale(), dict[str, Json]()
         for key in keys:
             resolution = snapshot.program.evaluate(key, context, now_ms)
             if resolution is None:
@@ -171,7 +192,9 @@ class Answers:
             else:
                 configs[key] = fragment(self._answer(resolution, stale=stale).config.content)
         head = {"app_id": snapshot.app_id, "environment": snapshot.environment, "revision": snapshot.revision}
-        return Body.of(encode(head | {"configs": configs}))
+        body = Body.of(encode(head | {"configs": configs}))
+        self.documents.add(perf_counter() - began)
+        return body
 
 
 def _answer(resolution: Resolution, *, stale: bool) -> Answer:

@@ -55,7 +55,7 @@ async def serving_local_api(
     guard = Guard(listen, local_token, allowed_hosts)
     reads, probes = Reads(view, answers, guard), Probes(view, freshness)
     evaluating = Evaluating(view, answers, guard)
-    scrape = _Scrape(view, freshness, requests, watch)
+    scrape = _Scrape(view, freshness, requests, watch, answers)
     app = web.Application(
         middlewares=[requests.middleware, problems_middleware(translate), guard.middleware], client_max_size=MAX_BODY
     )
@@ -87,8 +87,10 @@ async def serving_local_api(
 class _Scrape:
     """`/metrics`, whose library is loaded by the first scrape: an agent that nobody scrapes does not pay for it."""
 
-    def __init__(self, view: AgentView, freshness: Freshness, requests: Requests, watch: Watch) -> None:
-        self._view, self._freshness, self._requests, self._watch = view, freshness, requests, watch
+    def __init__(
+        self, view: AgentView, freshness: Freshness, requests: Requests, watch: Watch, answers: Answers
+    ) -> None:
+        self._parts = view, freshness, requests, watch, answers
 
     async def handle(self, _request: web.Request) -> web.Response:
         return self._metrics.scrape()
@@ -97,4 +99,4 @@ class _Scrape:
     def _metrics(self) -> "Metrics":
         from agent.local_api.metrics import Metrics  # noqa: PLC0415
 
-        return Metrics(self._view, self._freshness, self._requests, self._watch)
+        return Metrics(*self._parts)

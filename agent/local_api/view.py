@@ -11,6 +11,7 @@ from agent.sync.health import Health
 from agent.sync.outcomes import Outcomes
 from agent.sync.remarks import Remarks
 from agent.sync.reporter import Identity
+from agent.sync.results import Results
 from agent.sync.skew import Skew
 from agent.sync.status import Status
 from shared.domain.context import Attribute
@@ -67,4 +68,5 @@ class AgentView:
     """Whether a rollout is one of the current snapshot: of others, nobody needs outcomes."""
     remarks: Remarks = field(default_factory=lambda: Remarks(SystemClock(), int))
     """What operators should know of this agent."""
+    results: Results = field(default_factory=Results)
     skew: Skew = field(default_factory=lambda: Skew(SystemClock()))

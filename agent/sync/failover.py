@@ -145,6 +145,7 @@ class Failover:
         name = candidate.feed.name
         _log.warning("feed lost", extra={"feed": name, "error": str(error)})
         self._status.reconnects += 1
+        self._status.failed(name, error)
         self._status.last_error = f"{name}: {error}"
         if isinstance(error, UnsupportedSchemaError):
             self._status.schema_error = self._status.last_error

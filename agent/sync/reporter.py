@@ -119,6 +119,7 @@ class Reporter:
             answer = await self._source.report(self._compose(reads, batch))
         except (UpstreamUnavailableError, UpstreamRefusedError) as error:
             self._usage.give_back(reads)
+            self._status.failed("report", error)
             _log.debug("cannot report", extra={"error": str(error)})
             await anyio.sleep(self._backoff.next(getattr(error, "retry_after", 0.0)))
             return 0.0

@@ -178,6 +178,8 @@ class Resync:
         if str(error) != self._status.last_error:
             _log.warning("cannot resync", extra={"error": str(error)})
         self._status.last_error = str(error)
+        if not isinstance(error, RejectedError):
+            self._status.failed("fetch", error)
         self._not_before = anyio.current_time() + at_least
         self.request("retry", after=self._backoff.next(at_least))
         self._fetched(False)

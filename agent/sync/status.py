@@ -1,5 +1,6 @@
 """How the agent stands towards the control plane: written by the synchronizer, read by probes, `/status` and reports."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -7,10 +8,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from agent.ports import UpstreamRefusedError, UpstreamUnavailableError
+from shared.wire.messages import UnsupportedSchemaError
 from shared.wire.report import Rejection
 
 Observer: TypeAlias = Callable[[], None]
 """Called after something worth telling changed: the state, the transport, a rejection."""
+
+
+CHANNELS = ("amqp", "sse", "fetch", "report")
+"""What the agent needs the other side for: a feed by its name, snapshots, reports."""
+TROUBLES = ("unavailable", "refused", "unsupported", "malformed")
+"""How the other side may fail it."""
 
 
 class State(StrEnum):
@@ -50,6 +59,8 @@ class Status:
     reconnects: int = 0
     keep_failures: int = 0
     malformed: int = 0
+    upstream_errors: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By channel and trouble."""
     last_error: str = ""
     schema_error: str = ""
     """Why a feed's messages cannot be understood (they are too new); empty once one is followed again."""
@@ -85,6 +96,10 @@ class Status:
         self.last_error = rejection.reason
         self.changed()
 
+    def failed(self, channel: str, error: Exception) -> None:
+        """The other side failed us."""
+        self.upstream_errors[channel, _trouble(error)] += 1
+
     def changed(self) -> None:
         """Tell the observers."""
         for observer in tuple(self._observers):
@@ -98,3 +113,15 @@ class Status:
             yield
         finally:
             self._observers.remove(observer)
+
+
+def _trouble(error: Exception) -> str:
+    match error:
+        case UpstreamUnavailableError():
+            return "unavailable"
+        case UpstreamRefusedError():
+            return "refused"
+        case UnsupportedSchemaError():
+            return "unsupported"
+        case _:
+            return "malformed"

@@ -18,7 +18,9 @@ from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
 from agent.sync.outcomes import Outcomes
+from agent.sync.remarks import Remarks
 from agent.sync.reporter import Identity
+from agent.sync.results import Results
 from agent.sync.skew import Skew
 from agent.sync.status import State, Status
 from shared.domain.codec import decode
@@ -44,12 +46,15 @@ class Agent:
     outcomes: Outcomes = field(default_factory=Outcomes)
     own: dict[str, Attribute] = field(default_factory=dict)
     skew: Skew = field(init=False)
+    remarks: Remarks = field(init=False)
+    results: Results = field(default_factory=Results)
     agrees: bool = True
     url: str = ""
     session: aiohttp.ClientSession = field(init=False)
 
     def __post_init__(self) -> None:
         self.skew = Skew(self.clock)
+        self.remarks = Remarks(self.clock, lambda: self.store.current.revision)
 
     def live(self, snapshot: Snapshot) -> None:
         self.store.swap(snapshot)
@@ -87,6 +92,8 @@ async def agent(
         outcomes=it.outcomes,
         own=it.own,
         skew=it.skew,
+        remarks=it.remarks,
+        results=it.results,
     )
     wanted = listen or Listen("127.0.0.1", 0)
     async with serving_local_api(

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from tests.servers import debian
 from tests.servers.process import Home, Process
 from tests.servers.server import Server, ServerError, free_port, greets
 
@@ -19,6 +20,21 @@ def binary() -> Path | None:
     """The server's program, if this machine has one."""
     found = shutil.which("prometheus")
     return Path(found) if found else None
+
+
+def promtool() -> Path:
+    """The program that checks metrics and rules; it comes with the server.
+
+    Raises:
+        ServerError: there is none, and it cannot be installed.
+    """
+    if shutil.which("promtool") is None and debian.can_install():
+        debian.install("prometheus")
+    found = shutil.which("promtool")
+    if found is None:
+        msg = "promtool is needed: Debian's package prometheus has it"
+        raise ServerError(msg)
+    return Path(found)
 
 
 async def local(program: Path, root: Path) -> Server:
