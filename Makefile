@@ -1,7 +1,7 @@
 # The only list of commands; CI and the README only call it.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install run test chaos check fmt bench lock
+.PHONY: help install run test chaos check fmt bench soak lock
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,6 +39,9 @@ fmt: $(STAMP) ## Format, and fix what can be fixed
 
 bench: $(STAMP) ## Measure: python -m bench $(ARGS)
 	@exec $(BIN)/python -m bench $(ARGS)
+
+soak: $(STAMP) ## A million changes to one agent, with all that may go wrong: does anything grow?
+	@exec $(BIN)/python -m bench --only soak $(ARGS)
 
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --only-binary :all: --quiet

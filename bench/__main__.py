@@ -14,7 +14,7 @@ from pathlib import Path
 
 import anyio
 
-from bench import audit, commits, evaluation, fetches, footprint, lookback, previews, propagation, reads
+from bench import audit, commits, evaluation, fetches, footprint, lookback, previews, propagation, reads, soak
 from bench.result import Plan, Result, table
 from shared.domain.codec import encode
 
@@ -30,6 +30,7 @@ BENCHES: dict[str, Bench] = {
     "previews": previews.measure,
     "audit": audit.measure,
     "footprint": footprint.measure,
+    "soak": soak.measure,
 }
 
 
