@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from multidict import MultiMapping
-
+from agent.local_api.asked import Pairs
 from agent.local_api.errors import invalid
 from agent.snapshot.own import PREFIX
 from shared.domain.codec import Json, MalformedJsonError, decode
@@ -45,12 +44,12 @@ def context_of(document: Json, own: Mapping[str, Attribute]) -> EvaluationContex
     return EvaluationContext(_targeting_key(document), _groups(document), {**attributes, **own})
 
 
-def says_who(query: MultiMapping[str], *reserved: str) -> bool:
+def says_who(query: Pairs, *reserved: str) -> bool:
     """Whether a query has anything of a context."""
-    return any(name not in reserved for name in query)
+    return any(name not in reserved for name, _ in query)
 
 
-def query_context(query: MultiMapping[str], own: Mapping[str, Attribute], *reserved: str) -> EvaluationContext:
+def query_context(query: Pairs, own: Mapping[str, Attribute], *reserved: str) -> EvaluationContext:
     """The context of a query: `targetingKey=ada&groups=beta,staff&country=SE&age:=30`. What ends in `:` is JSON, else a text.
 
     Raises:
@@ -59,7 +58,7 @@ def query_context(query: MultiMapping[str], own: Mapping[str, Attribute], *reser
     if len(query) > MAX_ATTRIBUTES + MAX_GROUPS:
         raise invalid(Fault("", f"at most {MAX_ATTRIBUTES} attributes and {MAX_GROUPS} groups"))
     document: dict[str, Json] = {}
-    for name, text in query.items():
+    for name, text in query:
         if name == _GROUPS:
             document[_GROUPS] = [*document.get(_GROUPS, []), *filter(None, text.split(","))]
         elif name.endswith(_JSON_SIGN):

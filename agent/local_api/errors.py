@@ -39,6 +39,21 @@ def no_value(key: str, error_code: str | None) -> ProblemError:
     return ProblemError(Problem(ProblemType.NOT_FOUND, detail, extensions={"error_code": error_code, "key": key}))
 
 
+def not_json(error: Exception) -> ProblemError:
+    """The body cannot be read."""
+    return ProblemError(Problem(ProblemType.MALFORMED, f"The body is not JSON: {error}."))
+
+
+def wrong_media_type(media: str) -> ProblemError:
+    """The body says that it is something else than JSON."""
+    return ProblemError(Problem(ProblemType.UNSUPPORTED_MEDIA, f"The body is sent as {media[:100]!r}, not as JSON."))
+
+
+def not_acceptable(accept: str, forms: str) -> ProblemError:
+    """A reader takes nothing that there is."""
+    return ProblemError(Problem(ProblemType.NOT_ACCEPTABLE, f"Accept: {accept[:200]!r} leaves out {forms}."))
+
+
 def invalid(fault: Fault) -> ProblemError:
     """Something of the request cannot be taken."""
     text = "The request is not valid; see violations."

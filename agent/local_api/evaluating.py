@@ -2,59 +2,57 @@
 
 from collections.abc import Mapping
 
-from aiohttp import web
-
 from agent.local_api.answers import Answers
+from agent.local_api.asked import Asked
 from agent.local_api.contexts import ContextError, context_of, query_context
-from agent.local_api.errors import ProblemError, invalid, not_ready, unknown_key
+from agent.local_api.errors import invalid, not_ready, unknown_key
 from agent.local_api.guard import Guard
 from agent.local_api.probes import skew_view
-from agent.local_api.replies import reply
+from agent.local_api.replies import bulky, require_json
+from agent.local_api.reply import Reply, fresh
 from agent.local_api.view import AgentView
-from shared.domain.codec import Json, MalformedJsonError, decode, encode
+from shared.domain.codec import Json
 from shared.domain.context import EvaluationContext
 from shared.domain.document import Fault
 from shared.domain.entry import Kind
 from shared.domain.scope import Level, is_key
-from shared.runtime.connection import SERVER
-from shared.wire.problem import Problem, ProblemType
 
 MAX_KEYS = 1_000
 """Keys that one request names; without any, it gets all."""
-_JSON = "application/json"
-_NO_STORE = {"Cache-Control": "no-store", "Content-Type": _JSON, "Server": SERVER}
 
 
 class Evaluating:
-    """The handlers."""
+    """The faces."""
 
     def __init__(self, view: AgentView, answers: Answers, guard: Guard) -> None:
         self._view, self._answers, self._guard = view, answers, guard
 
-    async def evaluate(self, request: web.Request) -> web.Response:
+    def evaluate(self, asked: Asked) -> Reply:
         """The resolutions of many keys, all of one revision and one moment; one that cannot be had fails alone."""
         if not self._view.store.ready:
             raise not_ready()
-        document = await _document(request)
+        require_json(asked)
+        document = _document(asked)
         if strange := sorted(document.keys() - {"context", "keys"}):
             raise invalid(Fault(f"/{strange[0]}", "is not known here; these are: context, keys"))
         keys, context = _keys(document), self._context(document)
         for key in keys or ():
             self._view.usage.keys[key] += 1
         self._view.usage.bulk += keys is None
-        body = self._answers.evaluated(keys, context, sensitive=self._guard.shows_sensitive(request))
-        return reply(request, body, self._view.store.current.revision, _JSON, "Authorization")
+        body = self._answers.evaluated(keys, context, sensitive=self._guard.shows_sensitive(asked))
+        return bulky(asked, body, self._view.store.current.revision, "Authorization")
 
-    async def explain(self, request: web.Request) -> web.Response:
+    def explain(self, asked: Asked) -> Reply:
         """Each step of the decision about a key, and what stands for it in each scope; no values."""
         store = self._view.store
         if not store.ready:
             raise not_ready()
-        key, snapshot = request.match_info["key"], store.current
-        if request.method == "POST":
-            context = self._context(await _document(request))
+        require_json(asked)
+        key, snapshot = asked.key, store.current
+        if asked.method == "POST":
+            context = self._context(_document(asked))
         else:
-            context = query_context(request.query, self._view.own)
+            context = query_context(asked.pairs(), self._view.own)
         explanation = snapshot.program.explain(key, context, self._answers.now_ms)
         if explanation is None:
             effective = snapshot.effective.get(key)
@@ -70,7 +68,7 @@ class Evaluating:
             "clock_skew": skew_view(self._view.skew),
             **explanation.document,
         }
-        return web.Response(body=encode(document), headers=_NO_STORE)
+        return fresh(document)
 
     def _context(self, document: Mapping[str, Json]) -> EvaluationContext:
         try:
@@ -92,12 +90,8 @@ def _standing(level: Level, entry: Json) -> Json:
     }
 
 
-async def _document(request: web.Request) -> dict[str, Json]:
-    body = await request.read()
-    try:
-        document = decode(body) if body else {}
-    except MalformedJsonError as error:
-        raise ProblemError(Problem(ProblemType.MALFORMED, f"The body is not JSON: {error}.")) from error
+def _document(asked: Asked) -> dict[str, Json]:
+    document = asked.document() if asked.body else {}
     if not isinstance(document, dict):
         raise invalid(Fault("", "an object with `context`, and `keys` if not all are wanted"))
     return document

@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from agent.local_api.asked import Asked
 from agent.local_api.errors import ProblemError
 from shared.runtime.listen import Listen
 from shared.wire.problem import Problem, ProblemType
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-_PROXY_HEADERS = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
+_PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 _MAX_SEEN = 64
 """Host headers that are remembered as good ones."""
@@ -37,39 +38,51 @@ class Guard:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse what was not meant for us."""
-        if not self._socket:
-            host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
-            if host and host not in self._seen and not self._knows(host):
-                detail = f"The Host {host!r} is not one by which this agent is called."
-                raise ProblemError(Problem(ProblemType.HOST_REFUSED, detail))
-            if origin is not None and not self._serves(origin):
-                detail = f"The request comes from a page of {origin!r}."
-                raise ProblemError(Problem(ProblemType.HOST_REFUSED, detail))
+        self.admit(request.headers.get("Host", ""), request.headers.get("Origin"))
         return await handler(request)
 
-    def shows_sensitive(self, request: web.Request) -> bool:
-        """Whether a bulk answer may hold sensitive values. A wrong token is an error, none at all is not."""
-        if _proxied(request):
+    def admit(self, host: str, origin: str | None) -> None:
+        """Let a request in by its Host and Origin.
+
+        Raises:
+            ProblemError: it was not meant for us.
+        """
+        if self._socket:
+            return
+        if host and host not in self._seen and not self._knows(host):
+            detail = f"The Host {host!r} is not one by which this agent is called."
+            raise ProblemError(Problem(ProblemType.HOST_REFUSED, detail))
+        if origin is not None and not self._serves(origin):
+            detail = f"The request comes from a page of {origin!r}."
+            raise ProblemError(Problem(ProblemType.HOST_REFUSED, detail))
+
+    def shows_sensitive(self, asked: Asked) -> bool:
+        """Whether a bulk answer may hold sensitive values. A wrong token is an error, none at all is not.
+
+        Raises:
+            ProblemError: the token is not the right one.
+        """
+        if _proxied(asked):
             return False
         if self._socket or not self._token:
             return self._socket
-        given = request.headers.get("Authorization")
+        given = asked.headers.get("authorization")
         if given is None:
             return False
         if not self._right(given):
             raise ProblemError(Problem(ProblemType.UNAUTHENTICATED, "The local token is not the right one."))
         return True
 
-    def require_sensitive(self, request: web.Request, key: str) -> None:
+    def require_sensitive(self, asked: Asked, key: str) -> None:
         """Refuse unless this request may see the sensitive value of `key`.
 
         Raises:
             ProblemError: it may not; the detail says how it could.
         """
-        if _proxied(request):
+        if _proxied(asked):
             detail = f"{key!r} is sensitive, and the request came through a proxy; ask the agent directly."
             raise ProblemError(Problem(ProblemType.FORBIDDEN, detail))
-        if self.shows_sensitive(request):
+        if self.shows_sensitive(asked):
             return
         if self._token:
             detail = f"{key!r} is sensitive: send the agent's local token."
@@ -100,8 +113,8 @@ class Guard:
         return same and scheme.lower() == "bearer"
 
 
-def _proxied(request: web.Request) -> bool:
-    return any(name in request.headers for name in _PROXY_HEADERS)
+def _proxied(asked: Asked) -> bool:
+    return any(name in asked.headers for name in _PROXY_HEADERS)
 
 
 def _is_address(host: str) -> bool:

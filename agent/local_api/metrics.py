@@ -4,7 +4,6 @@ import platform
 from collections.abc import Iterator
 from itertools import product
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -13,6 +12,7 @@ from prometheus_client.registry import Collector
 from agent.local_api.answers import REASONS, Answers
 from agent.local_api.families import counter, counters, gauge, gauges, histogram, histograms
 from agent.local_api.freshness import Freshness
+from agent.local_api.reply import Reply
 from agent.local_api.traffic import Requests
 from agent.local_api.view import AgentView
 from agent.local_api.watch import Watch
@@ -47,10 +47,10 @@ class Metrics(Collector):
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def scrape(self) -> web.Response:
+    def scrape(self) -> Reply:
         """Everything as text."""
-        headers = {"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store", "Server": SERVER}
-        return web.Response(body=self.exposition(), headers=headers)
+        headers = (("Content-Type", CONTENT_TYPE_LATEST), ("Cache-Control", "no-store"), ("Server", SERVER))
+        return Reply(200, headers, self.exposition())
 
     def exposition(self) -> bytes:
         """The text."""

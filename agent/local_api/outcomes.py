@@ -7,13 +7,13 @@ for the context that was asked with, at the moment of the use: the same context 
 import re
 from dataclasses import dataclass
 
-from aiohttp import web
-
+from agent.local_api.asked import Asked
 from agent.local_api.contexts import ContextError, context_of
 from agent.local_api.errors import ProblemError, not_ready
+from agent.local_api.reply import JSON, Reply
 from agent.local_api.view import AgentView
 from agent.sync.outcomes import OLDEST_MS
-from shared.domain.codec import Json, MalformedJsonError, decode, encode
+from shared.domain.codec import Json, encode
 from shared.domain.document import Fault
 from shared.domain.scope import is_key
 from shared.runtime.connection import SERVER
@@ -38,18 +38,18 @@ class _Count:
 
 
 class OutcomesApi:
-    """The handler."""
+    """The face."""
 
     def __init__(self, view: AgentView) -> None:
         self._view = view
 
-    async def post(self, request: web.Request) -> web.Response:
+    def post(self, asked: Asked) -> Reply:
         """Count them, all or none. What was served under no rollout counts for nothing, and is told as `ignored`."""
         view = self._view
         if not view.store.ready:
             raise not_ready()
         now_ms = int(view.clock.now().timestamp() * 1000)
-        counts = _read(await _document(request))
+        counts = _read(asked.document())
         tagged = [self._tagged(each, now_ms) for each in counts]
         if violations := [each for each in tagged if isinstance(each, Violation)]:
             raise ProblemError(
@@ -59,7 +59,7 @@ class OutcomesApi:
         for each in known:
             view.outcomes.count(each.rollout or "", each.arm, each.at_ms, each.success, each.failure)
         document = {"counted": len(known), "ignored": len(tagged) - len(known)}
-        return web.Response(body=encode(document), headers={"Content-Type": "application/json", "Server": SERVER})
+        return Reply(200, (("Content-Type", JSON), ("Server", SERVER)), encode(document))
 
     def _tagged(self, given: tuple[int, Json], now_ms: int) -> _Count | Violation:
         """One count with its rollout and arm."""
@@ -98,13 +98,6 @@ class _FaultError(Exception):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.detail)
         self.pointer, self.detail = fault
-
-
-async def _document(request: web.Request) -> Json:
-    try:
-        return decode(await request.read())
-    except MalformedJsonError as error:
-        raise ProblemError(Problem(ProblemType.MALFORMED, f"The body is not JSON: {error}.")) from error
 
 
 def _read(document: Json) -> list[tuple[int, Json]]:

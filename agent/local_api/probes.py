@@ -1,43 +1,41 @@
 """`/healthz`, `/readyz`, `/status` and `POST /v1/sync`: for orchestration and for people."""
 
 import anyio
-from aiohttp import web
 
+from agent.local_api.asked import Asked
 from agent.local_api.errors import ProblemError
 from agent.local_api.freshness import Freshness
+from agent.local_api.reply import Reply, fresh
 from agent.local_api.view import AgentView, FileView
 from agent.snapshot.misunderstood import misunderstood
 from agent.sync.health import Health
 from agent.sync.skew import Skew
-from shared.domain.codec import Json, encode
-from shared.runtime.connection import SERVER
+from shared.domain.codec import Json
 from shared.wire.problem import Problem, ProblemType
 
 SYNC_PATIENCE = 10.0
 """Seconds that a forced resync may take before its caller is told that it did not work."""
 
-_NO_STORE = {"Cache-Control": "no-store", "Content-Type": "application/json", "Server": SERVER}
-
 
 class Probes:
-    """The handlers. Alive means that the loop answers; ready means that there is a snapshot, and what policy adds."""
+    """The faces. Alive means that the loop answers; ready means that there is a snapshot, and what policy adds."""
 
     def __init__(self, view: AgentView, freshness: Freshness) -> None:
         self._view, self._freshness = view, freshness
         self._started = view.clock.monotonic()
 
-    async def healthz(self, _request: web.Request) -> web.Response:
+    def healthz(self, _asked: Asked) -> Reply:
         """Alive."""
-        return _json({"status": "alive"})
+        return fresh({"status": "alive"})
 
-    async def readyz(self, _request: web.Request) -> web.Response:
+    def readyz(self, _asked: Asked) -> Reply:
         """Ready to be asked, or why not."""
         state = {"state": self._view.status.state, "revision": self._view.store.current.revision}
         if reason := self._freshness.unready():
             raise ProblemError(Problem(ProblemType.NOT_READY, reason, retry_after=1, extensions=state))
-        return _json({"status": "ready"} | state)
+        return fresh({"status": "ready"} | state)
 
-    async def sync(self, _request: web.Request) -> web.Response:
+    async def sync(self) -> Reply:
         """Fetch now, whatever was heard."""
         agreed = False
         with anyio.move_on_after(SYNC_PATIENCE):
@@ -47,11 +45,11 @@ class Probes:
             detail = f"The control plane could not be asked: {status.last_error or 'it does not answer'}."
             state = {"state": status.state, "revision": self._view.store.current.revision}
             raise ProblemError(Problem(ProblemType.UNAVAILABLE, detail, retry_after=1, extensions=state))
-        return _json({"revision": self._view.store.current.revision, "state": status.state})
+        return fresh({"revision": self._view.store.current.revision, "state": status.state})
 
-    async def status(self, _request: web.Request) -> web.Response:
+    def status(self, _asked: Asked) -> Reply:
         """Everything at a glance."""
-        return _json(self.document())
+        return fresh(self.document())
 
     def document(self) -> dict[str, Json]:
         """The status as a document."""
@@ -128,7 +126,3 @@ def _file(file: FileView) -> Json:
         "failures": file.failures,
         "error": file.error,
     }
-
-
-def _json(document: Json) -> web.Response:
-    return web.Response(body=encode(document), headers=_NO_STORE)

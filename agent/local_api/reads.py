@@ -1,70 +1,73 @@
 """`GET /v1/configs`, `/v1/configs/{key}` and `/v1/values/{key}`: the application's own reads."""
 
-from aiohttp import web
-
 from agent.local_api.answers import Answer, Answers, Body
+from agent.local_api.asked import Asked, parameter
 from agent.local_api.contexts import query_context, says_who
 from agent.local_api.errors import no_value, not_ready, unknown_key
 from agent.local_api.guard import Guard
-from agent.local_api.replies import prefers_text, reply
+from agent.local_api.replies import TEXT, bulky, prefers_text, reply, require_json
+from agent.local_api.reply import JSON, Reply
 from agent.local_api.view import AgentView
 from shared.domain.codec import decode
 from shared.domain.entry import Kind
 from shared.domain.resolution import Reason
 
-_JSON = "application/json"
-_TEXT = "text/plain; charset=utf-8"
 _PREFIX = "prefix"
+WAIT = "wait"
+"""For how long a reader that has the answer already waits for another one; no part of a context."""
 
 
 class Reads:
-    """The handlers. A config that is the same for everybody is answered without a look at who asks."""
+    """The faces. A config that is the same for everybody is answered without a look at who asks."""
 
     def __init__(self, view: AgentView, answers: Answers, guard: Guard) -> None:
         self._store, self._own, self._usage = view.store, view.own, view.usage
         self._answers, self._guard, self._counts = answers, guard, view.usage.keys
         self._reasons = view.usage.reasons
 
-    async def config(self, request: web.Request) -> web.Response:
+    def config(self, asked: Asked) -> Reply:
         """The resolution of one key."""
-        answer = self._one(request)
-        return reply(request, answer.config, self._store.current.revision, _JSON)
+        require_json(asked)
+        return reply(asked, self._one(asked).config, self._store.current.revision)
 
-    async def value(self, request: web.Request) -> web.Response:
+    def value(self, asked: Asked) -> Reply:
         """The bare value of one key, as JSON, or for `Accept: text/plain` a text as it is."""
-        answer, revision = self._one(request), self._store.current.revision
+        text = prefers_text(asked)
+        answer, revision = self._one(asked), self._store.current.revision
         if not answer.has_value:
-            raise no_value(request.match_info["key"], answer.resolution.error)
-        if prefers_text(request.headers.get("Accept", "")):
-            return reply(request, _as_text(answer.value), revision, _TEXT, "Accept")
-        return reply(request, answer.value, revision, _JSON, "Accept")
+            raise no_value(asked.key, answer.resolution.error)
+        if text:
+            return reply(asked, _as_text(answer.value), revision, TEXT, "Accept")
+        return reply(asked, answer.value, revision, JSON, "Accept")
 
-    async def configs(self, request: web.Request) -> web.Response:
+    def configs(self, asked: Asked) -> Reply:
         """All configs, or those of a prefix, of one revision and for one who asks."""
         if not self._store.ready:
             raise not_ready()
+        require_json(asked)
         self._usage.bulk += 1
-        prefix, sensitive = request.query.get(_PREFIX, ""), self._guard.shows_sensitive(request)
-        if says_who(request.query, _PREFIX):
-            context = query_context(request.query, self._own, _PREFIX)
+        query = asked.pairs()
+        prefix, sensitive = parameter(query, _PREFIX), self._guard.shows_sensitive(asked)
+        if says_who(query, _PREFIX, WAIT):
+            context = query_context(query, self._own, _PREFIX, WAIT)
             body = self._answers.asked(prefix, context, sensitive=sensitive)
         else:
             body = self._answers.many(prefix, sensitive=sensitive)
-        return reply(request, body, self._store.current.revision, _JSON, "Authorization")
+        return bulky(asked, body, self._store.current.revision, "Authorization")
 
-    def _one(self, request: web.Request) -> Answer:
+    def _one(self, asked: Asked) -> Answer:
         if not self._store.ready:
             raise not_ready()
-        key = request.match_info["key"]
+        key = asked.key
         answer = self._answers.constant(key)
         if answer is None:
-            answer = self._answers.one(key, query_context(request.query, self._own))
+            answer = self._answers.one(key, query_context(asked.pairs(), self._own, WAIT))
         if answer is None:
             self._reasons[Reason.ERROR.value] += 1
             effective = self._store.current.effective.get(key)
             raise unknown_key(key, segment=effective is not None and effective.entry.kind == Kind.SEGMENT)
         if answer.sensitive:
-            self._guard.require_sensitive(request, key)
+            self._guard.require_sensitive(asked, key)
         self._counts[key] += 1
         self._reasons[answer.reason] += 1
         return answer

@@ -1,8 +1,11 @@
-"""Conditional answers: 304 for a reader that has the bytes already, and the same headers either way."""
+"""Conditional answers in the form that a reader can take: 304 for one that has the bytes already, gzip, or 406."""
 
-from aiohttp import web
+import gzip
 
 from agent.local_api.answers import Body
+from agent.local_api.asked import Asked
+from agent.local_api.errors import not_acceptable
+from agent.local_api.reply import JSON, Reply
 from shared.runtime.connection import SERVER
 
 REVISION_HEADER = "Trimtab-Revision"
@@ -11,17 +14,42 @@ REVISION_HEADER = "Trimtab-Revision"
 CACHE_CONTROL = "private, no-cache"
 """Keep it if you like, but ask each time; and nobody in between keeps it."""
 
+TEXT = "text/plain; charset=utf-8"
+ZIPPED_FROM = 2_048
+"""Bytes from which on a document of many configs is compressed for who asks for that."""
+_ZIP_LEVEL = 1
 
-def reply(request: web.Request, body: Body, revision: int, content_type: str, vary: str = "") -> web.Response:
+
+def reply(
+    asked: Asked, body: Body, revision: int, content_type: str = JSON, vary: str = "", *, encoding: str = ""
+) -> Reply:
     """200 with the bytes, or 304."""
-    headers = {"ETag": body.etag, "Cache-Control": CACHE_CONTROL, "Server": SERVER, REVISION_HEADER: str(revision)}
+    headers = [
+        ("ETag", body.etag),
+        ("Cache-Control", CACHE_CONTROL),
+        ("Server", SERVER),
+        (REVISION_HEADER, str(revision)),
+    ]
     if vary:
-        headers["Vary"] = vary
-    given = request.headers.get("If-None-Match")
+        headers.append(("Vary", vary))
+    given = asked.headers.get("if-none-match")
     if given is not None and matches(given, body.etag):
-        return web.Response(status=304, headers=headers)
-    headers["Content-Type"] = content_type
-    return web.Response(body=body.content, headers=headers)
+        return Reply(304, tuple(headers))
+    headers.append(("Content-Type", content_type))
+    if encoding:
+        headers.append(("Content-Encoding", encoding))
+    return Reply(200, tuple(headers), body.content)
+
+
+def bulky(asked: Asked, body: Body, revision: int, vary: str) -> Reply:
+    """The same for a document of many configs, compressed for a reader who asks for that."""
+    vary = f"{vary}, Accept-Encoding"
+    if len(body.content) < ZIPPED_FROM or not takes_gzip(asked.headers.get("accept-encoding", "")):
+        return reply(asked, body, revision, vary=vary)
+    etag = f'{body.etag[:-1]}-gzip"'
+    given = asked.headers.get("if-none-match", "")
+    content = b"" if matches(given, etag) else gzip.compress(body.content, _ZIP_LEVEL, mtime=0)
+    return reply(asked, Body(content, etag), revision, vary=vary, encoding="gzip")
 
 
 def matches(if_none_match: str, etag: str) -> bool:
@@ -30,24 +58,54 @@ def matches(if_none_match: str, etag: str) -> bool:
     return any(each == "*" or each.removeprefix("W/") == etag for each in tags)
 
 
-def prefers_text(accept: str) -> bool:
-    """Whether a reader would rather have `text/plain` than JSON. Only one that names text ever gets it."""
-    accept = accept.lower()
-    if "text/" not in accept:
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether a reader asks for gzip by its name."""
+    return _weights(accept_encoding).get("gzip", 0.0) > 0
+
+
+def require_json(asked: Asked) -> None:
+    """Refuse a reader that takes no JSON.
+
+    Raises:
+        ProblemError: it takes none.
+    """
+    accept = asked.headers.get("accept", "")
+    if accept and accept != "*/*" and _quality(_weights(accept), "application", "json") <= 0:
+        raise not_acceptable(accept, JSON)
+
+
+def prefers_text(asked: Asked) -> bool:
+    """Whether a reader would rather have `text/plain` than JSON. Only one that names text ever gets it.
+
+    Raises:
+        ProblemError: it takes neither.
+    """
+    accept = asked.headers.get("accept", "")
+    if not accept or accept == "*/*":
         return False
-    ranked = {media: quality for media, quality in map(_weighed, accept.split(",")) if quality > 0}
-    anything = ranked.get("*/*", 0.0)
-    text = ranked.get("text/plain", ranked.get("text/*", anything))
-    return text > ranked.get("application/json", ranked.get("application/*", anything))
+    weights = _weights(accept)
+    text, json = _quality(weights, "text", "plain"), _quality(weights, "application", "json")
+    if max(text, json) <= 0:
+        raise not_acceptable(accept, f"{JSON} or text/plain")
+    return text > json and ("text/plain" in weights or "text/*" in weights)
+
+
+def _quality(weights: dict[str, float], kind: str, form: str) -> float:
+    """How much a media type is wanted: what names it best counts."""
+    return weights.get(f"{kind}/{form}", weights.get(f"{kind}/*", weights.get("*/*", 0.0)))
+
+
+def _weights(header: str) -> dict[str, float]:
+    return dict(map(_weighed, header.lower().split(",")))
 
 
 def _weighed(part: str) -> tuple[str, float]:
-    media, _, parameters = part.partition(";")
+    name, _, parameters = part.partition(";")
     for parameter in parameters.split(";"):
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
+        option, _, value = parameter.partition("=")
+        if option.strip() == "q":
             try:
-                return media.strip(), float(value)
+                return name.strip(), float(value)
             except ValueError:
-                return media.strip(), 0.0
-    return media.strip(), 1.0
+                return name.strip(), 0.0
+    return name.strip(), 1.0

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from agent.local_api.adapter import Handler, handler, response_of
 from agent.local_api.answers import Answers
+from agent.local_api.asked import Asked
 from agent.local_api.errors import translate
 from agent.local_api.evaluating import Evaluating
 from agent.local_api.freshness import Freshness
@@ -15,8 +17,10 @@ from agent.local_api.guard import Guard
 from agent.local_api.outcomes import OutcomesApi
 from agent.local_api.probes import Probes
 from agent.local_api.reads import Reads
+from agent.local_api.reply import Reply
 from agent.local_api.traffic import Requests
 from agent.local_api.view import AgentView
+from agent.local_api.waiting import Waiting
 from agent.local_api.watch import Watch
 from shared.domain.context import EvaluationContext
 from shared.runtime.http import problems_middleware, serving
@@ -51,7 +55,7 @@ async def serving_local_api(
     freshness = Freshness(view.store, view.status, view.clock, view.policy)
     own = EvaluationContext(attributes=view.own)
     answers = Answers(view.store, freshness, view.clock, own, view.usage.reasons)
-    watch, requests = Watch(view.store), Requests()
+    watch, waiting, requests = Watch(view.store), Waiting(), Requests()
     guard = Guard(listen, local_token, allowed_hosts)
     reads, probes = Reads(view, answers, guard), Probes(view, freshness)
     evaluating = Evaluating(view, answers, guard)
@@ -61,27 +65,40 @@ async def serving_local_api(
     )
     app.add_routes(
         [
-            web.get("/v1/configs", reads.configs),
-            web.get("/v1/configs/{key}", reads.config),
-            web.get("/v1/values/{key}", reads.value),
-            web.post("/v1/evaluate", evaluating.evaluate),
-            web.get("/v1/explain/{key}", evaluating.explain),
-            web.post("/v1/explain/{key}", evaluating.explain),
+            web.get("/v1/configs", waiting.handler(reads.configs)),
+            web.get("/v1/configs/{key}", waiting.handler(reads.config)),
+            web.get("/v1/values/{key}", waiting.handler(reads.value)),
+            web.post("/v1/evaluate", handler(evaluating.evaluate)),
+            web.get("/v1/explain/{key}", handler(evaluating.explain)),
+            web.post("/v1/explain/{key}", handler(evaluating.explain)),
             web.get("/v1/watch", watch.stream, allow_head=False),
-            web.post("/v1/sync", probes.sync),
-            web.post("/v1/outcomes", OutcomesApi(view).post),
-            web.get("/healthz", probes.healthz),
-            web.get("/readyz", probes.readyz),
-            web.get("/status", probes.status),
-            web.get("/metrics", scrape.handle),
+            web.post("/v1/sync", _syncing(probes)),
+            web.post("/v1/outcomes", handler(OutcomesApi(view).post)),
+            web.get("/healthz", handler(probes.healthz)),
+            web.get("/readyz", handler(probes.readyz)),
+            web.get("/status", handler(probes.status)),
+            web.get("/metrics", handler(scrape.face)),
         ]
     )
-    app.on_shutdown.append(watch.close)
+    app.on_shutdown.extend([watch.close, waiting.close])
     limits = {"max_line_size": MAX_LINE, "max_field_size": MAX_HEADER, "keepalive_timeout": KEEP_ALIVE}
     store = view.store
-    with store.subscribe(watch.swapped), store.subscribe(answers.swapped), store.subscribe_time(watch.time_passed):
+    with (
+        store.subscribe(answers.swapped),
+        store.subscribe(watch.swapped),
+        store.subscribe_time(watch.time_passed),
+        store.subscribe(waiting.swapped),
+        store.subscribe_time(waiting.time_passed),
+    ):
         async with serving(app, listen, grace=GRACE, socket_mode=socket_mode, server_options=limits) as at:
             yield at
+
+
+def _syncing(probes: Probes) -> Handler:
+    async def sync(_request: web.Request) -> web.StreamResponse:
+        return response_of(await probes.sync())
+
+    return sync
 
 
 class _Scrape:
@@ -92,7 +109,7 @@ class _Scrape:
     ) -> None:
         self._parts = view, freshness, requests, watch, answers
 
-    async def handle(self, _request: web.Request) -> web.Response:
+    def face(self, _asked: Asked) -> Reply:
         return self._metrics.scrape()
 
     @cached_property

@@ -61,8 +61,11 @@ def speaking(it: Agent, context: Json) -> None:
     it.own |= {name: each for name, each in context.items() if name.startswith("agent.")}
 
 
+JSON = {"Content-Type": "application/json"}
+
+
 async def post(it: Agent, path: str, body: Json) -> tuple[int, Any]:
-    async with it.session.post(it.url + path, data=encode(body)) as answer:
+    async with it.session.post(it.url + path, data=encode(body), headers=JSON) as answer:
         return answer.status, decode(await answer.read())
 
 

@@ -75,7 +75,9 @@ async def test_what_is_wrong_is_told_and_nothing_is_counted(body: Any, pointer: 
 async def test_what_is_no_json_is_malformed() -> None:
     async with agent() as it:
         exposed(it)
-        async with it.session.post(f"{it.url}/v1/outcomes", data=b"{") as answer:
+        async with it.session.post(
+            f"{it.url}/v1/outcomes", data=b"{", headers={"Content-Type": "application/json"}
+        ) as answer:
             assert answer.status == 400
 
 
