@@ -17,6 +17,13 @@ class Knob:
     meaning: str
     default: str = ""
     required: bool = False
+    secret: bool = False
+    """Never a flag: everybody on the machine can read those of a process. There is a setting for a file as well."""
+
+    @property
+    def flag(self) -> str:
+        """The setting as a flag of the command line; empty where there is none."""
+        return "" if self.secret else f"--{self.name.replace('_', '-')}"
 
     @property
     def name(self) -> str:
@@ -39,6 +46,7 @@ KNOBS: Mapping[str, Knob] = {
         "TRIMTAB_AGENT_TOKEN",
         parsers.secret,
         "The agent token of this application/environment. This or the next one is required.",
+        secret=True,
     ),
     "token_file": Knob("TRIMTAB_AGENT_TOKEN_FILE", parsers.path, "A file that holds the agent token."),
     "amqp_url": Knob(
@@ -46,6 +54,10 @@ KNOBS: Mapping[str, Knob] = {
         parsers.amqp_url,
         "The message broker. Without it changes come over HTTP from the control plane.",
         "none",
+        secret=True,
+    ),
+    "amqp_url_file": Knob(
+        "TRIMTAB_AMQP_URL_FILE", parsers.path, "A file that holds the broker's URL with its password.", "none"
     ),
     "listen": Knob(
         "TRIMTAB_AGENT_LISTEN",
@@ -104,6 +116,7 @@ KNOBS: Mapping[str, Knob] = {
         "What an application shows (`Authorization: Bearer …`) to read sensitive values over TCP. "
         "Without it they are served on a unix socket only.",
         "none",
+        secret=True,
     ),
     "local_token_file": Knob(
         "TRIMTAB_AGENT_LOCAL_TOKEN_FILE", parsers.path, "A file that holds the local token.", "none"

@@ -1,11 +1,11 @@
-"""Read the settings: the environment wins over the file, and everything that is wrong is told at once."""
+"""Read the settings: flags win over the environment, that over the file, and everything that is wrong is told at once."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.settings.knobs import KNOBS, Knob
+from agent.settings.knobs import KNOBS
 from agent.settings.model import DEFAULT_LISTEN, Settings
 from agent.settings.parsers import nearest
 from shared.domain.codec import Json
@@ -14,6 +14,10 @@ from shared.runtime.listen import Listen
 CONFIG_VARIABLE = "TRIMTAB_AGENT_CONFIG"
 _NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "TRIMTAB_AGENT_URL"})
 """Variables that start like ours and are no settings: where our file is, and where clients find an agent."""
+
+_IN_FILES = ("token", "local_token", "amqp_url")
+"""Secrets: `<field>_file` names a file that holds one."""
+_NOTHING: Mapping[str, str] = {}
 
 
 class SettingsError(Exception):
@@ -24,34 +28,34 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-def load(environ: Mapping[str, str], config: Path | None = None) -> Settings:
-    """The settings of `environ` and of the YAML file `config` (or the one that TRIMTAB_AGENT_CONFIG names).
+def load(environ: Mapping[str, str], config: Path | None = None, flags: Mapping[str, str] = _NOTHING) -> Settings:
+    """The settings of `flags` (by field), of `environ`, and of the YAML file `config` (or TRIMTAB_AGENT_CONFIG's).
 
     Raises:
         SettingsError: with every problem there is.
     """
-    given = _Given(environ, config)
+    given = _Given(environ, config, flags)
     found: dict[str, Any] = {"state_dir": default_state_dir(environ)}
     found |= {field: value for field in KNOBS if (value := given.value(field)) is not None}
-    for field in ("token", "local_token"):
+    for field in _IN_FILES:
         found |= given.secret_of_file(field, found)
     if not found.get("token") and not given.mentions("token"):
         given.problems.append(
             "TRIMTAB_AGENT_TOKEN is missing; give the token that the control plane issued for this "
-            "application/environment, or TRIMTAB_AGENT_TOKEN_FILE"
+            "application/environment, or a file that holds it as TRIMTAB_AGENT_TOKEN_FILE (--token-file)"
         )
     if given.problems:
         raise SettingsError(*given.problems)
     return Settings(**found)
 
 
-def load_listen(environ: Mapping[str, str], config: Path | None = None) -> Listen:
+def load_listen(environ: Mapping[str, str], config: Path | None = None, flags: Mapping[str, str] = _NOTHING) -> Listen:
     """Only the address: for a health command, which has no use for the other settings.
 
     Raises:
         SettingsError: the address or the file cannot be read.
     """
-    given = _Given(environ, config)
+    given = _Given(environ, config, flags)
     found = given.value("listen")
     if given.problems:
         raise SettingsError(*given.problems)
@@ -78,9 +82,10 @@ def default_state_dir(environ: Mapping[str, str]) -> Path:
 class _Given:
     """What was given, by setting, and what is wrong with it."""
 
-    def __init__(self, environ: Mapping[str, str], config: Path | None) -> None:
+    def __init__(self, environ: Mapping[str, str], config: Path | None, flags: Mapping[str, str]) -> None:
         self.problems: list[str] = []
-        self._environ = environ
+        self._environ, self._flags = environ, flags
+        self._troubled: set[str] = set()
         self._file: Mapping[str, Json] = {}
         named = environ.get(CONFIG_VARIABLE)
         self._path = config or (Path(named) if named else None)
@@ -89,21 +94,23 @@ class _Given:
 
     def mentions(self, field: str) -> bool:
         """Whether a problem of this setting was told already."""
-        knob = KNOBS[field]
-        return any(problem.startswith((knob.variable, f"{knob.name} ", f"{knob.name}_")) for problem in self.problems)
+        return not self._troubled.isdisjoint((field, f"{field}_file"))
 
     def value(self, field: str) -> Any:
         """The setting's value, or None where it is not given or wrong."""
         knob = KNOBS[field]
-        origin, raw = self._raw(knob)
+        origin, raw = self._raw(field)
+        if raw == "" and field in self._flags:
+            self._trouble(field, f"{origin} is empty; give a value, or leave the flag out")
+            return None
         if raw in (None, ""):
             if knob.required:
-                self.problems.append(f"{knob.variable} is missing; set it. {knob.meaning}")
+                self._trouble(field, f"{knob.variable} is missing; set it, or give {knob.flag}. {knob.meaning}")
             return None
         try:
             return knob.parse(raw)
         except ValueError as error:
-            self.problems.append(f"{origin} {error}")
+            self._trouble(field, f"{origin} {error}")
             return None
 
     def secret_of_file(self, field: str, found: Mapping[str, Any]) -> dict[str, str]:
@@ -112,19 +119,26 @@ class _Given:
         if path is None:
             return {}
         if found.get(field):
-            self.problems.append(f"{knob.variable} and {knob.variable}_FILE are both given; give one of them")
+            self._trouble(field, f"{knob.variable} and {knob.variable}_FILE are both given; give one of them")
             return {}
         try:
             return {field: knob.parse(path.read_text())}
         except OSError as error:
-            self.problems.append(
-                f"{knob.variable}_FILE: {path} cannot be read ({error.strerror}); correct path or mode"
+            self._trouble(
+                field, f"{knob.variable}_FILE: {path} cannot be read ({error.strerror}); correct path or mode"
             )
         except ValueError as error:
-            self.problems.append(f"{knob.variable}_FILE: what is in {path} {error}")
+            self._trouble(field, f"{knob.variable}_FILE: what is in {path} {error}")
         return {}
 
-    def _raw(self, knob: Knob) -> tuple[str, Json]:
+    def _trouble(self, field: str, problem: str) -> None:
+        self._troubled.add(field)
+        self.problems.append(problem)
+
+    def _raw(self, field: str) -> tuple[str, Json]:
+        knob = KNOBS[field]
+        if (flag := self._flags.get(field)) is not None:
+            return knob.flag, flag
         if value := self._environ.get(knob.variable):
             return knob.variable, value
         return f"{knob.name} in {self._path}", self._file.get(knob.name)

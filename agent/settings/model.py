@@ -22,6 +22,7 @@ class Settings:
     token: str = field(default="", repr=False)
     token_file: Path | None = None
     amqp_url: str = field(default="", repr=False)
+    amqp_url_file: Path | None = None
     listen: Listen = DEFAULT_LISTEN
     files: tuple[File, ...] = ()
     override: Path | None = None

@@ -12,10 +12,11 @@ _BEGIN, _END = "<!-- settings: begin -->\n", "<!-- settings: end -->\n"
 def table() -> str:
     """The settings as a table in Markdown."""
     rows = [
-        f"| `{knob.variable}` | `{knob.name}` | {'**required**' if knob.required else knob.default} | {knob.meaning} |"
+        f"| `{knob.variable}` | {f'`{knob.flag}`' if knob.flag else 'none'} | `{knob.name}` "
+        f"| {'**required**' if knob.required else knob.default} | {knob.meaning} |"
         for knob in KNOBS.values()
     ]
-    return "\n".join(["| variable | in the file | default | meaning |", "|---|---|---|---|", *rows, ""])
+    return "\n".join(["| variable | flag | in the file | default | meaning |", "|---|---|---|---|---|", *rows, ""])
 
 
 def main(arguments: list[str]) -> int:

@@ -169,6 +169,19 @@ def test_a_start_that_cannot_work_is_one_clear_line_each_and_exit_code_2(tmp_pat
 
 def test_help_teaches_and_the_version_is_told() -> None:
     text = command("--help").stdout
-    assert "TRIMTAB_CONTROL_PLANE_URL=" in text
+    assert "--control-plane-url https" in text
     assert "exit codes:" in text
     assert command("--version").stdout.startswith("trimtab-agent ")
+
+
+async def test_status_tells_people_how_the_agent_stands(alone: Process) -> None:
+    assert command("status", "--url", alone.url).returncode == 1
+    alone.start()
+    await alone.until_ok("/readyz")
+    done = await to_thread.run_sync(command, "status", "--url", alone.url)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("billing/prod as ")
+    assert "revision   12, 3 configs" in done.stdout
+    assert "hears nobody" in done.stdout
+    as_json = await to_thread.run_sync(command, "status", "--url", alone.url, "--json")
+    assert orjson.loads(as_json.stdout)["revision"] == 12

@@ -1,0 +1,1 @@
+"""What `trimtab-agent` can be told to do: the command line in front of `agent.main`."""
