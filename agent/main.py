@@ -88,6 +88,7 @@ async def run_agent(settings: Settings) -> None:
             settings.listen,
             local_token=settings.local_token,
             allowed_hosts=settings.allowed_hosts,
+            cors_origins=settings.cors_origins,
             socket_mode=settings.socket_mode,
         ) as listen:
             if not listen.local:

@@ -105,12 +105,15 @@ class Answers:
 
     def one(self, key: str, context: EvaluationContext) -> Answer | None:
         """The answer for a key and whoever asks, or None where there is no such config."""
+        resolution = self.resolved(key, context)
+        return None if resolution is None else self._answer(resolution, stale=self._freshness.stale())
+
+    def resolved(self, key: str, context: EvaluationContext) -> Resolution | None:
+        """What a key yields for whoever asks now, or None where there is no such config."""
         self._until_timed -= 1
         if self._until_timed:
-            resolution = self._store.current.program.evaluate(key, context, self.now_ms)
-        else:
-            resolution = self._timed(key, context)
-        return None if resolution is None else self._answer(resolution, stale=self._freshness.stale())
+            return self._store.current.program.evaluate(key, context, self.now_ms)
+        return self._timed(key, context)
 
     def _timed(self, key: str, context: EvaluationContext) -> Resolution | None:
         """Evaluate, and see how long it takes. The next one timed is any of the next ones: readers may have a rhythm."""
@@ -186,7 +189,7 @@ class Answers:
                     self._reasons[Reason.ERROR.value] += 1
                     configs[key] = {"key": key, "error": "FLAG_NOT_FOUND"}
                 continue
-            self._reasons[_said(resolution, stale=stale)] += 1
+            self._reasons[said(resolution, stale=stale)] += 1
             if resolution.effective.entry.sensitive and not sensitive:
                 configs[key] = fragment(written(resolution, _NULL, stale=stale))
             else:
@@ -199,7 +202,7 @@ class Answers:
 
 def _answer(resolution: Resolution, *, stale: bool) -> Answer:
     value = resolution.value or _NULL
-    reason = _said(resolution, stale=stale)
+    reason = said(resolution, stale=stale)
     return Answer(resolution, stale, reason, Body.of(written(resolution, value, stale=stale)), Body.of(value))
 
 
@@ -210,7 +213,7 @@ def written(resolution: Resolution, value: bytes, *, stale: bool) -> bytes:
         "key": entry.key,
         "value": fragment(value),
         "variant": resolution.variant,
-        "reason": _said(resolution, stale=stale),
+        "reason": said(resolution, stale=stale),
         "version": entry.version,
         "revision": entry.revision,
         "scope": level,
@@ -225,6 +228,6 @@ def written(resolution: Resolution, value: bytes, *, stale: bool) -> bytes:
     return encode(document)
 
 
-def _said(resolution: Resolution, *, stale: bool) -> str:
+def said(resolution: Resolution, *, stale: bool) -> str:
     """The reason, one of OpenFeature's; of what no rule decided, STALE says that it may be old."""
     return _STALE if stale and resolution.reason is Reason.STATIC else resolution.reason.value

@@ -27,8 +27,11 @@ class Guard:
     name. On a unix socket there is no such danger, and its mode says who may read sensitive values.
     """
 
-    def __init__(self, listen: Listen, local_token: str = "", allowed_hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self, listen: Listen, local_token: str = "", allowed_hosts: Iterable[str] = (), origins: Iterable[str] = ()
+    ) -> None:
         self._socket = listen.path is not None
+        self._origins = frozenset(origins)
         self._token = local_token.encode()
         self._hosts = frozenset({*_LOCAL_NAMES, listen.host.lower(), *allowed_hosts})
         # Told to listen everywhere, any address of the machine is the listening address; a name is not.
@@ -52,9 +55,13 @@ class Guard:
         if host and host not in self._seen and not self._knows(host):
             detail = f"The Host {host!r} is not one by which this agent is called."
             raise ProblemError(Problem(ProblemType.HOST_REFUSED, detail))
-        if origin is not None and not self._serves(origin):
+        if origin is not None and origin not in self._origins and not self._serves(origin):
             detail = f"The request comes from a page of {origin!r}."
             raise ProblemError(Problem(ProblemType.HOST_REFUSED, detail))
+
+    def called(self, asked: Asked) -> str:
+        """The host and port by which a reader reaches us; empty on a socket, or where a proxy stands in between."""
+        return "" if self._socket or _proxied(asked) else asked.headers.get("host", "")
 
     def shows_sensitive(self, asked: Asked) -> bool:
         """Whether a bulk answer may hold sensitive values. A wrong token is an error, none at all is not.

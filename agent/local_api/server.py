@@ -10,10 +10,12 @@ from aiohttp import web
 from agent.local_api.adapter import Handler, handler, response_of
 from agent.local_api.answers import Answers
 from agent.local_api.asked import Asked
+from agent.local_api.cors import Cors
 from agent.local_api.errors import translate
 from agent.local_api.evaluating import Evaluating
 from agent.local_api.freshness import Freshness
 from agent.local_api.guard import Guard
+from agent.local_api.ofrep.routes import Ofrep
 from agent.local_api.outcomes import OutcomesApi
 from agent.local_api.probes import Probes
 from agent.local_api.reads import Reads
@@ -46,6 +48,7 @@ async def serving_local_api(
     local_token: str = "",
     allowed_hosts: Sequence[str] = (),
     socket_mode: int = 0o660,
+    cors_origins: Sequence[str] = (),
 ) -> AsyncIterator[Listen]:
     """Serve until the block ends; yields the address that is really listened on.
 
@@ -56,12 +59,14 @@ async def serving_local_api(
     own = EvaluationContext(attributes=view.own)
     answers = Answers(view.store, freshness, view.clock, own, view.usage.reasons)
     watch, waiting, requests = Watch(view.store), Waiting(), Requests()
-    guard = Guard(listen, local_token, allowed_hosts)
+    guard, cors = Guard(listen, local_token, allowed_hosts, cors_origins), Cors(cors_origins)
     reads, probes = Reads(view, answers, guard), Probes(view, freshness)
     evaluating = Evaluating(view, answers, guard)
+    ofrep = Ofrep(view, answers, freshness, guard, local_token)
     scrape = _Scrape(view, freshness, requests, watch, answers)
     app = web.Application(
-        middlewares=[requests.middleware, problems_middleware(translate), guard.middleware], client_max_size=MAX_BODY
+        middlewares=[requests.middleware, problems_middleware(translate), guard.middleware, cors.middleware],
+        client_max_size=MAX_BODY,
     )
     app.add_routes(
         [
@@ -74,13 +79,15 @@ async def serving_local_api(
             web.get("/v1/watch", watch.stream, allow_head=False),
             web.post("/v1/sync", _syncing(probes)),
             web.post("/v1/outcomes", handler(OutcomesApi(view).post)),
+            *ofrep.routes(),
             web.get("/healthz", handler(probes.healthz)),
             web.get("/readyz", handler(probes.readyz)),
             web.get("/status", handler(probes.status)),
             web.get("/metrics", handler(scrape.face)),
         ]
     )
-    app.on_shutdown.extend([watch.close, waiting.close])
+    app.on_response_prepare.append(cors.mark)
+    app.on_shutdown.extend([watch.close, waiting.close, ofrep.streams.close])
     limits = {"max_line_size": MAX_LINE, "max_field_size": MAX_HEADER, "keepalive_timeout": KEEP_ALIVE}
     store = view.store
     with (
@@ -89,6 +96,7 @@ async def serving_local_api(
         store.subscribe_time(watch.time_passed),
         store.subscribe(waiting.swapped),
         store.subscribe_time(waiting.time_passed),
+        ofrep.following(),
     ):
         async with serving(app, listen, grace=GRACE, socket_mode=socket_mode, server_options=limits) as at:
             yield at

@@ -127,6 +127,12 @@ KNOBS: Mapping[str, Knob] = {
         "Further names by which requests may call the agent, comma separated.",
         "`localhost`, `127.0.0.1`, `[::1]` and the listening address",
     ),
+    "cors_origins": Knob(
+        "TRIMTAB_AGENT_CORS_ORIGINS",
+        parsers.origins,
+        "Origins whose pages may read from the agent in a browser, comma separated: `https://app.example.com`.",
+        "none",
+    ),
     "socket_mode": Knob("TRIMTAB_AGENT_SOCKET_MODE", parsers.mode, "Mode of the unix socket: who may read.", "`0660`"),
     "probe": Knob(
         "TRIMTAB_AGENT_PROBE",

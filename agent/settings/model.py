@@ -33,6 +33,7 @@ class Settings:
     local_token: str = field(default="", repr=False)
     local_token_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     socket_mode: int = 0o660
     probe: Target | None = None
     probe_interval: float = 5.0

@@ -26,6 +26,7 @@ _MIN_LOCAL_TOKEN = 16
 _MAX_FAILURES = 100
 _MAX_MODE = 0o777
 _HOST = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?")
 _INSTANCE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _FILE_MEMBERS = ("path", "format", "prefix", "mode")
@@ -150,6 +151,15 @@ def hosts(raw: Json) -> tuple[str, ...]:
     found = tuple(each.strip("[]").lower() for each in texts(raw))
     if not all(_HOST.fullmatch(each) for each in found):
         msg = "holds something else than host names; give them without scheme and port, as agent,agent.local"
+        raise ValueError(msg)
+    return found
+
+
+def origins(raw: Json) -> tuple[str, ...]:
+    """Origins as browsers send them."""
+    found = tuple(each.lower() for each in texts(raw))
+    if not all(_ORIGIN.fullmatch(each) for each in found):
+        msg = "holds something else than origins; give each as https://app.example.com[:port], without a path; * is not one"
         raise ValueError(msg)
     return found
 

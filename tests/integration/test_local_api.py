@@ -1,7 +1,7 @@
 """The local API as an application meets it, over real sockets."""
 
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +78,8 @@ async def agent(
     local_token: str = "",
     socket_mode: int = 0o660,
     clock: Clock | None = None,
+    *,
+    cors_origins: Sequence[str] = (),
 ) -> AsyncIterator[Agent]:
     it = Agent(policy or Policy(), clock=clock or SystemClock())
     view = AgentView(
@@ -97,7 +99,12 @@ async def agent(
     )
     wanted = listen or Listen("127.0.0.1", 0)
     async with serving_local_api(
-        view, wanted, local_token=local_token, allowed_hosts=["agent.local"], socket_mode=socket_mode
+        view,
+        wanted,
+        local_token=local_token,
+        allowed_hosts=["agent.local"],
+        socket_mode=socket_mode,
+        cors_origins=cors_origins,
     ) as at:
         connector = aiohttp.UnixConnector(str(at.path)) if at.path else aiohttp.TCPConnector()
         it.url = "http://localhost" if at.path else f"http://{at}"
