@@ -9,6 +9,7 @@ from aiohttp import web
 
 from agent.local_api.adapter import Handler, handler, response_of
 from agent.local_api.answers import Answers
+from agent.local_api.appconfig.profiles import Profiles
 from agent.local_api.asked import Asked
 from agent.local_api.cors import Cors
 from agent.local_api.errors import translate
@@ -80,6 +81,7 @@ async def serving_local_api(
             web.post("/v1/sync", _syncing(probes)),
             web.post("/v1/outcomes", handler(OutcomesApi(view).post)),
             *ofrep.routes(),
+            *Profiles(view, answers, guard).routes(),
             web.get("/healthz", handler(probes.healthz)),
             web.get("/readyz", handler(probes.readyz)),
             web.get("/status", handler(probes.status)),
