@@ -32,9 +32,9 @@ REASONS = (*(each.value for each in Reason), _STALE)
 """All that an answer may give."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Body:
-    """An answer's bytes and their strong ETag."""
+    """An answer's bytes and their strong ETag, known by its identity."""
 
     content: bytes
     etag: str
@@ -111,9 +111,10 @@ class Answers:
     def resolved(self, key: str, context: EvaluationContext) -> Resolution | None:
         """What a key yields for whoever asks now, or None where there is no such config."""
         self._until_timed -= 1
-        if self._until_timed:
-            return self._store.current.program.evaluate(key, context, self.now_ms)
-        return self._timed(key, context)
+        if not self._until_timed:
+            return self._timed(key, context)
+        program = self._store.current.program
+        return program.evaluate(key, context, self.now_ms if program.keeps_time else 0)
 
     def _timed(self, key: str, context: EvaluationContext) -> Resolution | None:
         """Evaluate, and see how long it takes. The next one timed is any of the next ones: readers may have a rhythm."""

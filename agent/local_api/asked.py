@@ -17,9 +17,9 @@ MAX_PAIRS = 1_000
 _JSON_TYPES = ("application/json", "text/json")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
-    """One request. `path` and `query` are as they were sent; `key` is the decoded part of the path that names a config.
+    """One request; nobody changes it. `path` and `query` are as they were sent; `key` is the decoded part of the path that names a config.
 
     `headers` have lower-case names; those of a repeated one are joined by commas.
     """
@@ -37,10 +37,13 @@ class Asked:
         Raises:
             ProblemError: there are too many.
         """
-        if not self.query:
+        query = self.query
+        if not query:
             return ()
         try:
-            return parse_qsl(self.query, keep_blank_values=True, max_num_fields=MAX_PAIRS)
+            if "%" in query or "+" in query or query.count("&") >= MAX_PAIRS:
+                return parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PAIRS)
+            return [(name, value) for name, _, value in [each.partition("=") for each in query.split("&") if each]]
         except ValueError as error:
             raise invalid(Fault("", f"at most {MAX_PAIRS:,} parameters")) from error
 

@@ -1,6 +1,9 @@
 """The local API's errors: each carries the problem that the application gets to see."""
 
+from agent.local_api.reply import Reply
 from shared.domain.document import Fault
+from shared.runtime.http import REQUEST_ID_HEADER, problem_headers
+from shared.runtime.request_id import new_request_id
 from shared.wire.problem import Problem, ProblemType, Violation
 
 
@@ -10,6 +13,13 @@ class ProblemError(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.detail)
         self.problem = problem
+
+
+def problem_reply(problem: Problem) -> Reply:
+    """The answer for a problem, with a request id of its own."""
+    request_id = new_request_id()
+    headers = (*problem_headers(problem).items(), (REQUEST_ID_HEADER, request_id))
+    return Reply(problem.type.status, headers, problem.encode(request_id))
 
 
 def translate(error: Exception) -> Problem | None:

@@ -1,11 +1,12 @@
 """Conditional answers in the form that a reader can take: 304 for one that has the bytes already, gzip, or 406."""
 
 import gzip
+from dataclasses import dataclass
 
 from agent.local_api.answers import Body
 from agent.local_api.asked import Asked
 from agent.local_api.errors import not_acceptable
-from agent.local_api.reply import JSON, Reply
+from agent.local_api.reply import JSON, Reply, Tally
 from shared.runtime.connection import SERVER
 
 REVISION_HEADER = "Trimtab-Revision"
@@ -20,36 +21,45 @@ ZIPPED_FROM = 2_048
 _ZIP_LEVEL = 1
 
 
-def reply(
-    asked: Asked, body: Body, revision: int, content_type: str = JSON, vary: str = "", *, encoding: str = ""
-) -> Reply:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The bytes of an answer and what they are."""
+
+    body: Body
+    content_type: str = JSON
+    vary: str = ""
+    encoding: str = ""
+
+
+def reply(asked: Asked, form: Form, revision: int, tally: Tally | None = None) -> Reply:
     """200 with the bytes, or 304."""
+    body = form.body
     headers = [
         ("ETag", body.etag),
         ("Cache-Control", CACHE_CONTROL),
         ("Server", SERVER),
         (REVISION_HEADER, str(revision)),
     ]
-    if vary:
-        headers.append(("Vary", vary))
+    if form.vary:
+        headers.append(("Vary", form.vary))
     given = asked.headers.get("if-none-match")
     if given is not None and matches(given, body.etag):
-        return Reply(304, tuple(headers))
-    headers.append(("Content-Type", content_type))
-    if encoding:
-        headers.append(("Content-Encoding", encoding))
-    return Reply(200, tuple(headers), body.content)
+        return Reply(304, tuple(headers), tally=tally)
+    headers.append(("Content-Type", form.content_type))
+    if form.encoding:
+        headers.append(("Content-Encoding", form.encoding))
+    return Reply(200, tuple(headers), body.content, tally)
 
 
-def bulky(asked: Asked, body: Body, revision: int, vary: str) -> Reply:
+def bulky(asked: Asked, body: Body, revision: int, vary: str, tally: Tally | None = None) -> Reply:
     """The same for a document of many configs, compressed for a reader who asks for that."""
     vary = f"{vary}, Accept-Encoding"
     if len(body.content) < ZIPPED_FROM or not takes_gzip(asked.headers.get("accept-encoding", "")):
-        return reply(asked, body, revision, vary=vary)
+        return reply(asked, Form(body, vary=vary), revision, tally)
     etag = f'{body.etag[:-1]}-gzip"'
     given = asked.headers.get("if-none-match", "")
     content = b"" if matches(given, etag) else gzip.compress(body.content, _ZIP_LEVEL, mtime=0)
-    return reply(asked, Body(content, etag), revision, vary=vary, encoding="gzip")
+    return reply(asked, Form(Body(content, etag), vary=vary, encoding="gzip"), revision, tally)
 
 
 def matches(if_none_match: str, etag: str) -> bool:

@@ -1,7 +1,8 @@
 """How often each config is read: counted on the way of every read, told to the control plane with each report."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 from shared.runtime.clock import Clock, SystemClock
@@ -19,7 +20,7 @@ class Usage:
     resolved yielded what it did.
     """
 
-    __slots__ = ("_clock", "_counted_at", "_in_files", "bulk", "keys", "reasons")
+    __slots__ = ("_clock", "_counted_at", "_in_files", "_settle", "bulk", "keys", "reasons")
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.keys: defaultdict[str, int] = defaultdict(int)
@@ -28,6 +29,22 @@ class Usage:
         self._clock = clock or SystemClock()
         self._in_files: frozenset[str] = frozenset()
         self._counted_at = float("-inf")
+        self._settle: Callable[[], None] | None = None
+
+    @contextmanager
+    def settled_by(self, settle: Callable[[], None]) -> Iterator[None]:
+        """Have somebody who counts by himself tell it here before anybody looks, until the block ends."""
+        self._settle = settle
+        try:
+            yield
+        finally:
+            self.settle()
+            self._settle = None
+
+    def settle(self) -> None:
+        """Know of everything that was read until now."""
+        if self._settle is not None:
+            self._settle()
 
     def rendered(self, keys: Iterable[str]) -> None:
         """These stand in files from now on: read now, and once an hour for as long as they stand there."""
@@ -36,6 +53,7 @@ class Usage:
 
     def take(self) -> ReadCounts:
         """What was counted, of so many keys as one report may name. The others wait for the next one, and go first."""
+        self.settle()
         now = self._clock.monotonic()
         if self._in_files and now - self._counted_at >= FILES_EVERY:
             self._counted_at = now

@@ -58,6 +58,10 @@ class Program:
         found = ((key, self.evaluate(key, context, now_ms)) for key in keys)
         return {key: resolution for key, resolution in found if resolution is not None}
 
+    def decides(self, key: str) -> bool:
+        """Whether a config yields this to one and that to another, so that it matters who asks."""
+        return key in self._decide
+
     def constant(self, key: str) -> Resolution | None:
         """What a config yields if it is the same for everybody at any time."""
         if (kept := self._constants.get(key)) is not None:

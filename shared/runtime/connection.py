@@ -6,7 +6,8 @@ a traceback that holds the very bytes it could not read, which may be those of a
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
@@ -90,23 +91,32 @@ class Connection(web.RequestHandler):
             self.force_close()
 
 
+class Front(Protocol):
+    """Somebody who gets new connections before we do, and may hand them on to a protocol that `behind` makes."""
+
+    def connection(self, behind: Callable[[], asyncio.Protocol]) -> asyncio.Protocol: ...
+
+
 class _Server(web.Server):
     """Makes our connections for another server's handler."""
 
-    def __init__(self, server: web.Server, options: dict[str, Any]) -> None:
+    def __init__(self, server: web.Server, options: dict[str, Any], front: Front | None) -> None:
         super().__init__(server.request_handler, request_factory=server.request_factory)
-        self._options = options
+        self._options, self._front = options, front
 
-    def __call__(self) -> Connection:
+    def __call__(self) -> Any:
+        return self._behind() if self._front is None else self._front.connection(self._behind)
+
+    def _behind(self) -> Connection:
         return Connection(self, loop=asyncio.get_running_loop(), **self._options)
 
 
 class Runner(web.AppRunner):
     """Runs an application on connections of ours; `options` are those of `web.RequestHandler`."""
 
-    def __init__(self, app: web.Application, *, grace: float, **options: Any) -> None:
+    def __init__(self, app: web.Application, *, grace: float, front: Front | None = None, **options: Any) -> None:
         super().__init__(app, handle_signals=False, shutdown_timeout=grace)
-        self._options = _DEFAULTS | options
+        self._options, self._front = _DEFAULTS | options, front
 
     async def _make_server(self) -> web.Server:
-        return _Server(await super()._make_server(), self._options | {"access_log": None})
+        return _Server(await super()._make_server(), self._options | {"access_log": None}, self._front)

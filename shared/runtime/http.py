@@ -13,7 +13,7 @@ import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from shared.runtime.connection import SERVER, Runner
+from shared.runtime.connection import SERVER, Front, Runner
 from shared.runtime.listen import Listen
 from shared.runtime.request_id import new_request_id
 from shared.wire.problem import CONTENT_TYPE, Problem, ProblemType
@@ -41,21 +41,25 @@ class AddressInUseError(Exception):
 
 def problem_response(problem: Problem, request: web.BaseRequest) -> web.Response:
     """The HTTP answer for a problem."""
-    headers = {"Cache-Control": "no-store", "Server": SERVER}
+    body = problem.encode(request.get(REQUEST_ID, ""))
+    return web.Response(status=problem.type.status, body=body, headers=problem_headers(problem))
+
+
+def problem_headers(problem: Problem) -> dict[str, str]:
+    """The headers of its answer."""
+    headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store", "Server": SERVER}
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
     if problem.type is ProblemType.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = 'Bearer realm="trimtab"'
-    return web.Response(
-        status=problem.type.status,
-        body=problem.encode(request.get(REQUEST_ID, "")),
-        content_type=CONTENT_TYPE,
-        headers=headers,
-    )
+    return headers
 
 
-def problems_middleware(translate: Translate) -> Middleware:
-    """One middleware that gives every request an id and answers every error as a problem."""
+def problems_middleware(translate: Translate, *, always_named: bool = True) -> Middleware:
+    """One middleware that gives every request an id and answers every error as a problem.
+
+    The id is told in every answer; unless `always_named`, only in problems and to whoever gave one.
+    """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -76,7 +80,7 @@ def problems_middleware(translate: Translate) -> Middleware:
                 _log.exception("unexpected error", extra={"request_id": request_id, "path": request.path})
                 problem = Problem(ProblemType.INTERNAL, "The request could not be completed.")
             response = problem_response(problem, request)
-        if not response.prepared:
+        if not response.prepared and (always_named or given or response.status >= 400):  # noqa: PLR2004 - an error
             response.headers[REQUEST_ID_HEADER] = request_id
         return response
 
@@ -112,15 +116,18 @@ async def serving(
     grace: float = 5.0,
     socket_mode: int = 0o660,
     server_options: Mapping[str, object] | None = None,
+    front: Front | None = None,
 ) -> AsyncIterator[Listen]:
     """Listen and serve `app` until the block ends, then let running requests finish for at most `grace` seconds.
+
+    `front` gets every connection first, if there is one.
 
     Yields the address that is really listened on (its port where port 0 was asked for).
 
     Raises:
         AddressInUseError: the port or the socket is taken.
     """
-    runner = Runner(app, grace=grace, **(server_options or {}))
+    runner = Runner(app, grace=grace, front=front, **(server_options or {}))
     await runner.setup()
     try:
         yield await (_listen_unix(runner, listen.path, socket_mode) if listen.path else _listen_tcp(runner, listen))
@@ -176,6 +183,7 @@ __all__ = [
     "AddressInUseError",
     "Listen",
     "Translate",
+    "problem_headers",
     "problem_response",
     "problems_middleware",
     "serving",

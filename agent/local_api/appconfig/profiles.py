@@ -13,7 +13,7 @@ from agent.local_api.appconfig.shape import flag_of
 from agent.local_api.asked import Asked
 from agent.local_api.errors import ProblemError, no_value, not_ready
 from agent.local_api.guard import Guard
-from agent.local_api.replies import TEXT, reply
+from agent.local_api.replies import TEXT, Form, reply
 from agent.local_api.reply import JSON, Reply
 from agent.local_api.view import AgentView
 from shared.domain.codec import decode, encode, fragment
@@ -113,7 +113,7 @@ class Profiles:
 
     def _reply(self, asked: Asked, content: bytes, media: str) -> Reply:
         revision = self._store.current.revision
-        made = reply(asked, Body.of(content), revision, media, _VARY)
+        made = reply(asked, Form(Body.of(content), media, _VARY), revision)
         # The one is what AWS's model of the API says, the other what its agent is shown to send.
         versions = (("ConfigurationVersion", str(revision)), ("Configuration-Version", str(revision)))
         return Reply(made.status, (*made.headers, *versions), made.body)

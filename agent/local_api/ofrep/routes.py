@@ -9,6 +9,7 @@ from agent.local_api.adapter import Face, Handler, asked_of, response_of
 from agent.local_api.answers import Answers
 from agent.local_api.freshness import Freshness
 from agent.local_api.guard import Guard
+from agent.local_api.lane.routes import POST, Route
 from agent.local_api.ofrep.bulk import Bulk
 from agent.local_api.ofrep.kept import KeptAnswers
 from agent.local_api.ofrep.position import Position
@@ -38,6 +39,13 @@ class Ofrep:
             web.post("/ofrep/v1/evaluate/flags", _handler(self.bulk.evaluate)),
             web.post("/ofrep/v1/evaluate/flags/{key:.+}", _handler(self.single.evaluate)),
             web.get(PATH, self.streams.stream, allow_head=False),
+        ]
+
+    def fast(self) -> list[Route]:
+        """Those that the fast lane answers: of keys that need no decoding."""
+        return [
+            Route("/ofrep/v1/evaluate/flags", self.bulk.evaluate, POST),
+            Route("/ofrep/v1/evaluate/flags/{key}", self.single.evaluate, POST),
         ]
 
     @contextmanager

@@ -1,0 +1,129 @@
+"""Answers by the exact bytes of their requests, for as long as they cannot have become another.
+
+A client that keeps its connection sends byte for byte the same request again: method, target, every header. So its bytes
+are a correct key, and nothing of them has to be looked at. All is forgotten with every swap of the snapshot, with every
+moment of the clock that changes something, when the agent becomes stale or fresh, and at the latest after a second,
+because an answer holds its date.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.local_api.answers import Answers
+from agent.local_api.lane.wire import date_now, head_of
+from agent.local_api.reply import Reply, Tally
+from agent.local_api.traffic import Requests
+from agent.local_api.view import AgentView
+from agent.snapshot.model import Snapshot
+
+MAX_ENTRIES = 4_096
+"""Requests that are known; whatever more there are in a second is read like the first time."""
+MAX_REQUEST = 2 * 1024
+MAX_WIRES = 2_048
+"""Answers that are kept as they go out."""
+JOINED_UP_TO = 16 * 1024
+"""Bytes of a body that goes out in one piece with its head; a larger one would have to be copied for that."""
+LASTS = 1.0
+"""Seconds for which a date may be said again."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """An answer as it goes out, in one piece or two, and how often it did so again without having been counted."""
+
+    first: bytes
+    rest: bytes
+    route: str
+    status: int
+    tally: Tally | None
+    again: int = 0
+
+
+class Memo:
+    """Whoever takes an entry asks `holds` first."""
+
+    def __init__(self, view: AgentView, answers: Answers, requests: Requests) -> None:
+        self._store, self._status, self._policy = view.store, view.status, view.policy
+        self._usage, self._requests = view.usage, requests
+        self._monotonic, self._answers = view.clock.monotonic, answers
+        self.entries: dict[bytes, Kept] = {}
+        self._wires: dict[tuple[Reply, bool], Kept] = {}
+        self.date = ""
+        self._until = float("-inf")
+        self._confirmed: float | None = None
+        self._timed, self._since_ms, self._until_ms = False, 0, 0
+
+    def holds(self) -> bool:
+        """Whether the entries are true now; if not, they are forgotten."""
+        if (
+            self._monotonic() < self._until
+            and self._status.last_confirmed is self._confirmed
+            and (not self._timed or self._since_ms <= self._answers.now_ms < self._until_ms)
+        ):
+            return True
+        self.forget()
+        self._begin()
+        return False
+
+    def wire(self, reply: Reply, route: str, *, bodiless: bool) -> Kept:
+        """An answer as it goes out now; the same one as before if it was given before in this second."""
+        kept = self._wires.get((reply, bodiless))
+        if kept is None:
+            head, body = head_of(reply, self.date), b"" if bodiless else reply.body
+            joined = len(body) <= JOINED_UP_TO
+            first, rest = (head + body, b"") if joined else (head, body)
+            kept = Kept(first, rest, route, reply.status, reply.tally)
+            if len(self._wires) < MAX_WIRES:
+                self._wires[reply, bodiless] = kept
+        return kept
+
+    def settle(self) -> None:
+        """Count what was answered again."""
+        for kept in self._wires.values():
+            if kept.again:
+                self._requests.counts[kept.route, kept.status] += kept.again
+                if kept.tally is not None:
+                    self._count(kept.tally, kept.again)
+                kept.again = 0
+
+    def _count(self, tally: Tally, times: int) -> None:
+        if tally.key:
+            self._usage.keys[tally.key] += times
+            self._usage.reasons[tally.reason] += times
+        else:
+            self._usage.bulk += times
+
+    def keep(self, request: bytes, kept: Kept) -> None:
+        """Keep an answer that was made while the memo held."""
+        if len(self.entries) < MAX_ENTRIES and len(request) <= MAX_REQUEST:
+            self.entries[request] = kept
+
+    def forget(self) -> None:
+        """Know nothing."""
+        self.settle()
+        self._wires.clear()
+        self.entries.clear()
+
+    def swapped(self, _old: Snapshot, _new: Snapshot) -> None:
+        """There is another snapshot."""
+        self.forget()
+        self._until = float("-inf")
+
+    def time_passed(self, _snapshot: Snapshot, _keys: Sequence[str]) -> None:
+        """The clock changed something."""
+        self.forget()
+        self._until = float("-inf")
+
+    def _begin(self) -> None:
+        """Find out until when entries made from now on are true."""
+        now, program = self._monotonic(), self._store.current.program
+        self.date, self._until = date_now(), now + LASTS
+        self._confirmed = self._status.last_confirmed
+        if self._policy.max_staleness is not None and self._confirmed is not None:
+            fresh_until = self._confirmed + self._policy.max_staleness
+            self._until = min(self._until, fresh_until) if fresh_until > now else self._until
+        self._timed = program.keeps_time
+        if self._timed:
+            self._since_ms = self._answers.now_ms
+            following = program.next_moment(self._since_ms)
+            self._until_ms = following if following is not None else self._since_ms + 60_000
