@@ -77,7 +77,7 @@ def add_command(commands: "argparse._SubParsersAction[Parser]", name: str, told:
     command.add_argument(
         "--config", type=Path, metavar="FILE", help="YAML file with settings", default=argparse.SUPPRESS
     )
-    add_flags(command)
+    add_flags(command, name)
     return command
 
 

@@ -20,16 +20,20 @@ _SHAPES: Mapping[Callable[..., Any], str] = {
     parsers.mode: "0660",
     parsers.hosts: "HOST,…",
     parsers.files: "PATH,…",
+    parsers.texts: "TEXT,…",
+    parsers.variables: "KEY=NAME,…",
+    parsers.inherited: "all|none|NAME,…",
+    parsers.signal_name: "SIGNAL",
     parsers.probe: "http:…|tcp:…|exec:…",
 }
 """What a value looks like, by how it is read."""
 
 
-def add_flags(parser: argparse.ArgumentParser, *, hidden: bool = False) -> None:
-    """Take every setting that is no secret as a flag; `hidden` ones are not part of the help."""
+def add_flags(parser: argparse.ArgumentParser, command: str = "", *, hidden: bool = False) -> None:
+    """Take every setting that is no secret as a flag of a command; `hidden` ones are not part of the help."""
     group = parser if hidden else parser.add_argument_group("settings", _ORDER)
     for field, knob in KNOBS.items():
-        if not knob.flag:
+        if not knob.flag or knob.command not in ("", command):
             continue
         told = argparse.SUPPRESS if hidden else _told(knob)
         if knob.parse is parsers.boolean:

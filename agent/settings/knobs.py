@@ -19,17 +19,104 @@ class Knob:
     required: bool = False
     secret: bool = False
     """Never a flag: everybody on the machine can read those of a process. There is a setting for a file as well."""
+    command: str = ""
+    """The only command that takes it as a flag, where that is not all of them."""
+    called: str = ""
+    """The flag, where it is not the name."""
 
     @property
     def flag(self) -> str:
         """The setting as a flag of the command line; empty where there is none."""
-        return "" if self.secret else f"--{self.name.replace('_', '-')}"
+        return "" if self.secret else self.called or f"--{self.name.replace('_', '-')}"
 
     @property
     def name(self) -> str:
         """The setting's name in the YAML file: the variable's without what all have in common."""
         return self.variable.removeprefix("TRIMTAB_").removeprefix("AGENT_").lower()
 
+
+def _exec(name: str, flag: str, parse: Callable[[Json], Any], meaning: str, default: str) -> Knob:
+    """A setting of `trimtab-agent exec`."""
+    return Knob(f"TRIMTAB_AGENT_EXEC_{name}", parse, meaning, default, command="exec", called=flag)
+
+
+EXEC_KNOBS: Mapping[str, Knob] = {
+    "exec_on_change": _exec(
+        "ON_CHANGE",
+        "--on-change",
+        parsers.one_of("restart", "signal", "none"),
+        "With `exec`: `restart` the command when its environment changes, `signal` it, or do `none` of it.",
+        "`restart`",
+    ),
+    "exec_signal": _exec("SIGNAL", "--signal", parsers.signal_name, "With `exec`: what `signal` sends.", "`HUP`"),
+    "exec_prefixes": _exec(
+        "PREFIXES",
+        "--env-prefix",
+        parsers.texts,
+        "With `exec`: only configs whose keys start so become variables; several, comma separated.",
+        "all configs",
+    ),
+    "exec_strip_prefix": _exec(
+        "STRIP_PREFIX", "--strip-prefix", parsers.boolean, "With `exec`: name variables without that prefix.", "`false`"
+    ),
+    "exec_renames": _exec(
+        "RENAMES",
+        "--env-rename",
+        parsers.variables,
+        "With `exec`: variables that are not named after their keys: `db.url=DATABASE_URL,db.pool=POOL`.",
+        "none",
+    ),
+    "exec_inherit": _exec(
+        "INHERIT",
+        "--inherit",
+        parsers.inherited,
+        "With `exec`: which of the agent's own variables the command gets: `all` but settings of ours, `none`, or names, "
+        "comma separated.",
+        "`all`",
+    ),
+    "exec_quiet": _exec(
+        "QUIET",
+        "--quiet-period",
+        parsers.seconds,
+        "With `exec`: seconds without further changes after which the command is restarted or signalled.",
+        "`1`",
+    ),
+    "exec_max_wait": _exec(
+        "MAX_WAIT", "--max-wait", parsers.seconds, "With `exec`: seconds that this may take at most.", "`10`"
+    ),
+    "exec_kill_signal": _exec(
+        "KILL_SIGNAL", "--kill-signal", parsers.signal_name, "With `exec`: what asks the command to end.", "`TERM`"
+    ),
+    "exec_kill_timeout": _exec(
+        "KILL_TIMEOUT",
+        "--kill-timeout",
+        parsers.seconds,
+        "With `exec`: seconds after which it is killed if it did not.",
+        "`10`",
+    ),
+    "exec_settle": _exec(
+        "SETTLE",
+        "--settle",
+        parsers.seconds,
+        "With `exec`: a command that fails within so many seconds after a restart on new values is started again.",
+        "`10`",
+    ),
+    "exec_tries": _exec("TRIES", "--restart-tries", parsers.count, "With `exec`: how often that happens.", "`5`"),
+    "exec_backoff": _exec(
+        "BACKOFF",
+        "--restart-backoff",
+        parsers.seconds,
+        "With `exec`: seconds before the first of these starts, doubled each time, up to 30.",
+        "`1`",
+    ),
+    "exec_ready_timeout": _exec(
+        "READY_TIMEOUT",
+        "--ready-timeout",
+        parsers.seconds,
+        "With `exec`: seconds that the agent has to become ready; after them it ends with 124.",
+        "`60`",
+    ),
+}
 
 KNOBS: Mapping[str, Knob] = {
     "app_id": Knob("TRIMTAB_APP", parsers.name, "The application, as the control plane knows it.", required=True),
@@ -165,5 +252,6 @@ KNOBS: Mapping[str, Knob] = {
         "`json`, one object a line, or `text` for people.",
         "`json`",
     ),
+    **EXEC_KNOBS,
 }
 """The settings by the names of their fields, in the order in which they are documented."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import Signals
 
 from agent.files.target import Target as File
 from agent.probing.target import Target
@@ -41,3 +42,17 @@ class Settings:
     probe_failures: int = 3
     log_level: str = "INFO"
     log_format: str = "json"
+    exec_on_change: str = "restart"
+    exec_signal: Signals = Signals.SIGHUP
+    exec_prefixes: tuple[str, ...] = ()
+    exec_strip_prefix: bool = False
+    exec_renames: Mapping[str, str] = field(default_factory=dict)
+    exec_inherit: tuple[str, ...] | None = None
+    exec_quiet: float = 1.0
+    exec_max_wait: float = 10.0
+    exec_kill_signal: Signals = Signals.SIGTERM
+    exec_kill_timeout: float = 10.0
+    exec_settle: float = 10.0
+    exec_tries: int = 5
+    exec_backoff: float = 1.0
+    exec_ready_timeout: float = 60.0

@@ -5,6 +5,7 @@ Every parser raises `ValueError` for what it cannot take. No text of a secret go
 """
 
 import re
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +29,7 @@ _MAX_MODE = 0o777
 _HOST = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?")
 _INSTANCE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _FILE_MEMBERS = ("path", "format", "prefix", "mode")
 
@@ -236,6 +238,39 @@ def _target(raw: Json) -> Target:
         msg = f"cannot tell the format of {where} from its name; end it in .json, .yaml or .env, or say `format:` in the file"
         raise ValueError(msg)
     return Target(where, form, text(members.get("prefix", "")), mode(members["mode"]) if "mode" in members else None)
+
+
+def signal_name(raw: Json) -> signal.Signals:
+    """`HUP` or `SIGHUP`."""
+    found = text(raw).upper().removeprefix("SIG")
+    if (number := signal.Signals.__members__.get(f"SIG{found}")) is None:
+        msg = f"is {raw!r}; give a signal's name, as HUP, USR1 or TERM"
+        raise ValueError(msg)
+    return number
+
+
+def variables(raw: Json) -> Mapping[str, str]:
+    """`db.url=DATABASE_URL,…` or a mapping."""
+    if isinstance(raw, dict):
+        pairs = [(text(key), text(value)) for key, value in raw.items()]
+    else:
+        pairs = [(part.partition("=")[0].strip(), part.partition("=")[2].strip()) for part in texts(raw)]
+    names = [each for _, each in pairs]
+    if len(set(names)) < len(names) or len(dict(pairs)) < len(pairs) or not all(map(_VARIABLE.fullmatch, names)):
+        msg = "is not a list of names for variables; give them as db.url=DATABASE_URL,db.pool=POOL, each once"
+        raise ValueError(msg)
+    return dict(pairs)
+
+
+def inherited(raw: Json) -> tuple[str, ...] | None:
+    """`all` (None), `none`, or names."""
+    found = texts(raw)
+    if found in {("all",), ("none",)}:
+        return None if found == ("all",) else ()
+    if not all(map(_VARIABLE.fullmatch, found)):
+        msg = "holds something else than names of variables; give all, none or PATH,HOME,LANG"
+        raise ValueError(msg)
+    return found
 
 
 def nearest(wrong: str, known: tuple[str, ...]) -> str:
