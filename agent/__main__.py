@@ -1,9 +1,9 @@
-"""`trimtab-agent`: run the agent, ask one how it is, or render the files once. Imports what a command needs, no more."""
+"""`trimtab-agent`: run the agent, alone or with the application, or ask one how it is. Imports what a command needs."""
 
 import sys
 from collections.abc import Callable, Sequence
 
-from agent.commands import asking, running
+from agent.commands import asking, executing, running
 from agent.commands.parser import RENDER_PATIENCE, Parser, add_command, parse, top_level
 from agent.commands.saying import EXIT_USAGE, say
 from agent.settings.load import SettingsError
@@ -29,6 +29,11 @@ def _parsers() -> tuple[Parser, list[Parser]]:
     parser.set_defaults(command=running.run)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     add_command(commands, "run", "run the agent until SIGTERM (the default)").set_defaults(command=running.run)
+    exec_ = add_command(
+        commands, "exec", "run the agent and a command with configs as its environment", executing.DETAILS
+    )
+    exec_.epilog = executing.EPILOG
+    exec_.set_defaults(command=executing.execute, takes_words=True)
     for name, text in (("health", "whether the agent is alive"), ("ready", "whether the agent has what it must serve")):
         probe = add_command(commands, name, f"{text}: exit code 0 or 1, and one line")
         _asks(probe)

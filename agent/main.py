@@ -39,6 +39,7 @@ from agent.upstream.http import HttpSource, SseFeed
 from shared.domain.context import Attribute, EvaluationContext
 from shared.runtime.clock import SystemClock
 from shared.runtime.lifecycle import Worker, running, wait_for_stop_signal
+from shared.runtime.listen import Listen
 
 _log = logging.getLogger(__name__)
 
@@ -80,11 +81,23 @@ async def run_agent(settings: Settings) -> None:
         SettingsError: the override file cannot be taken.
     """
     stop = anyio.Event()
-    async with running(_Signals(stop).run), _parts(settings) as parts:
+    async with running(_Signals(stop).run), living(settings):
+        await stop.wait()
+        _log.info("stopping")
+
+
+@asynccontextmanager
+async def living(settings: Settings) -> AsyncIterator[tuple[Parts, Listen]]:
+    """The whole agent, serving and following, until the block ends; with the address that is really listened on.
+
+    Raises:
+        AddressInUseError, StateInUseError, SettingsError: as above.
+    """
+    async with _parts(settings) as parts:
         overriding = _overriding(settings, parts)
         parts.synchronizer.hydrate()
         async with serving_local_api(
-            _view(settings, parts),
+            view_of(settings, parts),
             settings.listen,
             local_token=settings.local_token,
             allowed_hosts=settings.allowed_hosts,
@@ -94,26 +107,28 @@ async def run_agent(settings: Settings) -> None:
             if not listen.local:
                 _log.warning("other machines may read here: keep them out", extra={"listen": str(listen)})
             _log.info("serving", extra={"listen": str(listen), "revision": parts.store.current.revision})
-            reporter = Reporter(
-                parts.source,
-                parts.store,
-                parts.status,
-                parts.identity,
-                usage=parts.usage,
-                witness=parts.witness,
-                skew=parts.skew,
-                remarks=parts.remarks,
-            )
             async with running(
                 *_probing(settings, parts),
                 *overriding,
                 Clockwork(parts.store, parts.clock).run,
                 parts.synchronizer.run,
                 parts.renderer.run,
-                reporter.run,
+                _reporter(parts).run,
             ):
-                await stop.wait()
-            _log.info("stopping")
+                yield parts, listen
+
+
+def _reporter(parts: Parts) -> Reporter:
+    return Reporter(
+        parts.source,
+        parts.store,
+        parts.status,
+        parts.identity,
+        usage=parts.usage,
+        witness=parts.witness,
+        skew=parts.skew,
+        remarks=parts.remarks,
+    )
 
 
 async def render_once(settings: Settings, timeout: float) -> tuple[bool, str]:  # noqa: ASYNC109 - a person's patience
@@ -204,7 +219,8 @@ def _overriding(settings: Settings, parts: Parts) -> list[Worker]:
     return [overriding.run]
 
 
-def _view(settings: Settings, parts: Parts) -> AgentView:
+def view_of(settings: Settings, parts: Parts) -> AgentView:
+    """What the local API shows."""
     return AgentView(
         store=parts.store,
         status=parts.status,

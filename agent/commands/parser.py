@@ -48,7 +48,8 @@ class Parser(argparse.ArgumentParser):
 
 def parse(parser: Parser, commands: Sequence[Parser], arguments: Sequence[str]) -> argparse.Namespace:
     """The options; each flag that there is not gets a line that names the nearest."""
-    ours = arguments[: arguments.index(REST)] if REST in arguments else arguments
+    at = list(arguments).index(REST) if REST in arguments else len(arguments)
+    ours, rest = arguments[:at], arguments[at + 1 :]
     known = tuple(dict.fromkeys(flag for each in (parser, *commands) for flag in _flags(each)))
     strange = [
         flag for flag in (each.partition("=")[0] for each in ours) if flag.startswith("--") and flag not in known
@@ -58,7 +59,11 @@ def parse(parser: Parser, commands: Sequence[Parser], arguments: Sequence[str]) 
         say(f"{flag} is not a flag{hint if '?' in hint else '; see --help'}")
     if strange:
         raise SystemExit(EXIT_USAGE)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(ours)
+    options.words = tuple(rest)
+    if at < len(arguments) and not options.takes_words:
+        parser.error(f"only exec takes a command after {REST}")
+    return options
 
 
 def _flags(parser: Parser) -> tuple[str, ...]:
@@ -90,6 +95,7 @@ def top_level() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.set_defaults(takes_words=False)
     parser.add_argument("--version", action="store_true", help="show the version and exit")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file with settings", default=None)
     add_flags(parser, hidden=True)

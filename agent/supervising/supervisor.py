@@ -38,6 +38,7 @@ class Supervisor:
         command: tuple[str, ...],
         plan: Plan,
         changes: Changes,
+        *,
         remarks: Remarks,
         clock: Clock,
         health: Health | None = None,

@@ -6,6 +6,7 @@ import pytest
 
 from agent.__main__ import main
 from agent.commands.parser import Parser, add_command, parse, top_level
+from agent.settings import parsers
 from agent.settings.flags import flags_of
 from agent.settings.knobs import KNOBS
 from agent.settings.load import SettingsError, load
@@ -22,14 +23,13 @@ LEAST = {
 def flags(*arguments: str) -> dict[str, str]:
     parser = top_level()
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
-    return flags_of(parse(parser, [add_command(commands, "run", "run")], arguments))
+    return flags_of(parse(parser, [add_command(commands, each, each) for each in ("run", "exec")], arguments))
 
 
 def test_every_setting_but_secrets_is_a_flag_that_is_read_as_its_variable_is() -> None:
-    values = {"require_fresh": "true", "listen": "127.0.0.1:1"}
     for field, knob in KNOBS.items():
-        if knob.flag and field not in values:
-            assert flags("run", knob.flag, "x") == {field: "x"}, knob.flag
+        if knob.flag and knob.parse is not parsers.boolean:
+            assert flags(knob.command or "run", knob.flag, "x") == {field: "x"}, knob.flag
     assert {field for field, knob in KNOBS.items() if not knob.flag} == {"token", "amqp_url", "local_token"}
 
 
@@ -92,13 +92,13 @@ def test_a_mistyped_command_line_is_one_line(
     assert "hidden" not in told
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["status", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["exec", "--help"]])
 def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert _code(arguments) == 0
     told = " ".join(capsys.readouterr().out.split())
     wanted = ["curl http://127.0.0.1:2772", "exit codes", "TRIMTAB_AGENT_CONFIG", "render"]
     if len(arguments) > 1:
-        wanted = [knob.variable for knob in KNOBS.values() if knob.flag]
+        wanted = [knob.variable for knob in KNOBS.values() if knob.flag and knob.command in ("", arguments[0])]
     assert all(each in told for each in wanted)
 
 

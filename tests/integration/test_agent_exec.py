@@ -1,0 +1,235 @@
+"""`trimtab-agent exec`: configs as the environment of a command, restarts, signals, its end as ours, orphans, terminals."""
+
+import os
+import pty
+import signal
+import sys
+from pathlib import Path
+
+import anyio
+import psutil
+import pytest
+
+from tests.rig.executed import DEADLINE, executing
+
+SERVER = ["sh", "-c", 'echo "pool $DB_POOL" >>"$OUT"; exec sleep 1000']
+"""Runs until it is told to end."""
+
+
+async def test_configs_are_the_environment_and_the_end_of_the_command_is_ours(tmp_path: Path) -> None:
+    script = 'env >"$OUT"; exit 7'
+    async with executing(
+        tmp_path, db__pool=b"20", name=b'"gr\xc3\xbc\xc3\x9f dich"', hosts=b'["a","b"]', no=b"null"
+    ) as it:
+        it.start(["sh", "-c", script], TRIMTAB_AGENT_LOCAL_TOKEN="0123456789abcdef", NOTIFY_SOCKET="", LANG="C.UTF-8")
+        assert await it.code() == 7
+        told = dict(line.partition("=")[::2] for line in it.lines())
+        assert (told["DB_POOL"], told["NAME"], told["HOSTS"], told["NO"]) == ("20", "grüß dich", '["a","b"]', "")
+        assert told["LANG"] == "C.UTF-8"
+        assert [name for name in told if name.startswith("TRIMTAB")] == ["TRIMTAB_AGENT_URL"]
+        assert told["TRIMTAB_AGENT_URL"] == f"http://127.0.0.1:{it.port}"
+        assert "grüß" not in it.log.read_text()
+
+
+async def test_prefixes_renames_and_what_is_inherited_are_settings(tmp_path: Path) -> None:
+    async with executing(tmp_path, db__pool=b"20", db__url=b'"x"', app__a=b"1", other=b"2", path=b'"/evil"') as it:
+        flags = ["--env-prefix", "db.,app.", "--strip-prefix", "--env-rename", "db.url=DATABASE_URL"]
+        it.start(
+            [sys.executable, "-c", "import os; print(*sorted(os.environ), file=open(os.environ['OUT'], 'w'))"],
+            *flags,
+            "--inherit",
+            "OUT,HOME",
+        )
+        assert await it.code() == 0
+        (line,) = it.lines()
+        assert set(line.split()) - {"LC_CTYPE"} == {"A", "DATABASE_URL", "HOME", "OUT", "POOL", "TRIMTAB_AGENT_URL"}
+
+
+async def test_no_config_decides_what_runs_by_its_key_alone(tmp_path: Path) -> None:
+    async with executing(tmp_path, path=b'"/evil"', ld__preload=b'"/evil.so"', env=b"1") as it:
+        it.start(["sh", "-c", 'echo "$PATH $LD_PRELOAD $ENV" >>"$OUT"; exec sleep 1000'])
+        await it.until_lines(f"{os.environ['PATH']}  1")
+        assert "ld.preload, path: " in await it.until_remarked("exec", "names")
+
+
+async def test_a_change_restarts_the_command_and_a_burst_restarts_it_once(tmp_path: Path) -> None:
+    async with executing(tmp_path, db__pool=b"1") as it:
+        it.start(SERVER, "--quiet-period", "0.5")
+        await it.until_lines("pool 1")
+        for value in (b"2", b"3", b"4"):
+            await it.put("db.pool", value)
+        assert await it.until_lines("pool 4") == ["pool 1", "pool 4"]
+        it.signal(signal.SIGTERM)
+        assert await it.code() == 128 + signal.SIGTERM
+
+
+async def test_a_change_that_does_not_concern_the_command_leaves_it_alone(tmp_path: Path) -> None:
+    async with executing(tmp_path, db__pool=b"1") as it:
+        it.start(SERVER, "--env-prefix", "db.")
+        await it.until_lines("pool 1")
+        await it.put("other", b"1")
+        await it.put("db.pool", b"2")
+        assert await it.until_lines("pool 2") == ["pool 1", "pool 2"]
+
+
+async def test_a_change_may_signal_instead(tmp_path: Path) -> None:
+    script = 'trap "echo hup >>$OUT" USR1; echo "pool $DB_POOL" >>"$OUT"; while :; do sleep 0.05; done'
+    async with executing(tmp_path, db__pool=b"1") as it:
+        it.start(["sh", "-c", script], "--on-change", "signal", "--signal", "USR1")
+        await it.until_lines("pool 1")
+        await it.put("db.pool", b"2")
+        await it.until_lines("pool 1", "hup")
+
+
+async def test_a_value_that_cannot_be_a_variable_is_refused_and_the_old_command_runs_on(tmp_path: Path) -> None:
+    async with executing(tmp_path, db__pool=b"1") as it:
+        it.start(SERVER)
+        await it.until_lines("pool 1")
+        await it.put("db.name", b'"nul\\u0000hidden"')
+        told = await it.until_remarked("exec", "environment")
+        assert "'db.name' holds a NUL character" in told
+        await it.put("db.name", b'"' + b"x" * 200_000 + b'"')
+        with anyio.fail_after(DEADLINE):
+            while "the system takes 131072" not in told:
+                told = await it.until_remarked("exec", "environment")
+        with anyio.fail_after(DEADLINE):
+            while not any(remark.refuses for report in it.control_plane.reports for remark in report.remarks):
+                await anyio.sleep(0.01)
+        assert it.lines() == ["pool 1"]
+        await it.put("db.name", b'"well"')
+        await it.until_lines("pool 1", "pool 1")
+        await it.until_remarked("exec", "environment", stands=False)
+        assert "hidden" not in it.log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT])
+async def test_signals_are_handed_on_and_the_code_is_the_commands(tmp_path: Path, number: signal.Signals) -> None:
+    name = number.name.removeprefix("SIG")
+    script = f'trap "exit 42" {name}; echo ready >>"$OUT"; while :; do sleep 0.02; done'
+    async with executing(tmp_path, a=b"1") as it:
+        it.start(["sh", "-c", script])
+        await it.until_lines("ready")
+        it.signal(number)
+        assert await it.code() == 42
+
+
+async def test_a_command_that_does_not_end_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
+    script = (
+        'trap "" TERM; sh -c "trap \\"\\" TERM; echo \\$\\$ >>$OUT; sleep 1000; sleep 1000" & sleep 1000; sleep 1000'
+    )
+    async with executing(tmp_path, a=b"1") as it:
+        it.start(["sh", "-c", script], "--kill-timeout", "0.3")
+        with anyio.fail_after(DEADLINE):
+            while not it.lines():
+                await anyio.sleep(0.01)
+        it.signal(signal.SIGTERM)
+        assert await it.code() == 128 + signal.SIGKILL
+        with anyio.fail_after(DEADLINE):
+            while psutil.pid_exists(int(it.lines()[0])):
+                await anyio.sleep(0.01)
+
+
+async def test_a_command_that_fails_on_new_values_is_tried_again_and_told_of_until_it_is_given_up(
+    tmp_path: Path,
+) -> None:
+    script = 'echo "pool $DB_POOL" >>"$OUT"; [ "$DB_POOL" = 2 ] && exit 9; exec sleep 1000'
+    async with executing(tmp_path, db__pool=b"1") as it:
+        it.start(["sh", "-c", script], "--restart-tries", "2", "--restart-backoff", "0.4")
+        await it.until_lines("pool 1")
+        await it.put("db.pool", b"2")
+        told = await it.until_remarked("exec", "command")
+        assert "ended with 9" in told
+        assert (await it.status())["application"]["condition"] in {"unknown", "unhealthy"}
+        assert await it.code() == 9
+        assert it.lines() == ["pool 1", "pool 2", "pool 2", "pool 2"]
+
+
+async def test_other_values_end_the_wait_after_a_crash(tmp_path: Path) -> None:
+    script = 'echo "pool $DB_POOL" >>"$OUT"; [ "$DB_POOL" = 2 ] && exit 9; exec sleep 1000'
+    async with executing(tmp_path, db__pool=b"1") as it:
+        it.start(["sh", "-c", script], "--restart-backoff", "30", "--settle", "0.5")
+        await it.until_lines("pool 1")
+        await it.put("db.pool", b"2")
+        await it.until_remarked("exec", "command")
+        await it.put("db.pool", b"3")
+        await it.until_lines("pool 1", "pool 2", "pool 3")
+        await it.until_remarked("exec", "command", stands=False)
+
+
+async def test_nothing_is_started_before_the_agent_is_ready_and_the_wait_has_an_end(tmp_path: Path) -> None:
+    async with executing(tmp_path) as it:
+        it.control_plane.status = 503
+        it.start(SERVER, "--ready-timeout", "0.5")
+        assert await it.code() == 124
+        assert not it.lines()
+        assert "the command is not started: There is no snapshot yet" in it.log.read_text()
+        it.start(SERVER)
+        await it.until_logged("feed lost")
+        it.control_plane.status = 200
+        await it.put("db.pool", b"5")
+        await it.until_lines("pool 5")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(["no-such-program"], 127), (["/etc/passwd"], 126), (["sh", "-c", "kill -9 $$"], 137)]
+)
+async def test_codes_are_those_of_a_shell(tmp_path: Path, words: list[str], code: int) -> None:
+    async with executing(tmp_path, a=b"1") as it:
+        it.start(words)
+        assert await it.code() == code
+
+
+async def test_a_killed_agent_takes_the_command_with_it(tmp_path: Path) -> None:
+    async with executing(tmp_path, a=b"1") as it:
+        it.start(["sh", "-c", 'echo $$ >>"$OUT"; exec sleep 1000'])
+        with anyio.fail_after(DEADLINE):
+            while not it.lines():
+                await anyio.sleep(0.01)
+            it.agent.kill()
+            while psutil.pid_exists(int(it.lines()[0])):
+                await anyio.sleep(0.01)
+
+
+async def test_as_pid_1_it_takes_in_orphans(tmp_path: Path) -> None:
+    """The command leaves ten processes behind that end later; nothing of them may stay."""
+    leave = "for i in 1 2 3 4 5 6 7 8 9 10; do (sh -c 'sleep 0.05' &); done"
+    count = "grep -ls '^State:.Z' /proc/[0-9]*/status | wc -l"
+    script = f'[ "$(cat /proc/1/comm)" != sh ] || exit 5; {leave}; while [ "$(pgrep -c -x sleep)" -gt 0 ]; do :; done; {count} >>"$OUT"; exit 3'
+    async with executing(tmp_path, a=b"1") as it:
+        it.start(["sh", "-c", script], before=["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"])
+        assert await it.code() == 3
+        assert it.lines() == ["0"]
+
+
+async def test_the_terminal_is_the_commands(tmp_path: Path) -> None:
+    """What is typed reaches the command, Ctrl-C included, and its answers come out."""
+    script = (
+        "import os, sys\n"
+        "print('tty', sys.stdin.isatty(), os.tcgetpgrp(0) == os.getpgrp(), flush=True)\n"
+        "try:\n    print('read', input(), flush=True); input()\n"
+        "except KeyboardInterrupt:\n    print('interrupted', flush=True); sys.exit(4)\n"
+    )
+    async with executing(tmp_path, a=b"1") as it:
+        (tmp_path / "typed.py").write_text(script)
+        pid, terminal = pty.fork()
+        if pid == 0:
+            settings = {"TRIMTAB_APP": "billing", "TRIMTAB_ENVIRONMENT": "prod", "TRIMTAB_AGENT_TOKEN": "secret"}
+            flags = ["--control-plane-url", it.control_plane.url, "--listen", "127.0.0.1:0", "--log-level", "error"]
+            words = [sys.executable, "-m", "agent", "exec", *flags, "--state-dir", f"{tmp_path}/state"]
+            os.execve(words[0], [*words, "--", sys.executable, f"{tmp_path}/typed.py"], dict(os.environ) | settings)  # noqa: S606
+        said = await _until_said(terminal, "", "tty True True")
+        os.write(terminal, b"hello\n")
+        said = await _until_said(terminal, said, "read hello")
+        os.write(terminal, b"\x03")
+        await _until_said(terminal, said, "interrupted")
+        _, status = await anyio.to_thread.run_sync(os.waitpid, pid, 0)
+        os.close(terminal)
+        assert os.waitstatus_to_exitcode(status) == 4
+
+
+async def _until_said(terminal: int, said: str, wanted: str) -> str:
+    with anyio.fail_after(DEADLINE):
+        while wanted not in said:
+            await anyio.wait_readable(terminal)
+            said += os.read(terminal, 4096).decode()
+    return said
