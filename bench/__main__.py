@@ -15,6 +15,7 @@ from pathlib import Path
 import anyio
 
 from bench import audit, commits, evaluation, fetches, footprint, lookback, previews, propagation, reads, soak
+from bench.local import measure as local
 from bench.result import Plan, Result, table
 from shared.domain.codec import encode
 
@@ -24,6 +25,7 @@ BENCHES: dict[str, Bench] = {
     "propagation": propagation.measure,
     "commits": commits.measure,
     "reads": reads.measure,
+    "local": local.measure,
     "evaluation": evaluation.measure,
     "fetches": fetches.measure,
     "lookback": lookback.measure,
@@ -38,12 +40,15 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--short", action="store_true", help="fewer rounds: shows that it works, not how fast")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="put the report of `local` into this Markdown file, charts beside it"
+    )
     parser.add_argument("--only", choices=sorted(BENCHES), action="append", help="run this one (repeatable)")
     return parser.parse_args()
 
 
 async def _run(arguments: argparse.Namespace) -> list[Result]:
-    plan = Plan(short=arguments.short)
+    plan = Plan(short=arguments.short, write=arguments.write)
     results: list[Result] = []
     for name in arguments.only or BENCHES:
         print(f"… {name}", file=sys.stderr, flush=True)

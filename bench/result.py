@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import quantiles
 
 
@@ -10,6 +11,8 @@ class Plan:
     """How long to measure."""
 
     short: bool
+    write: Path | None = None
+    """A Markdown file to write a report into, with charts beside it; for benchmarks that make one."""
 
     def count(self, full: int) -> int:
         """This many rounds, or a tenth of it in the short form."""

@@ -23,6 +23,7 @@ FACES = MappingProxyType(
         "/v1/watch": "watch",
         "/ofrep/v1/evaluate/flags/{key}": "ofrep",
         "/ofrep/v1/evaluate/flags": "ofrep_bulk",
+        "/ofrep/v1/sse": "ofrep_stream",
         "/applications/{app}/environments/{environment}/configurations/{profile}": "appconfig",
     }
 )

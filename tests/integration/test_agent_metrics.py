@@ -107,6 +107,18 @@ async def test_reads_are_counted_by_face_and_outcome() -> None:
         }  # fmt: skip
 
 
+async def test_other_protocols_are_faces_of_their_own() -> None:
+    async with agent() as it:
+        seeing(it, entry("f", FLAG, "flag"))
+        await post(it, "/ofrep/v1/evaluate/flags/f", {"context": {}})
+        await post(it, "/ofrep/v1/evaluate/flags", {"context": {}})
+        await it.get("/applications/billing/environments/prod/configurations/f")
+        seen = await samples(it)
+        assert {labels for (name, labels), count in seen.items() if name == "reads_total" and count} == {
+            ("ofrep", "served"), ("ofrep_bulk", "served"), ("appconfig", "served"),
+        }  # fmt: skip
+
+
 async def test_nothing_that_a_reader_makes_up_becomes_a_label() -> None:
     async with agent() as it:
         await busy(it)

@@ -4,14 +4,14 @@ It holds what is now and a bounded past, so that its own memory stays flat. Chan
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
 from aiohttp import web
-from anyio import Event
+from anyio import Event, sleep
 
 from shared.domain.codec import Json, canonical, encode
 from shared.domain.entry import Entry, Kind
@@ -96,6 +96,20 @@ class Storm:
         async with serving(self._app, Listen("127.0.0.1", 0), grace=0.1) as listen:
             self.url = f"http://{listen}"
             yield self
+
+    def hold(self, entries: Iterable[Entry]) -> None:
+        """Have these from the start, in the environment's scope, as one change that was told long ago."""
+        self.revision += 1
+        held = self._scopes[_LINEAGE.environment]
+        held.revision = self.revision
+        for each in entries:
+            held.put(each)
+
+    async def beat(self) -> None:
+        """Be a control plane where nothing happens, until cancelled."""
+        while True:
+            await self.heartbeat()
+            await sleep(INTERVAL / 2)
 
     def commit(self) -> list[bytes]:
         """Make up one change, of one scope or of two; returns the frames that tell it."""

@@ -1,0 +1,79 @@
+"""`python -m bench.local.asking ADDRESS PATH CONNECTIONS SECONDS`: GET one path over TCP or over a unix socket; prints JSON.
+
+Plain sockets and epoll, no HTTP library: the first answer tells how long all the others are.
+"""
+
+import select
+import socket
+import sys
+from statistics import median
+from time import perf_counter
+
+from shared.domain.codec import encode
+
+_MAX_SAMPLES = 200_000
+
+
+def main(address: str, path: str, connections: int, seconds: float) -> None:
+    """Ask until the time is over."""
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n".encode()
+    sockets = {each.fileno(): each for each in (_connect(address) for _ in range(connections))}
+    size = _first(next(iter(sockets.values())), request)
+    poll = select.epoll()
+    sent = dict.fromkeys(sockets, 0.0)
+    missing = dict.fromkeys(sockets, size)
+    for number, each in sockets.items():
+        poll.register(number, select.EPOLLIN)
+        sent[number] = perf_counter()
+        each.send(request)
+    answers, durations = 0, list[float]()
+    began = perf_counter()
+    until = began + seconds
+    while (now := perf_counter()) < until:
+        for number, _ in poll.poll(1.0):
+            taken = len(sockets[number].recv(262_144))
+            if not taken:
+                sys.exit("the server hung up")
+            missing[number] -= taken
+            if missing[number]:
+                continue
+            answers += 1
+            now = perf_counter()
+            if len(durations) < _MAX_SAMPLES:
+                durations.append(now - sent[number])
+            missing[number], sent[number] = size, now
+            sockets[number].send(request)
+    rate, p50 = answers / (perf_counter() - began), median(durations) * 1e6
+    sys.stdout.buffer.write(encode({"answers": answers, "rate": rate, "p50": p50}))
+
+
+def _connect(address: str) -> socket.socket:
+    if address.startswith("/"):
+        made = socket.socket(socket.AF_UNIX)
+        made.connect(address)
+        return made
+    host, _, port = address.rpartition(":")
+    made = socket.create_connection((host, int(port)))
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
+
+
+def _first(connection: socket.socket, request: bytes) -> int:
+    """Ask once; the length of the whole answer, which must be a success."""
+    connection.send(request)
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += connection.recv(65_536)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200"):
+        sys.exit(head.decode(errors="replace"))
+    length = next(
+        int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+    )
+    while len(body) < length:
+        body += connection.recv(65_536)
+    return len(head) + 4 + length
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
