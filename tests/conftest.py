@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,30 @@ def curl() -> str:
     found = shutil.which("curl")
     if found is None:
         pytest.fail("the documentation's commands need curl: install it, or run the tests as root on Debian or Ubuntu")
+    return found
+
+
+@pytest.fixture(scope="session")
+def npm_packages() -> None:
+    """The locked npm packages of `tests/clients`: real clients in JavaScript."""
+    from tests.rig import node  # noqa: PLC0415 - only those who need Node need its wheel
+
+    try:
+        node.install()
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        pytest.fail(f"the OpenFeature clients in JavaScript cannot be installed from the npm registry: {error}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """A real browser; installed where we may."""
+    from tests.rig import browser  # noqa: PLC0415 - as above
+
+    if browser.chromium() is None and debian.can_install():
+        debian.install("chromium")
+    found = browser.chromium()
+    if found is None:
+        pytest.fail("the web SDK needs a browser: install chromium, or run the tests as root on Debian")
     return found
 
 
