@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -54,11 +54,8 @@ class Answer:
     reason: str
     config: Body
     value: Body
-
-    @property
-    def sensitive(self) -> bool:
-        """Whether the value is for authorised readers only."""
-        return self.resolution.effective.entry.sensitive
+    sensitive: bool
+    """Whether the value is for authorised readers only."""
 
     @property
     def has_value(self) -> bool:
@@ -92,6 +89,8 @@ class Answers:
         self._outcomes: dict[Resolution, Answer] = {}
         self._documents: dict[tuple[str, bool, bool], _Document] = {}
         self._documents_of: Snapshot | None = None
+        self._keys: tuple[str, ...] = ()
+        self._keys_of: Snapshot | None = None
 
     def constant(self, key: str) -> Answer | None:
         """The answer for a key that is the same for everybody at any time; None if it is not, or if there is none."""
@@ -161,8 +160,10 @@ class Answers:
         """This moment."""
         return unix_ms(self._clock.now())
 
-    def _named(self, snapshot: Snapshot, prefix: str) -> list[str]:
-        return sorted(each for each in snapshot.effective if each.startswith(prefix))
+    def _named(self, snapshot: Snapshot, prefix: str) -> Sequence[str]:
+        if self._keys_of is not snapshot:
+            self._keys, self._keys_of = tuple(sorted(snapshot.effective)), snapshot
+        return [each for each in self._keys if each.startswith(prefix)] if prefix else self._keys
 
     def _answer(self, resolution: Resolution, *, stale: bool) -> Answer:
         answer = self._outcomes.get(resolution)
@@ -175,36 +176,56 @@ class Answers:
     def _document(
         self,
         snapshot: Snapshot,
-        keys: Iterable[str],
+        keys: Sequence[str],
         context: EvaluationContext,
         now_ms: int,
         *,
         sensitive: bool,
         told: bool = False,
     ) -> Body:
-        began, stale, configs = perf_counter(), self._freshness.stale(), dict[str, Json]()
-        for key in keys:
-            resolution = snapshot.program.evaluate(key, context, now_ms)
+        began, stale = perf_counter(), self._freshness.stale()
+        found, configs, reasons, answer_of = list[str](), list[Body](), list[str](), self._outcomes.get
+        for key, resolution in zip(keys, snapshot.program.each(keys, context, now_ms), strict=True):
             if resolution is None:
                 if told:
-                    self._reasons[Reason.ERROR.value] += 1
-                    configs[key] = {"key": key, "error": "FLAG_NOT_FOUND"}
+                    found.append(key)
+                    reasons.append(Reason.ERROR.value)
+                    configs.append(Body.of(encode({"key": key, "error": "FLAG_NOT_FOUND"})))
                 continue
-            self._reasons[said(resolution, stale=stale)] += 1
-            if resolution.effective.entry.sensitive and not sensitive:
-                configs[key] = fragment(written(resolution, _NULL, stale=stale))
+            answer = answer_of(resolution)
+            if answer is None or answer.stale is not stale:
+                answer = self._answer(resolution, stale=stale)
+            found.append(key)
+            reasons.append(answer.reason)
+            if answer.sensitive and not sensitive:
+                configs.append(Body.of(written(resolution, _NULL, stale=stale)))
             else:
-                configs[key] = fragment(self._answer(resolution, stale=stale).config.content)
+                configs.append(answer.config)
+        self._reasons.update(reasons)
         head = {"app_id": snapshot.app_id, "environment": snapshot.environment, "revision": snapshot.revision}
-        body = Body.of(encode(head | {"configs": configs}))
+        body = _joined(encode(head), found, configs)
         self.documents.add(perf_counter() - began)
         return body
+
+
+def _joined(head: bytes, keys: Iterable[str], configs: Sequence[Body]) -> Body:
+    """A document of configs by their keys. Its tag is made of theirs: to look at all the bytes takes longer than to decide."""
+    members = [b'"%b":%b' % (key.encode(), each.content) for key, each in zip(keys, configs, strict=True)]
+    tag = Body.of(head + "".join([each.etag for each in configs]).encode()).etag
+    return Body(b'%b,"configs":{%b}}' % (head[:-1], b",".join(members)), tag)
 
 
 def _answer(resolution: Resolution, *, stale: bool) -> Answer:
     value = resolution.value or _NULL
     reason = said(resolution, stale=stale)
-    return Answer(resolution, stale, reason, Body.of(written(resolution, value, stale=stale)), Body.of(value))
+    return Answer(
+        resolution,
+        stale,
+        reason,
+        Body.of(written(resolution, value, stale=stale)),
+        Body.of(value),
+        resolution.effective.entry.sensitive,
+    )
 
 
 def written(resolution: Resolution, value: bytes, *, stale: bool) -> bytes:

@@ -55,8 +55,14 @@ class Program:
 
     def resolutions(self, keys: Iterable[str], context: EvaluationContext, now_ms: int) -> dict[str, Resolution]:
         """What each of these keys yields for who asks at one moment, without those that yield nothing."""
-        found = ((key, self.evaluate(key, context, now_ms)) for key in keys)
+        keys = list(keys)
+        found = zip(keys, self.each(keys, context, now_ms), strict=True)
         return {key: resolution for key, resolution in found if resolution is not None}
+
+    def each(self, keys: Iterable[str], context: EvaluationContext, now_ms: int) -> list[Resolution | None]:
+        """What each of these keys yields for who asks at one moment, in their order."""
+        decides, constant = self._decide.get, self.constant
+        return [constant(key) if (decide := decides(key)) is None else decide(context, now_ms, self) for key in keys]
 
     def decides(self, key: str) -> bool:
         """Whether a config yields this to one and that to another, so that it matters who asks."""
