@@ -164,7 +164,7 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
             synchronizer = Synchronizer(store, feeds, source, keeper, status, clock)
             usage = Usage(clock)
             own = own_attributes(identity.instance, settings.app_id, settings.environment, identity.labels)
-            renderer = Renderer(store, settings.files, clock, usage=usage, own=EvaluationContext(attributes=own))
+            renderer = Renderer(store, settings.all_sets, clock, usage=usage, own=EvaluationContext(attributes=own))
             health = Health(failures=settings.probe_failures)
             witness = Witness(store, health, Outcomes(), clock, EvaluationContext(attributes=own))
             yield Parts(

@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
 def render(options: argparse.Namespace) -> int:
     """Write the files once."""
     settings = read_settings(options)
-    if not settings.files:
+    if not settings.all_sets:
         say("TRIMTAB_AGENT_FILES is missing; name the files to render, or give --files")
         return EXIT_USAGE
     with certificates_later():

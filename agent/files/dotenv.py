@@ -10,15 +10,14 @@ is told `interpolate=False`.
 import re
 from collections.abc import Mapping
 
+from agent.files.unrenderable import UnrenderableError
 from shared.domain.codec import Json, encode
+
+__all__ = ["UnrenderableError", "dotenv_document", "variable_name"]
 
 _BARE = re.compile(r"[A-Za-z0-9_./:@%+,-]+")
 _SPECIAL = re.compile(r'(["\\$`])')
 _HEADER = "# Written by trimtab-agent. Changes made here are lost.\n"
-
-
-class UnrenderableError(Exception):
-    """The configs cannot be said in this format."""
 
 
 def dotenv_document(values: Mapping[str, Json]) -> bytes:

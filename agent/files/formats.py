@@ -5,6 +5,7 @@ from functools import partial
 
 from agent.files.dotenv import dotenv_document
 from agent.files.target import Format
+from agent.files.unrenderable import UnrenderableError
 from shared.domain.codec import Json, decode, encode_pretty
 from shared.wire.yaml_text import yaml_document
 
@@ -22,4 +23,7 @@ def render(form: Format, values: Mapping[str, bytes]) -> bytes:
     Raises:
         UnrenderableError: the format has no way to say it; the text names the keys.
     """
+    if form not in _DOCUMENTS:
+        msg = f"the format {form} cannot be rendered yet"
+        raise UnrenderableError(msg)
     return _DOCUMENTS[form]({key: decode(values[key]) for key in sorted(values)})

@@ -5,14 +5,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import anyio
 from anyio import to_thread
 from anyio.abc import TaskStatus
 
-from agent.files.dotenv import UnrenderableError
-from agent.files.formats import render
-from agent.files.target import PLAIN_MODE, SENSITIVE_MODE, Target
+from agent.files.file_set import FileSet
+from agent.files.rendering import rendered
+from agent.files.unrenderable import UnrenderableError
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
@@ -28,9 +29,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class RenderedFile:
-    """How one target stands. `revision` and `rendered_at` are of the last time that the file was brought up to date."""
+    """How one file stands. `revision` and `rendered_at` are of the last time that the file was brought up to date."""
 
-    target: Target
+    file_set: FileSet
     revision: int | None = None
     rendered_at: datetime | None = None
     size: int = 0
@@ -42,16 +43,16 @@ class RenderedFile:
     @property
     def path(self) -> str:
         """Where it is."""
-        return str(self.target.path)
+        return str(self.file_set.files[0].path)
 
     @property
     def format(self) -> str:
         """What it is."""
-        return self.target.format
+        return self.file_set.files[0].format
 
 
 class Renderer:
-    """Writes each target when its content changed, by a change or by the clock; files are for the agent itself (`own`).
+    """Writes each file when its content changed, by a change or by the clock; files are for the agent itself (`own`).
 
     An error is kept for `/status` and tried again; it stops nothing.
     Swaps that come while it works are taken together: only the newest snapshot is rendered next.
@@ -60,14 +61,14 @@ class Renderer:
     def __init__(
         self,
         store: SnapshotStore,
-        targets: Sequence[Target],
+        file_sets: Sequence[FileSet],
         clock: Clock,
         *,
         retry_every: float = RETRY_EVERY,
         usage: Usage | None = None,
         own: EvaluationContext = ANYBODY,
     ) -> None:
-        self.files = tuple(RenderedFile(each) for each in targets)
+        self.files = tuple(RenderedFile(each) for each in file_sets)
         self._store, self._clock, self._retry_every = store, clock, retry_every
         self._usage, self._own = usage or Usage(clock), own
         self._swapped = anyio.Event()
@@ -113,17 +114,9 @@ class Renderer:
                 self._succeeded(each, snapshot.revision, written=written)
 
     def _render_one(self, file: RenderedFile, snapshot: Snapshot) -> bool:
-        target = file.target
-        keys = [key for key in snapshot.effective if key.startswith(target.prefix)]
-        found = snapshot.program.resolutions(keys, self._own, unix_ms(self._clock.now()))
-        chosen = {key: each for key, each in found.items() if each.value}
-        content = render(target.format, {key: each.value for key, each in chosen.items()})
-        mode = target.mode
-        if mode is None:
-            secret = any(each.effective.entry.sensitive for each in chosen.values())
-            mode = SENSITIVE_MODE if secret else PLAIN_MODE
-        written = write_if_changed(target.path, content, mode)
-        file.size, file.keys = len(content), tuple(chosen)
+        content = rendered(file.file_set, snapshot, self._own, unix_ms(self._clock.now()))[file.path]
+        written = write_if_changed(Path(file.path), content.data, content.mode)
+        file.size, file.keys = len(content.data), content.keys
         return written
 
     def _succeeded(self, file: RenderedFile, revision: int, *, written: bool) -> None:
@@ -142,6 +135,8 @@ class Renderer:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, UnrenderableError):
+        return error.why
     if isinstance(error, OSError):
         return f"{error.strerror or error} ({error.filename})" if error.filename else str(error.strerror or error)
     return str(error)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agent.settings import parsers
+from agent.settings import file_sets, parsers
 from agent.settings.knobs import KNOBS, Knob
 
 _DESTINATION = "setting:"
@@ -19,11 +19,12 @@ _SHAPES: Mapping[Callable[..., Any], str] = {
     parsers.count: "N",
     parsers.mode: "0660",
     parsers.hosts: "HOST,…",
-    parsers.files: "PATH,…",
     parsers.texts: "TEXT,…",
     parsers.variables: "KEY=NAME,…",
     parsers.inherited: "all|none|NAME,…",
     parsers.signal_name: "SIGNAL",
+    file_sets.files: "PATH,…",
+    file_sets.file_sets: "PATH",
     parsers.probe: "http:…|tcp:…|exec:…",
 }
 """What a value looks like, by how it is read."""

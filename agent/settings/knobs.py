@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.settings import parsers
+from agent.settings import file_sets, parsers
 from shared.domain.codec import Json
 
 
@@ -160,9 +160,16 @@ KNOBS: Mapping[str, Knob] = {
     ),
     "files": Knob(
         "TRIMTAB_AGENT_FILES",
-        parsers.files,
-        "Files to render: paths, comma separated, the format by their names (`.json`, `.yaml`, `.env`); "
-        "in the YAML file also mappings `{path, format, prefix, mode}`.",
+        file_sets.files,
+        "Files to render: paths, comma separated, the format by their names (`.json`, `.yaml`, `.toml`, `.env`, "
+        "`.properties`, `.ini`); in the YAML file also mappings `{path, format, prefix, mode, …}`.",
+        "none",
+    ),
+    "file_sets": Knob(
+        "TRIMTAB_AGENT_FILE_SETS",
+        file_sets.file_sets,
+        "Sets of files that are checked, published and reloaded together: a mapping by name, or the path of a YAML file "
+        "that holds it.",
         "none",
     ),
     "override": Knob(

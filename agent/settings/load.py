@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from agent.settings.file_sets import overlaps
 from agent.settings.knobs import KNOBS
+from agent.settings.members import MistakesError
 from agent.settings.model import DEFAULT_LISTEN, Settings
 from agent.settings.parsers import nearest
 from shared.domain.codec import Json
@@ -46,7 +48,10 @@ def load(environ: Mapping[str, str], config: Path | None = None, flags: Mapping[
         )
     if given.problems:
         raise SettingsError(*given.problems)
-    return Settings(**found)
+    settings = Settings(**found)
+    if twice := overlaps(settings.all_sets):
+        raise SettingsError(*(f"TRIMTAB_AGENT_FILES and TRIMTAB_AGENT_FILE_SETS together {each}" for each in twice))
+    return settings
 
 
 def load_listen(environ: Mapping[str, str], config: Path | None = None, flags: Mapping[str, str] = _NOTHING) -> Listen:
@@ -109,9 +114,12 @@ class _Given:
             return None
         try:
             return knob.parse(raw)
+        except MistakesError as error:
+            for each in error.mistakes:
+                self._trouble(field, f"{origin}: {each}")
         except ValueError as error:
             self._trouble(field, f"{origin} {error}")
-            return None
+        return None
 
     def secret_of_file(self, field: str, found: Mapping[str, Any]) -> dict[str, str]:
         """The secret out of the file that `<field>_file` names, if it does."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from signal import Signals
 
-from agent.files.target import Target as File
+from agent.files.file_set import FileSet
 from agent.probing.target import Target
 from shared.runtime.listen import Listen
 
@@ -25,7 +25,8 @@ class Settings:
     amqp_url: str = field(default="", repr=False)
     amqp_url_file: Path | None = None
     listen: Listen = DEFAULT_LISTEN
-    files: tuple[File, ...] = ()
+    files: tuple[FileSet, ...] = ()
+    file_sets: tuple[FileSet, ...] = ()
     override: Path | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     instance: str = ""
@@ -56,3 +57,8 @@ class Settings:
     exec_tries: int = 5
     exec_backoff: float = 1.0
     exec_ready_timeout: float = 60.0
+
+    @property
+    def all_sets(self) -> tuple[FileSet, ...]:
+        """Every set, those of one file as well."""
+        return self.files + self.file_sets

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from agent.files.target import Format, Target, format_of
 from agent.probing.target import Target as Probe
 from agent.probing.target import read_target
 from shared.domain.codec import Json
@@ -31,7 +30,6 @@ _ORIGIN = re.compile(r"https?://(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\
 _INSTANCE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-_FILE_MEMBERS = ("path", "format", "prefix", "mode")
 
 
 def text(raw: Json) -> str:
@@ -210,34 +208,6 @@ def one_of(*choices: str) -> Callable[[Json], str]:
         raise ValueError(msg)
 
     return parse
-
-
-def files(raw: Json) -> tuple[Target, ...]:
-    """`/run/app/config.json,/run/app/.env`, or a list of paths and of mappings `{path, format?, prefix?, mode?}`."""
-    parts = raw if isinstance(raw, list) else texts(raw)
-    found = tuple(_target(part) for part in parts)
-    for index, target in enumerate(found):
-        if any(target.path == other.path for other in found[:index]):
-            msg = f"names {target.path} twice; give each file one entry"
-            raise ValueError(msg)
-    return found
-
-
-def _target(raw: Json) -> Target:
-    members = raw if isinstance(raw, dict) else {"path": raw}
-    for member in members:
-        if member not in _FILE_MEMBERS:
-            msg = f"has a file with an unknown member {member!r}{nearest(member, _FILE_MEMBERS)}"
-            raise ValueError(msg)
-    if "path" not in members:
-        msg = "has a file without a path; give each one `path: /run/app/config.json`"
-        raise ValueError(msg)
-    where = path(members["path"])
-    form = Format(one_of(*Format)(members["format"])) if "format" in members else format_of(where)
-    if form is None:
-        msg = f"cannot tell the format of {where} from its name; end it in .json, .yaml or .env, or say `format:` in the file"
-        raise ValueError(msg)
-    return Target(where, form, text(members.get("prefix", "")), mode(members["mode"]) if "mode" in members else None)
 
 
 def signal_name(raw: Json) -> signal.Signals:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.files.target import Format, Target
+from agent.files.file_set import FileSet
+from agent.files.target import File, Format, Selection
 from agent.settings import reference
 from agent.settings.instance import kept_instance
 from agent.settings.knobs import KNOBS
@@ -69,8 +70,8 @@ def test_all_forms_of_the_environment_are_read() -> None:
     )
     assert settings.listen.path == Path("/run/trimtab/agent.sock")
     assert settings.files == (
-        Target(Path("/run/app/config.json"), Format.JSON),
-        Target(Path("/run/app/.env"), Format.DOTENV),
+        FileSet.alone(File(Path("/run/app/config.json"), Format.JSON)),
+        FileSet.alone(File(Path("/run/app/.env"), Format.DOTENV)),
     )
     assert settings.labels == {"region": "eu", "tier": "web"}
     assert (settings.max_staleness, settings.require_fresh, settings.socket_mode) == (90.0, True, 0o600)
@@ -98,7 +99,9 @@ def test_the_file_has_lists_and_mappings_and_the_environment_wins(tmp_path: Path
     assert settings.control_plane_urls == ("https://one.example", "https://two.example")
     assert (settings.socket_mode, settings.require_fresh) == (0o600, True)
     assert settings.labels == {"region": "eu", "zone": "012"}
-    assert settings.files[1] == Target(Path("/run/app/app.conf"), Format.YAML, "db.", 0o644)
+    assert settings.files[1] == FileSet.alone(
+        File(Path("/run/app/app.conf"), Format.YAML, Selection(prefixes=("db.",)), mode=0o644)
+    )
 
 
 def test_an_unknown_name_in_the_file_is_an_error_that_names_the_nearest(tmp_path: Path) -> None:
@@ -131,7 +134,7 @@ def test_a_file_that_is_none_is_told(tmp_path: Path, content: str | None, said: 
         ("TRIMTAB_AGENT_LISTEN", "2772"),
         ("TRIMTAB_AGENT_LISTEN", "unix:relative.sock"),
         ("TRIMTAB_AGENT_LISTEN", "unix:/" + "x" * 120),
-        ("TRIMTAB_AGENT_FILES", "/run/app/config.ini"),
+        ("TRIMTAB_AGENT_FILES", "/run/app/config.cfg"),
         ("TRIMTAB_AGENT_FILES", "/run/a.json,/run/a.json"),
         ("TRIMTAB_AGENT_LABELS", "region"),
         ("TRIMTAB_AGENT_LABELS", "a=1,a=2"),
