@@ -42,6 +42,12 @@ def _parsers() -> tuple[Parser, list[Parser]]:
     _asks(status)
     status.add_argument("--json", action="store_true", help="the whole of /status instead")
     status.set_defaults(command=asking.status)
+    fallback = add_command(
+        commands, "fallback", "end a fallback by hand: give the application the newest snapshot again"
+    )
+    _asks(fallback)
+    fallback.add_argument("--end", action="store_true", required=True, help="the only thing that is done by hand")
+    fallback.set_defaults(command=asking.end_fallback)
     render = add_command(commands, "render", "write the rendered files once, then exit")
     render.add_argument(
         "--once", action="store_true", required=True, help="the only mode; `run` keeps files up to date"

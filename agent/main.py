@@ -24,8 +24,10 @@ from agent.snapshot.own import own_attributes
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
 from agent.sync.clockwork import Clockwork
+from agent.sync.fallback import Fallback
 from agent.sync.health import Health
 from agent.sync.outcomes import Outcomes
+from agent.sync.proving import Proving
 from agent.sync.remarks import Remarks
 from agent.sync.reporter import Identity, Reporter
 from agent.sync.results import Results
@@ -72,6 +74,28 @@ class Parts:
     results: Results
 
 
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Who finds out what the application is well with, and who falls back to it, if we may."""
+
+    proving: Proving
+    fallback: Fallback | None
+
+    @property
+    def workers(self) -> list[Worker]:
+        """Those that run."""
+        return [self.proving.run] if self.fallback is None else [self.proving.run, self.fallback.run]
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A whole agent that serves, and where."""
+
+    parts: Parts
+    listen: Listen
+    proven: Proven | None
+
+
 async def run_agent(settings: Settings) -> None:
     """Serve what is known, follow the control plane, until SIGTERM or SIGINT.
 
@@ -87,17 +111,22 @@ async def run_agent(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def living(settings: Settings) -> AsyncIterator[tuple[Parts, Listen]]:
+async def living(settings: Settings, *, supervised: bool = False) -> AsyncIterator[Life]:
     """The whole agent, serving and following, until the block ends; with the address that is really listened on.
+
+    `supervised`: the application is our child, so we know how it is even if nobody asks it.
 
     Raises:
         AddressInUseError, StateInUseError, SettingsError: as above.
     """
     async with _parts(settings) as parts:
+        proven = _proven(settings, parts) if supervised or settings.probe is not None else None
         overriding = _overriding(settings, parts)
         parts.synchronizer.hydrate()
+        if proven is not None and proven.fallback is not None:
+            proven.fallback.resume()
         async with serving_local_api(
-            view_of(settings, parts),
+            view_of(settings, parts, proven),
             settings.listen,
             local_token=settings.local_token,
             allowed_hosts=settings.allowed_hosts,
@@ -110,12 +139,13 @@ async def living(settings: Settings) -> AsyncIterator[tuple[Parts, Listen]]:
             async with running(
                 *_probing(settings, parts),
                 *overriding,
+                *(proven.workers if proven is not None else ()),
                 Clockwork(parts.store, parts.clock).run,
                 parts.synchronizer.run,
                 parts.renderer.run,
                 _reporter(parts).run,
             ):
-                yield parts, listen
+                yield Life(parts, listen, proven)
 
 
 def _reporter(parts: Parts) -> Reporter:
@@ -219,7 +249,19 @@ def _overriding(settings: Settings, parts: Parts) -> list[Worker]:
     return [overriding.run]
 
 
-def view_of(settings: Settings, parts: Parts) -> AgentView:
+def _proven(settings: Settings, parts: Parts) -> Proven:
+    """Comes before whatever else is put in front of the store: an override stands over a fallback as well."""
+    store, health, copy = parts.store, parts.witness.health, parts.keeper.proven
+    proving = Proving(store, health, parts.remarks, copy, after=settings.proven_after)
+    if not settings.fallback:
+        return Proven(proving, None)
+    return Proven(
+        proving,
+        Fallback(store, health, proving, copy, remarks=parts.remarks, clock=parts.clock, after=settings.fallback_after),
+    )
+
+
+def view_of(settings: Settings, parts: Parts, proven: Proven | None) -> AgentView:
     """What the local API shows."""
     return AgentView(
         store=parts.store,
@@ -238,6 +280,8 @@ def view_of(settings: Settings, parts: Parts) -> AgentView:
         skew=parts.skew,
         remarks=parts.remarks,
         results=parts.results,
+        proving=None if proven is None else proven.proving,
+        fallback=None if proven is None else proven.fallback,
     )
 
 

@@ -29,15 +29,17 @@ async def exec_agent(settings: Settings, command: tuple[str, ...]) -> int:
     Raises:
         AddressInUseError, StateInUseError, SettingsError: as `run_agent`.
     """
-    async with living(settings) as (parts, listen):
-        plan = plan_of(settings)
+    async with living(settings, supervised=True) as life:
+        parts, plan = life.parts, plan_of(settings)
+        fallback = None if life.proven is None else life.proven.fallback
         supervisor = Supervisor(
             command,
             plan,
-            _changes(parts, plan, command, listen),
+            _changes(parts, plan, command, life.listen),
             remarks=parts.remarks,
             clock=parts.clock,
             health=parts.witness.health if settings.probe is None else None,
+            fall_back=None if fallback is None else fallback.now,
         )
         gate = _Gate(settings, parts)
         async with running(lambda task_status: hear(supervisor, task_status=task_status)):

@@ -1,4 +1,4 @@
-"""`health`, `ready` and `status`: ask a running agent. They import next to nothing: orchestrators call them all the time."""
+"""`health`, `ready`, `status` and `fallback --end`: ask a running agent. They import next to nothing: orchestrators call them all the time."""
 
 import argparse
 import os
@@ -41,18 +41,31 @@ def status(options: argparse.Namespace) -> int:
     return EXIT_DONE if document.get("ready") else EXIT_FAILED
 
 
+def end_fallback(options: argparse.Namespace) -> int:
+    """Have the newest snapshot shown again; fails if there was no fallback."""
+    code, document = _answer(options, "/v1/fallback/end", "POST")
+    if document is None:
+        return EXIT_FAILED
+    if code != _OK:
+        return _failed(f"{code}: {document.get('detail')}")
+    if not document["ended"]:
+        return _failed("there is no fallback to end")
+    print_line(f"ended: readers have revision {document['revision']}")
+    return EXIT_DONE
+
+
 class AddressError(Exception):
     """The address that was given is none."""
 
 
-def _answer(options: argparse.Namespace, path: str) -> tuple[int, Json]:
+def _answer(options: argparse.Namespace, path: str, method: str = "GET") -> tuple[int, Json]:
     """The status and the document; (0, None), and the reason said, where nobody answers."""
     try:
         listen = parse_url(options.url) if options.url else load_listen(os.environ, options.config, flags_of(options))
     except ValueError as error:
         raise AddressError(str(error)) from error
     try:
-        return ask(listen, path)
+        return ask(listen, path, method)
     except ProbeError as error:
         say(str(error))
         return 0, None

@@ -30,7 +30,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def ask(listen: Listen, path: str) -> tuple[int, Json]:
+def ask(listen: Listen, path: str, method: str = "GET") -> tuple[int, Json]:
     """The status and the document that a path answers with.
 
     Raises:
@@ -38,7 +38,7 @@ def ask(listen: Listen, path: str) -> tuple[int, Json]:
     """
     connection = _UnixConnection(listen.path) if listen.path else _tcp(listen)
     try:
-        connection.request("GET", path)
+        connection.request(method, path)
         response = connection.getresponse()
         return response.status, decode(response.read())
     except (OSError, http.client.HTTPException, MalformedJsonError) as error:

@@ -17,9 +17,16 @@ class Freshness:
         return self._status.staleness(self._clock.monotonic())
 
     def stale(self) -> bool:
-        """Whether a read has to say STALE: not confirmed since the start, or not for longer than allowed."""
+        """Whether a read has to say STALE: not confirmed since the start, not for longer than allowed, or in a fallback."""
+        if self._store.current is not self._store.applied and self.behind:
+            return True
         age = self.staleness()
         return age is None or (self._policy.max_staleness is not None and age > self._policy.max_staleness)
+
+    @property
+    def behind(self) -> bool:
+        """Whether readers are shown something older than what is applied: the fallback."""
+        return self._store.current.revision < self._store.applied.revision
 
     def unready(self) -> str:
         """Why the agent is not ready; empty when it is."""

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz`, `/status` and `POST /v1/sync`: for orchestration and for people."""
+"""`/healthz`, `/readyz`, `/status`, `POST /v1/sync` and `POST /v1/fallback/end`: for orchestration and for people."""
 
 import anyio
 
@@ -8,6 +8,7 @@ from agent.local_api.freshness import Freshness
 from agent.local_api.reply import Reply, fresh
 from agent.local_api.view import AgentView, FileView
 from agent.snapshot.misunderstood import misunderstood
+from agent.sync.fallback import KIND as FALLBACK
 from agent.sync.health import Health
 from agent.sync.skew import Skew
 from shared.domain.codec import Json
@@ -33,7 +34,17 @@ class Probes:
         state = {"state": self._view.status.state, "revision": self._view.store.current.revision}
         if reason := self._freshness.unready():
             raise ProblemError(Problem(ProblemType.NOT_READY, reason, retry_after=1, extensions=state))
-        return fresh({"status": "ready"} | state)
+        return fresh({"status": "ready"} | state | self._loudly())
+
+    def _loudly(self) -> dict[str, Json]:
+        """What nobody who asks may miss."""
+        return {each.kind: each.detail for each in self._view.remarks.current if each.kind == FALLBACK}
+
+    def end_fallback(self, _asked: Asked) -> Reply:
+        """By hand: show what is applied again."""
+        fallback = self._view.fallback
+        ended = fallback is not None and fallback.end("somebody said so")
+        return fresh({"ended": ended, "revision": self._view.store.current.revision})
 
     async def sync(self) -> Reply:
         """Fetch now, whatever was heard."""
@@ -67,6 +78,7 @@ class Probes:
             "transport": status.transport,
             "connected": status.connected,
             "revision": snapshot.revision,
+            "applied_revision": view.store.applied.revision,
             "revisions": dict(snapshot.revisions.by_level()),
             "upstream_revision": status.upstream_revision,
             "configs": len(snapshot.effective),
@@ -79,6 +91,7 @@ class Probes:
             "remarks": view.remarks.current,
             "clock_skew": skew_view(view.skew),
             "last_known_good": {"directory": view.state_dir, "error": status.keep_error},
+            "proven": _proven(view),
             "application": _application(view.health),
             "outcomes": {"counted": view.outcomes.counted, "dropped": view.outcomes.dropped},
             "files": [_file(each) for each in view.files],
@@ -93,6 +106,17 @@ class Probes:
             },
             "uptime_seconds": round(now - self._started, 3),
         }
+
+
+def _proven(view: AgentView) -> Json:
+    """What the application was well with; null where nobody asks it."""
+    if (proving := view.proving) is None:
+        return None
+    return {
+        "revision": None if proving.proof is None else proving.proof.revision,
+        "error": proving.error,
+        "fallback": view.fallback is not None and view.fallback.active,
+    }
 
 
 def skew_view(skew: Skew) -> Json:

@@ -92,6 +92,7 @@ async def serving_local_api(
             web.post("/v1/explain/{key}", handler(evaluating.explain)),
             web.get("/v1/watch", watch.stream, allow_head=False),
             web.post("/v1/sync", _syncing(probes)),
+            web.post("/v1/fallback/end", handler(probes.end_fallback)),
             web.post("/v1/outcomes", handler(OutcomesApi(view).post)),
             *ofrep.routes(),
             *Profiles(view, answers, guard).routes(),

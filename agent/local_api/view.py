@@ -7,8 +7,10 @@ from typing import Protocol
 
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
+from agent.sync.fallback import Fallback
 from agent.sync.health import Health
 from agent.sync.outcomes import Outcomes
+from agent.sync.proving import Proving
 from agent.sync.remarks import Remarks
 from agent.sync.reporter import Identity
 from agent.sync.results import Results
@@ -69,4 +71,7 @@ class AgentView:
     remarks: Remarks = field(default_factory=lambda: Remarks(SystemClock(), int))
     """What operators should know of this agent."""
     results: Results = field(default_factory=Results)
+    proving: Proving | None = None
+    fallback: Fallback | None = None
+    """What is known of snapshots that the application was well with; None where nobody asks it."""
     skew: Skew = field(default_factory=lambda: Skew(SystemClock()))

@@ -247,6 +247,21 @@ KNOBS: Mapping[str, Knob] = {
     "probe_failures": Knob(
         "TRIMTAB_AGENT_PROBE_FAILURES", parsers.count, "Failures in a row that make it unhealthy.", "`3`"
     ),
+    "proven_after": Knob(
+        "TRIMTAB_AGENT_PROVEN_AFTER",
+        parsers.seconds,
+        "Seconds for which the application has to stay healthy until a snapshot counts as proven, and is kept as a second copy.",
+        "`300`",
+    ),
+    "fallback": Knob(
+        "TRIMTAB_AGENT_FALLBACK",
+        parsers.boolean,
+        "`true`: an application that stays unhealthy on the newest snapshot is given the proven one.",
+        "`false`",
+    ),
+    "fallback_after": Knob(
+        "TRIMTAB_AGENT_FALLBACK_AFTER", parsers.seconds, "Seconds for which it has to stay unhealthy for that.", "`60`"
+    ),
     "log_level": Knob(
         "TRIMTAB_AGENT_LOG_LEVEL",
         parsers.one_of("DEBUG", "INFO", "WARNING", "ERROR"),

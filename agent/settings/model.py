@@ -41,6 +41,9 @@ class Settings:
     probe_interval: float = 5.0
     probe_timeout: float = 2.0
     probe_failures: int = 3
+    proven_after: float = 300.0
+    fallback: bool = False
+    fallback_after: float = 60.0
     log_level: str = "INFO"
     log_format: str = "json"
     exec_on_change: str = "restart"

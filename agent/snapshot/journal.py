@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared.domain.codec import Json, MalformedJsonError, decode, encode
-from shared.domain.entry import digest_text
+from shared.domain.entry import digest_text, parse_digest
 from shared.domain.scope import Revisions
 from shared.wire.snapshot import MalformedSnapshotError, SnapshotDocument
 
@@ -46,6 +46,22 @@ def encode_base(document: SnapshotDocument) -> bytes:
         "sha256": hashlib.sha256(body).hexdigest(),
     }
     return encode(header) + b"\n" + body
+
+
+def read_base_header(line: bytes, app_id: str, environment: str) -> tuple[Revisions, tuple[int, int, int]]:
+    """Which revisions and digests a base file is of, by its first line alone.
+
+    Raises:
+        DamagedError: it is not whole.
+        ForeignError: it is not ours.
+    """
+    header = _header(line, app_id, environment)
+    try:
+        global_, app, own = (parse_digest(each) for each in header["digests"])
+        return Revisions(*header["revisions"]), (global_, app, own)
+    except (KeyError, TypeError, ValueError) as error:
+        msg = "its header is not whole"
+        raise DamagedError(msg) from error
 
 
 def decode_base(content: bytes, app_id: str, environment: str) -> SnapshotDocument:

@@ -15,6 +15,7 @@ from pathlib import Path
 from agent.snapshot.durable import create, replace, write_all
 from agent.snapshot.journal import encode_base, encode_record, journal_header
 from agent.snapshot.model import Snapshot
+from agent.snapshot.proven import ProvenCopy
 from agent.snapshot.recovery import drop_older, generation_path, generations, recover
 from shared.domain.scope import Revisions
 from shared.wire.snapshot import SnapshotDocument
@@ -45,6 +46,7 @@ class FileKeeper:
     def __init__(self, state_dir: Path, app_id: str, environment: str) -> None:
         self.directory = state_dir / f"{app_id}.{environment}"
         self._empty = Snapshot.empty(app_id, environment)
+        self.proven = ProvenCopy(self.directory, self._empty)
         self._mutex = threading.Lock()
         self._lock = self._journal = -1
         self._base = self._generation = self._size = self._records = 0
@@ -65,7 +67,7 @@ class FileKeeper:
             _log.warning("the last known good cannot be read", extra={"error": str(error)})
             return None
         if found is None:
-            return None
+            return self.proven.load()  # older, and still better than nothing
         self._latest, self._base, self._whole_next = found.snapshot, found.base, False
         return found.snapshot
 

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 class Supervisor:
     """One application, from its first start to its end.
 
-    `until_ready` returns when there is something to serve; `health` is told how the command fares if nobody else asks it.
+    `health` is told how the command fares if nobody else asks it; `fall_back` may find it older values that it bore.
     """
 
     def __init__(
@@ -42,9 +42,10 @@ class Supervisor:
         remarks: Remarks,
         clock: Clock,
         health: Health | None = None,
+        fall_back: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._command, self._plan, self._changes = command, plan, changes
-        self._remarks, self._clock, self._health = remarks, clock, health
+        self._remarks, self._clock, self._health, self._fall_back = remarks, clock, health, fall_back
         self._variables: Mapping[str, str] = {}
         self._child: Child | None = None
         self._stop = anyio.Event()
@@ -195,6 +196,8 @@ class Supervisor:
         self._crashes += 1
         self._found(good=False, detail=f"it ended with {code}")
         if self._crashes > self._plan.tries:
+            if await self._has_older_values():
+                return True
             _log.error("the command fails again and again on the new values; its end is ours", extra={"code": code})
             return False
         told = f"ended with {code} within {self._plan.settle:g} s after a restart on new values, {self._crashes} of {self._plan.tries} times"
@@ -211,6 +214,16 @@ class Supervisor:
                 await self._stop.wait()
             group.cancel_scope.cancel()
         return not self._stop.is_set()
+
+    async def _has_older_values(self) -> bool:
+        """Whether there are values that it bore, and that are not those on which it fails."""
+        if self._fall_back is None or not await self._fall_back():
+            return False
+        found = self._changes.now()
+        if found is None or found == self._variables:
+            return False
+        self._variables, self._crashes = found, 0
+        return True
 
     def _found(self, *, good: bool, detail: str) -> None:
         if self._health is not None:

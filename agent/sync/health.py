@@ -46,6 +46,11 @@ class Health:
         if self._row >= (self.successes if good else self.failures):
             self._become(Condition.HEALTHY if good else Condition.UNHEALTHY, now_ms)
 
+    @property
+    def faltering(self) -> bool:
+        """Whether the last answer was a failure, even if it does not count yet."""
+        return self._row > 0 and not self._row_good
+
     def doubt(self, now_ms: int) -> None:
         """Something was applied: what was known before says nothing of now. What is unhealthy stays so."""
         self._row = 0

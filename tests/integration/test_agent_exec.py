@@ -156,6 +156,47 @@ async def test_other_values_end_the_wait_after_a_crash(tmp_path: Path) -> None:
         await it.until_remarked("exec", "command", stands=False)
 
 
+async def test_a_command_that_fails_again_and_again_is_given_what_it_was_well_with(tmp_path: Path) -> None:
+    script = 'echo "pool $DB_POOL" >>"$OUT"; [ "$DB_POOL" = 2 ] && exit 9; exec sleep 1000'
+    flags = ["--restart-tries", "1", "--settle", "0.3", "--proven-after", "0.2", "--fallback"]
+    async with executing(tmp_path, db__pool=b"1") as it:
+        it.start(["sh", "-c", script], *flags)
+        await it.until_lines("pool 1")
+        await it.until_logged('"proven"')
+        await it.put("db.pool", b"2")
+        await it.until_lines("pool 1", "pool 2", "pool 2", "pool 1")
+        assert "it is given revision 1" in await it.until_remarked("fallback", "proven")
+        status = await it.status()
+        assert (status["revision"], status["applied_revision"], status["proven"]["fallback"]) == (1, 2, True)
+        ready = await it.get("/readyz")
+        assert "on which it was well" in ready["fallback"]
+        assert (await it.get("/v1/configs/db.pool"))["reason"] == "STALE"
+        it.agent.kill()
+        await it.code()
+        it.start(["sh", "-c", script], *flags)
+        await it.until_lines("pool 2", "pool 1", "pool 1")
+        await it.put("db.pool", b"3")
+        await it.until_lines("pool 1", "pool 3")
+        await it.until_remarked("fallback", "proven", stands=False)
+
+
+async def test_a_fallback_is_ended_by_hand(tmp_path: Path) -> None:
+    """The probe fails on the value 2, whatever the command does."""
+    flags = ["--proven-after", "1", "--fallback", "--fallback-after", "0.2", "--probe-interval", "0.1"]
+    probe = "exec:sh -c 'curl -fs http://127.0.0.1:$PORT/v1/values/db.pool | grep -qv 2'"
+    async with executing(tmp_path, db__pool=b"1") as it:
+        it.start(SERVER, *flags, "--probe", probe, PORT=str(it.port))
+        await it.until_lines("pool 1")
+        await it.until_logged('"proven"')
+        await it.put("db.pool", b"2")
+        await it.until_lines("pool 2", "pool 1")
+        await it.until_remarked("fallback", "proven")
+        done = await it.command("fallback", "--end")
+        assert (done.returncode, done.stdout) == (0, "ended: readers have revision 2\n")
+        await it.until_lines("pool 1", "pool 2")
+        assert (await it.command("fallback", "--end")).returncode == 1
+
+
 async def test_nothing_is_started_before_the_agent_is_ready_and_the_wait_has_an_end(tmp_path: Path) -> None:
     async with executing(tmp_path) as it:
         it.control_plane.status = 503

@@ -92,10 +92,25 @@ class Executed:
 
     async def status(self) -> Any:
         """The agent's `/status`, as soon as it answers."""
+        return await self.get("/status")
+
+    async def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the commands that ask this agent."""
+
+        def run() -> subprocess.CompletedProcess[str]:
+            ours = [sys.executable, "-m", "agent", *words, "--listen", f"127.0.0.1:{self.port}"]
+            return subprocess.run(  # noqa: S603 - our own program
+                ours, env=clean_environ(), capture_output=True, text=True, timeout=DEADLINE, check=False
+            )
+
+        return await to_thread.run_sync(run)
+
+    async def get(self, path: str) -> Any:
+        """A document of the agent, as soon as it answers."""
         async with aiohttp.ClientSession() as session:
             while True:
                 with suppress(aiohttp.ClientConnectionError):
-                    async with session.get(f"http://127.0.0.1:{self.port}/status") as answer:
+                    async with session.get(f"http://127.0.0.1:{self.port}{path}") as answer:
                         return await answer.json()
                 await anyio.sleep(_LOOK_AGAIN)
 
