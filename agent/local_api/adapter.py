@@ -26,9 +26,18 @@ def handler(face: Face) -> Handler:
 async def asked_of(request: web.Request) -> Asked:
     """The request; its body is read if it may have one that matters."""
     target = request.rel_url
-    body = await request.read() if request.method == "POST" else b""
+    body = await _body(request) if request.method == "POST" else b""
     key = request.match_info.get("key", "")
     return Asked(request.method, target.raw_path, target.raw_query_string, headers_of(request), body, key)
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except RuntimeError as error:
+        if request.transport is None:  # aiohttp's word for a client that went away before anybody read
+            raise ConnectionResetError from error
+        raise
 
 
 def headers_of(request: web.Request) -> dict[str, str]:

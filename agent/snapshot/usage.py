@@ -29,22 +29,22 @@ class Usage:
         self._clock = clock or SystemClock()
         self._in_files: frozenset[str] = frozenset()
         self._counted_at = float("-inf")
-        self._settle: Callable[[], None] | None = None
+        self._settle: list[Callable[[], None]] = []
 
     @contextmanager
     def settled_by(self, settle: Callable[[], None]) -> Iterator[None]:
         """Have somebody who counts by himself tell it here before anybody looks, until the block ends."""
-        self._settle = settle
+        self._settle.append(settle)
         try:
             yield
         finally:
-            self.settle()
-            self._settle = None
+            settle()
+            self._settle.remove(settle)
 
     def settle(self) -> None:
         """Know of everything that was read until now."""
-        if self._settle is not None:
-            self._settle()
+        for each in self._settle:
+            each()
 
     def rendered(self, keys: Iterable[str]) -> None:
         """These stand in files from now on: read now, and once an hour for as long as they stand there."""

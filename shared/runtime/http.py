@@ -74,6 +74,9 @@ def problems_middleware(translate: Translate, *, always_named: bool = True) -> M
             response = problem_response(_from_aiohttp(error, request), request)
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
+        except (web.RequestPayloadError, ConnectionError):
+            broken = Problem(ProblemType.MALFORMED, "The body did not come as its headers say.")
+            response = problem_response(broken, request)
         except Exception as error:  # noqa: BLE001 - the edge of the program: what is unknown becomes a bare 500
             problem = translate(error)
             if problem is None:

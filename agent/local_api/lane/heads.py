@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from httptools import HttpParserError, HttpRequestParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from agent.local_api.errors import ProblemError
 from agent.local_api.guard import Guard
@@ -61,7 +61,7 @@ class Heads:
         try:
             parser = HttpRequestParser(found)
             parser.feed_data(_LINE + block + b"\r\n")
-        except HttpParserError:
+        except (HttpParserError, HttpParserUpgrade):
             return Head({}, None)
         headers = found.headers
         plain = (
