@@ -14,6 +14,7 @@ MAX_GROUPS = 100
 MAX_ATTRIBUTES = 100
 MAX_NAME = 255
 _KEY, _GROUPS, _JSON_SIGN = "targetingKey", "groups", ":"
+_NO_ATTRIBUTES = frozenset({_KEY, _GROUPS})
 _NEEDS_CARE = frozenset({_GROUPS, ""})
 
 
@@ -37,12 +38,15 @@ def context_of(document: Json, own: Mapping[str, Attribute]) -> EvaluationContex
         raise ContextError(Fault("", "a context is an object"))
     if len(document) > MAX_ATTRIBUTES + 2:
         raise ContextError(Fault("", f"at most {MAX_ATTRIBUTES} attributes"))
-    attributes = {
-        name: _attribute(name, value)
-        for name, value in document.items()
-        if name not in {_KEY, _GROUPS} and not name.startswith(PREFIX)
-    }
-    return EvaluationContext(_targeting_key(document), _groups(document), {**attributes, **own})
+    attributes: dict[str, Attribute] = {}
+    for name, value in document.items():
+        if name in _NO_ATTRIBUTES or name.startswith(PREFIX):
+            continue
+        if type(value) is str and 0 < len(name) <= MAX_NAME and len(value) <= MAX_TEXT:
+            attributes[name] = value  # almost all there ever is
+        else:
+            attributes[name] = _attribute(name, value)
+    return EvaluationContext(_targeting_key(document), _groups(document), {**attributes, **own} if own else attributes)
 
 
 def says_who(query: Pairs, *reserved: str) -> bool:

@@ -19,9 +19,9 @@ from shared.domain.codec import Json, canonical
 from shared.domain.entry import Entry, Kind
 from tests.fakes.snapshots import following
 from tests.integration.test_local_api import TOKEN, Agent, agent
-from tests.integration.test_local_api_evaluating import FLAG, entry, exposure
 from tests.rig import node
 from tests.rig.browser import Page, page
+from tests.rig.entries import FLAG, entry, exposure
 
 T = TypeVar("T")
 

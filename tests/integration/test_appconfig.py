@@ -5,8 +5,9 @@ import pytest
 
 from shared.domain.codec import Json, canonical, decode
 from shared.domain.entry import Entry, Kind
+from tests.fakes.snapshots import following
 from tests.integration.test_local_api import TOKEN, Agent, agent
-from tests.integration.test_local_api_evaluating import entry, exposure, following, seeing
+from tests.rig.entries import entry, exposure, seeing
 
 UI = {
     "variants": {"QA": {"dark_mode_support": True}, "Default": {"dark_mode_support": False}},

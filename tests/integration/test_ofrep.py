@@ -16,7 +16,7 @@ from shared.runtime.listen import Listen
 from tests.fakes.clock import ManualClock
 from tests.fakes.snapshots import snapshot_of, with_values
 from tests.integration.test_local_api import TOKEN, Agent, agent
-from tests.integration.test_local_api_evaluating import FLAG, START, entry, exposure, seeing
+from tests.rig.entries import FLAG, START, entry, exposure, seeing
 from tests.rig.ofrep import Reader
 
 VALUES: dict[str, Json] = {

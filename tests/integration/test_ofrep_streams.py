@@ -18,7 +18,7 @@ from shared.wire.sse import Event, read_events
 from tests.fakes.clock import ManualClock
 from tests.fakes.snapshots import snapshot_of, with_values
 from tests.integration.test_local_api import TOKEN, Agent, agent
-from tests.integration.test_local_api_evaluating import START, entry, exposure, seeing
+from tests.rig.entries import START, entry, exposure, seeing
 from tests.rig.ofrep import Reader
 
 pytestmark = pytest.mark.usefixtures("patience")

@@ -36,9 +36,9 @@ def context_in(asked: Asked, own: Mapping[str, Attribute]) -> tuple[EvaluationCo
     if not given:
         return EvaluationContext(attributes=own), given
     try:
-        return context_of({name: value for name, value in given.items() if not _structured(value)}, own), given
-    except ContextError as error:
-        raise RefusalError(ErrorCode.INVALID_CONTEXT, f"/context{error.pointer}: {error.detail}") from error
+        return context_of(given, own), given
+    except ContextError:
+        return _without_structures(given, own), given
 
 
 def wanted_in(asked: Asked, given: Json) -> Wanted:
@@ -66,6 +66,13 @@ def _given(asked: Asked) -> Json:
     if given is not None and not isinstance(given, dict):
         raise RefusalError(ErrorCode.INVALID_CONTEXT, "/context: a context is an object")
     return given
+
+
+def _without_structures(given: Mapping[str, Json], own: Mapping[str, Attribute]) -> EvaluationContext:
+    try:
+        return context_of({name: value for name, value in given.items() if not _structured(value)}, own)
+    except ContextError as error:
+        raise RefusalError(ErrorCode.INVALID_CONTEXT, f"/context{error.pointer}: {error.detail}") from error
 
 
 def _structured(value: Json) -> bool:

@@ -1,7 +1,5 @@
 """`POST /ofrep/v1/evaluate/flags/{key}`: one flag, for who asks. Every read of a server-side SDK is one of these."""
 
-from urllib.parse import unquote
-
 from agent.local_api.answers import Answers
 from agent.local_api.asked import Asked
 from agent.local_api.errors import ProblemError, not_ready
@@ -16,8 +14,6 @@ from agent.local_api.view import AgentView
 from shared.domain.entry import Kind
 from shared.domain.resolution import ErrorCode, Reason
 
-BEFORE_KEY = "/ofrep/v1/evaluate/flags/"
-
 
 class Single:
     """The face. What it answers was made when the outcome was first served."""
@@ -30,11 +26,10 @@ class Single:
 
     def evaluate(self, asked: Asked) -> Reply:
         """The flag's answer, or an error in the protocol's form."""
-        key = key_in(asked.path)
         try:
-            return self._evaluate(asked, key)
+            return self._evaluate(asked, asked.key)
         except (RefusalError, ProblemError) as error:
-            return refusal(error, key)
+            return refusal(error, asked.key)
 
     def _evaluate(self, asked: Asked, key: str) -> Reply:
         if not self._store.ready:
@@ -44,20 +39,15 @@ class Single:
         if resolution is None:
             self._usage.reasons[Reason.ERROR.value] += 1
             raise RefusalError(ErrorCode.FLAG_NOT_FOUND, self._unknown(key), 404)
-        kept = self._kept.of(resolution, stale=self._freshness.stale())
-        if kept.answer.sensitive:
+        answer = self._kept.of(resolution, stale=self._freshness.stale())
+        if answer.sensitive:
             self._guard.require_sensitive(with_bearer(asked), key)
         self._usage.keys[key] += 1
-        self._usage.reasons[kept.answer.reason] += 1
-        return kept.reply
+        self._usage.reasons[answer.reason] += 1
+        return answer.reply
 
     def _unknown(self, key: str) -> str:
         found = self._store.current.effective.get(key)
         if found is not None and found.entry.kind == Kind.SEGMENT:
             return f"{told(key)!r} is a segment: rules refer to it, but it has no value to be read."
         return f"There is no config {told(key)!r} for this application/environment."
-
-
-def key_in(path: str) -> str:
-    """The key at the end of a path. Some clients encode it and some do not; both find it."""
-    return unquote(path[path.find(BEFORE_KEY) + len(BEFORE_KEY) :])

@@ -1,18 +1,20 @@
 """Many flags in one answer: of one snapshot, one moment and one who asks. What fails, fails alone."""
 
 from collections import Counter
+from operator import attrgetter
 from time import perf_counter
 
 from agent.local_api.answers import Answers
 from agent.local_api.freshness import Freshness
-from agent.local_api.ofrep.answer import failure
+from agent.local_api.ofrep.answer import Item, unknown
 from agent.local_api.ofrep.kept import KeptAnswers
 from agent.local_api.ofrep.question import Wanted
-from agent.local_api.ofrep.refusal import told
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from shared.domain.context import EvaluationContext
-from shared.domain.resolution import ErrorCode, Reason
+from shared.domain.entry import Kind
+
+_FULL, _PUBLIC, _REASON = attrgetter("full"), attrgetter("public"), attrgetter("reason")
 
 
 class Together:
@@ -30,22 +32,19 @@ class Together:
 
     def evaluated(
         self, wanted: Wanted, context: EvaluationContext, now_ms: int, *, shown: bool
-    ) -> tuple[bytes, Counter[str]]:
+    ) -> tuple[list[Item], Counter[str]]:
         """The items of these flags, and how often each reason was given; sensitive values only if they may be shown."""
-        began, stale, items, reasons = perf_counter(), self.stale, list[bytes](), list[str]()
-        evaluate, kept_of = self._store.current.program.evaluate, self._kept.of
-        for key in self._keys(wanted):
-            resolution = evaluate(key, context, now_ms)
-            if resolution is None:
-                if key in wanted.flags:
-                    reasons.append(Reason.ERROR.value)
-                    items.append(_unknown(key))
-                continue
-            answer = kept_of(resolution, stale=stale).answer
-            reasons.append(answer.reason)
-            items.append(_hidden(key) if answer.sensitive and not shown else answer.body)
+        began, keys = perf_counter(), self._keys(wanted)
+        found = self._kept.each(keys, context, now_ms, stale=self.stale)
+        answers = [each for each in found if each is not None]
+        if wanted.flags and len(answers) < len(found):
+            answers += [
+                unknown(key) for key, each in zip(keys, found, strict=True) if each is None and key in wanted.flags
+            ]
+        items = list(map(_FULL if shown else _PUBLIC, answers))
+        reasons = Counter(map(_REASON, answers))
         self._answers.documents.add(perf_counter() - began)
-        return b",".join(items), Counter(reasons)
+        return items, reasons
 
     def _keys(self, wanted: Wanted) -> list[str]:
         if wanted.prefix is None:
@@ -55,17 +54,6 @@ class Together:
 
     def _all(self, snapshot: Snapshot) -> list[str]:
         if self._sorted_of is not snapshot:
-            self._sorted_of, self._sorted = snapshot, sorted(snapshot.effective)
+            readable = (key for key, each in snapshot.effective.items() if each.entry.kind != Kind.SEGMENT)
+            self._sorted_of, self._sorted = snapshot, sorted(readable)
         return self._sorted
-
-
-def _unknown(key: str) -> bytes:
-    details = f"There is no config {told(key)!r} for this application/environment."
-    return failure(told(key), ErrorCode.FLAG_NOT_FOUND, details)
-
-
-def _hidden(key: str) -> bytes:
-    details = (
-        f"{key!r} is sensitive: send the agent's local token (Authorization: Bearer, or X-API-Key), if it has one."
-    )
-    return failure(key, ErrorCode.GENERAL, details)
