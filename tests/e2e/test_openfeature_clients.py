@@ -20,7 +20,7 @@ from shared.domain.entry import Entry, Kind
 from tests.fakes.snapshots import following
 from tests.integration.test_local_api import TOKEN, Agent, agent
 from tests.rig import node
-from tests.rig.browser import Page, page
+from tests.rig.browser import Page, browsing, origin
 from tests.rig.entries import FLAG, entry, exposure
 
 T = TypeVar("T")
@@ -207,12 +207,24 @@ def not_modified(metrics: bytes) -> float:
     )
 
 
+@asynccontextmanager
+async def opened(chromium: Path, directory: Path) -> AsyncIterator[tuple[Page, Agent]]:
+    """A page in a browser, and an agent that lets its origin read."""
+    async with (
+        origin() as shown,
+        filled(origins=[shown.origin]) as it,
+        browsing(chromium, shown, directory),
+    ):
+        assert await shown.told() == "loaded"
+        yield shown, it
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("npm_packages")
 async def test_javascript_in_a_browser_reads_hears_of_changes_and_changes_its_context(
     chromium: Path, tmp_path: Path
 ) -> None:
-    async with page(chromium, tmp_path) as shown, filled(origins=[shown.origin]) as it:
+    async with opened(chromium, tmp_path) as (shown, it):
         await shown.do("start", context=ADA, options={"baseUrl": it.url, "cacheMode": "disabled"})
         found = {each["flagKey"]: each for each in await shown.do("read", reads=web_reads()[:12])}
         assert {key: each["value"] for key, each in found.items()} == {
@@ -251,7 +263,7 @@ async def test_javascript_in_a_browser_reads_hears_of_changes_and_changes_its_co
 async def test_javascript_in_a_browser_polls_shows_the_token_and_is_kept_out_without_cors(
     chromium: Path, tmp_path: Path
 ) -> None:
-    async with page(chromium, tmp_path) as shown, filled(origins=[shown.origin]) as it:
+    async with opened(chromium, tmp_path) as (shown, it):
         polling = {"changeDetection": "polling", "pollInterval": 50, "cacheMode": "disabled"}
         token = [["X-API-Key", TOKEN]]
         await shown.do("start", context=ADA, options={"baseUrl": it.url, "headers": token, **polling})

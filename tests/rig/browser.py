@@ -36,7 +36,8 @@ def chromium() -> Path | None:
 class Page:
     """The page, and the little server that it comes from."""
 
-    def __init__(self) -> None:
+    def __init__(self, script: Path) -> None:
+        self._script_file = script
         self._commands, self._next = anyio.create_memory_object_stream[Json](8)
         self._told, self._answers = anyio.create_memory_object_stream[Json](64)
         self.origin = ""
@@ -80,7 +81,7 @@ class Page:
         return web.FileResponse(CLIENTS / "page.html")
 
     async def _script(self, _request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(CLIENTS / "page.mjs", headers={"Content-Type": "text/javascript"})
+        return web.FileResponse(self._script_file, headers={"Content-Type": "text/javascript"})
 
     async def _command(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response(await self._next.receive())
@@ -91,28 +92,34 @@ class Page:
 
 
 @asynccontextmanager
-async def page(browser: Path, directory: Path) -> AsyncIterator[Page]:
-    """A page that is loaded, in a browser of its own."""
-    made = Page()
+async def origin(script: Path = CLIENTS / "page.mjs") -> AsyncIterator[Page]:
+    """The origin of a page that runs a script; nobody has opened it yet."""
+    made = Page(script)
     async with serving(made.app(), Listen("127.0.0.1", 0), grace=0.1) as at:
         made.origin = f"http://{HOST}:{at.port}"
-        command = [
-            str(browser), *_OPTIONS, f"--user-data-dir={directory / 'profile'}",
-            f"--host-resolver-rules=MAP {HOST} 127.0.0.1", f"{made.origin}/",
-        ]  # fmt: skip
-        with (directory / "browser.log").open("wb") as log:
-            child = spawn(command, log=log, environ=_environ(directory))
-            try:
-                try:
-                    assert await made.told() == "loaded"
-                except TimeoutError as error:
-                    msg = (directory / "browser.log").read_text(errors="replace")[-2_000:]
-                    raise AssertionError(msg) from error
-                yield made
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(stop, child, signal.SIGTERM, 5.0)
-                    made.close()
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+@asynccontextmanager
+async def browsing(browser: Path, page: Page, directory: Path) -> AsyncIterator[None]:
+    """A browser of its own opens the page."""
+    command = [
+        str(browser), *_OPTIONS, f"--user-data-dir={directory / 'profile'}",
+        f"--host-resolver-rules=MAP {HOST} 127.0.0.1", f"{page.origin}/",
+    ]  # fmt: skip
+    with (directory / "browser.log").open("wb") as log:
+        child = spawn(command, log=log, environ=_environ(directory))
+        try:
+            yield
+        except (AssertionError, TimeoutError) as error:
+            error.add_note((directory / "browser.log").read_text(errors="replace")[-2_000:])
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(stop, child, signal.SIGTERM, 5.0)
 
 
 def _environ(directory: Path) -> dict[str, str]:

