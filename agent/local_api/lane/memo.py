@@ -21,6 +21,8 @@ MAX_ENTRIES = 4_096
 MAX_REQUEST = 2 * 1024
 MAX_WIRES = 2_048
 """Answers that are kept as they go out."""
+MAX_BYTES = 4 * 1024 * 1024
+"""Bytes of all of them: lists for many who ask, each for another, are large and not asked for again."""
 JOINED_UP_TO = 16 * 1024
 """Bytes of a body that goes out in one piece with its head; a larger one would have to be copied for that."""
 LASTS = 1.0
@@ -37,6 +39,8 @@ class Kept:
     status: int
     tally: Tally | None
     again: int = 0
+    stays: bool = False
+    """Whether it is kept until all is forgotten; only then may it be found by a request's bytes, and counted later."""
 
 
 class Memo:
@@ -48,6 +52,7 @@ class Memo:
         self._monotonic, self._answers = view.clock.monotonic, answers
         self.entries: dict[bytes, Kept] = {}
         self._wires: dict[tuple[Reply, bool], Kept] = {}
+        self._bytes = 0
         self.date = ""
         self._until = float("-inf")
         self._confirmed: float | None = None
@@ -73,8 +78,11 @@ class Memo:
             joined = len(body) <= JOINED_UP_TO
             first, rest = (head + body, b"") if joined else (head, body)
             kept = Kept(first, rest, route, reply.status, reply.tally)
-            if len(self._wires) < MAX_WIRES:
+            size = len(first) + len(rest)
+            if len(self._wires) < MAX_WIRES and self._bytes + size <= MAX_BYTES:
                 self._wires[reply, bodiless] = kept
+                kept.stays = True
+                self._bytes += size
         return kept
 
     def settle(self) -> None:
@@ -95,13 +103,14 @@ class Memo:
 
     def keep(self, request: bytes, kept: Kept) -> None:
         """Keep an answer that was made while the memo held."""
-        if len(self.entries) < MAX_ENTRIES and len(request) <= MAX_REQUEST:
+        if kept.stays and len(self.entries) < MAX_ENTRIES and len(request) <= MAX_REQUEST:
             self.entries[request] = kept
 
     def forget(self) -> None:
         """Know nothing."""
         self.settle()
         self._wires.clear()
+        self._bytes = 0
         self.entries.clear()
 
     def swapped(self, _old: Snapshot, _new: Snapshot) -> None:
