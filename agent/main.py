@@ -1,8 +1,9 @@
 """The agent as a whole: which parts there are, in which order they start, and that they stop the other way round."""
 
 import logging
+import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,14 @@ from aiohttp import ClientSession
 from anyio.abc import TaskStatus
 
 from agent.files.renderer import Renderer
+from agent.life.reloading import Origin, Reloading
+from agent.life.service_manager import ServiceManager, Telling
+from agent.life.taking import Taking
+from agent.local_api.freshness import Freshness
 from agent.local_api.server import serving_local_api
 from agent.local_api.view import AgentView, Policy
 from agent.ports import Feed
+from agent.probing.probing import Probing
 from agent.settings.instance import kept_instance
 from agent.settings.load import SettingsError
 from agent.settings.model import Settings
@@ -68,7 +74,8 @@ class Parts:
     renderer: Renderer
     usage: Usage
     witness: Witness
-    own: Mapping[str, Attribute]
+    own: dict[str, Attribute]
+    feeds: list[Feed]
     skew: Skew
     remarks: Remarks
     results: Results
@@ -79,12 +86,7 @@ class Proven:
     """Who finds out what the application is well with, and who falls back to it, if we may."""
 
     proving: Proving
-    fallback: Fallback | None
-
-    @property
-    def workers(self) -> list[Worker]:
-        """Those that run."""
-        return [self.proving.run] if self.fallback is None else [self.proving.run, self.fallback.run]
+    fallback: Fallback
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,11 @@ class Life:
 
     parts: Parts
     listen: Listen
-    proven: Proven | None
+    proven: Proven
+    manager: ServiceManager
 
 
-async def run_agent(settings: Settings) -> None:
+async def run_agent(settings: Settings, origin: Origin | None = None) -> None:
     """Serve what is known, follow the control plane, until SIGTERM or SIGINT.
 
     Raises:
@@ -105,28 +108,32 @@ async def run_agent(settings: Settings) -> None:
         SettingsError: the override file cannot be taken.
     """
     stop = anyio.Event()
-    async with running(_Signals(stop).run), living(settings):
+    async with running(_Signals(stop).run), living(settings, origin) as life:
         await stop.wait()
         _log.info("stopping")
+        life.manager.stopping()
 
 
 @asynccontextmanager
-async def living(settings: Settings, *, supervised: bool = False) -> AsyncIterator[Life]:
+async def living(settings: Settings, origin: Origin | None = None, *, by_signal: bool = True) -> AsyncIterator[Life]:
     """The whole agent, serving and following, until the block ends; with the address that is really listened on.
 
-    `supervised`: the application is our child, so we know how it is even if nobody asks it.
+    `origin` is where the settings came from, if they may change; `by_signal`: SIGHUP says so.
 
     Raises:
         AddressInUseError, StateInUseError, SettingsError: as above.
     """
     async with _parts(settings) as parts:
-        proven = _proven(settings, parts) if supervised or settings.probe is not None else None
+        proven = _proven(settings, parts)
         overriding = _overriding(settings, parts)
         parts.synchronizer.hydrate()
-        if proven is not None and proven.fallback is not None:
-            proven.fallback.resume()
+        proven.fallback.resume()
+        view, probing = view_of(settings, parts, proven), _probing(settings, parts)
+        manager = ServiceManager(os.environ, parts.clock)
+        takers = _taking(parts, view, probing, proven).takers()
+        reloading = Reloading(settings, origin, takers, remarks=parts.remarks, manager=manager, by_signal=by_signal)
         async with serving_local_api(
-            view_of(settings, parts, proven),
+            view,
             settings.listen,
             local_token=settings.local_token,
             allowed_hosts=settings.allowed_hosts,
@@ -137,15 +144,18 @@ async def living(settings: Settings, *, supervised: bool = False) -> AsyncIterat
                 _log.warning("other machines may read here: keep them out", extra={"listen": str(listen)})
             _log.info("serving", extra={"listen": str(listen), "revision": parts.store.current.revision})
             async with running(
-                *_probing(settings, parts),
+                probing.run,
                 *overriding,
-                *(proven.workers if proven is not None else ()),
+                proven.proving.run,
+                proven.fallback.run,
                 Clockwork(parts.store, parts.clock).run,
                 parts.synchronizer.run,
                 parts.renderer.run,
                 _reporter(parts).run,
+                reloading.run,
+                *_telling(parts, view, manager),
             ):
-                yield Life(parts, listen, proven)
+                yield Life(parts, listen, proven, manager)
 
 
 def _reporter(parts: Parts) -> Reporter:
@@ -171,6 +181,9 @@ async def render_once(settings: Settings, timeout: float) -> tuple[bool, str]:  
                 fetched = await parts.synchronizer.sync_now()
         if not parts.store.ready:
             return False, parts.status.last_error or f"the control plane did not answer within {timeout:g} s"
+        if not fetched and settings.require_fresh:
+            why = parts.status.last_error or f"the control plane did not answer within {timeout:g} s"
+            return False, f"only what the control plane says now counts here (require_fresh): {why}"
         if not fetched and kept:
             _log.warning("rendering the last known good", extra={"error": parts.status.last_error})
         complete = await parts.renderer.render()
@@ -209,6 +222,7 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
                 usage=usage,
                 witness=witness,
                 own=own,
+                feeds=feeds,
                 skew=Skew(clock),
                 remarks=Remarks(clock, lambda: store.applied.revision),
                 results=Results(),
@@ -223,14 +237,32 @@ def _feeds(settings: Settings, session: ClientSession, instance: str) -> list[Fe
     return [AmqpFeed(settings.amqp_url, settings.app_id, settings.environment, instance), sse]
 
 
-def _probing(settings: Settings, parts: Parts) -> list[Worker]:
+def _probing(settings: Settings, parts: Parts) -> Probing:
     """Whoever asks the application how it is, if it is told how to."""
-    if settings.probe is None:
-        return []
-    from agent.probing.prober import Prober  # noqa: PLC0415 - memory that only who is told to probe should pay
+    probing = Probing(parts.witness, parts.store)
+    probing.aim(settings.probe, interval=settings.probe_interval, timeout=settings.probe_timeout)
+    return probing
 
-    interval, timeout = settings.probe_interval, settings.probe_timeout
-    return [Prober(settings.probe, parts.witness, parts.store, interval=interval, timeout=timeout).run]
+
+def _telling(parts: Parts, view: AgentView, manager: ServiceManager) -> list[Worker]:
+    """Whoever tells the service manager how we are, if there is one."""
+    if not manager.listens:
+        return []
+    freshness = Freshness(parts.store, parts.status, parts.clock, view.policy)
+    return [Telling(manager, parts.store, parts.status, freshness, parts.remarks).run]
+
+
+def _taking(parts: Parts, view: AgentView, probing: Probing, proven: Proven) -> Taking:
+    return Taking(
+        view=view,
+        own=parts.own,
+        source=parts.source,
+        feeds=parts.feeds,
+        renderer=parts.renderer,
+        probing=probing,
+        proving=proven.proving,
+        fallback=proven.fallback,
+    )
 
 
 def _overriding(settings: Settings, parts: Parts) -> list[Worker]:
@@ -253,15 +285,20 @@ def _proven(settings: Settings, parts: Parts) -> Proven:
     """Comes before whatever else is put in front of the store: an override stands over a fallback as well."""
     store, health, copy = parts.store, parts.witness.health, parts.keeper.proven
     proving = Proving(store, health, parts.remarks, copy, after=settings.proven_after)
-    if not settings.fallback:
-        return Proven(proving, None)
-    return Proven(
+    fallback = Fallback(
+        store,
+        health,
         proving,
-        Fallback(store, health, proving, copy, remarks=parts.remarks, clock=parts.clock, after=settings.fallback_after),
+        copy,
+        remarks=parts.remarks,
+        clock=parts.clock,
+        after=settings.fallback_after,
+        enabled=settings.fallback,
     )
+    return Proven(proving, fallback)
 
 
-def view_of(settings: Settings, parts: Parts, proven: Proven | None) -> AgentView:
+def view_of(settings: Settings, parts: Parts, proven: Proven) -> AgentView:
     """What the local API shows."""
     return AgentView(
         store=parts.store,
@@ -280,8 +317,8 @@ def view_of(settings: Settings, parts: Parts, proven: Proven | None) -> AgentVie
         skew=parts.skew,
         remarks=parts.remarks,
         results=parts.results,
-        proving=None if proven is None else proven.proving,
-        fallback=None if proven is None else proven.fallback,
+        proving=proven.proving,
+        fallback=proven.fallback,
     )
 
 

@@ -4,6 +4,7 @@ import logging
 
 import anyio
 
+from agent.life.reloading import Origin
 from agent.local_api.freshness import Freshness
 from agent.local_api.view import Policy
 from agent.main import Parts, living
@@ -23,15 +24,14 @@ URL_VARIABLE = "TRIMTAB_AGENT_URL"
 _log = logging.getLogger(__name__)
 
 
-async def exec_agent(settings: Settings, command: tuple[str, ...]) -> int:
+async def exec_agent(settings: Settings, command: tuple[str, ...], origin: Origin | None = None) -> int:
     """Serve, run the command, and end as it ends; the exit code is the command's.
 
     Raises:
         AddressInUseError, StateInUseError, SettingsError: as `run_agent`.
     """
-    async with living(settings, supervised=True) as life:
+    async with living(settings, origin, by_signal=False) as life:
         parts, plan = life.parts, plan_of(settings)
-        fallback = None if life.proven is None else life.proven.fallback
         supervisor = Supervisor(
             command,
             plan,
@@ -39,12 +39,13 @@ async def exec_agent(settings: Settings, command: tuple[str, ...]) -> int:
             remarks=parts.remarks,
             clock=parts.clock,
             health=parts.witness.health if settings.probe is None else None,
-            fall_back=None if fallback is None else fallback.now,
+            fall_back=life.proven.fallback.now,
         )
         gate = _Gate(settings, parts)
         async with running(lambda task_status: hear(supervisor, task_status=task_status)):
             code = await supervisor.run(gate.until_open, gate.why_closed)
         _log.info("the command ended", extra={"code": code})
+        life.manager.stopping()
         return code
 
 

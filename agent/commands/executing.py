@@ -2,7 +2,7 @@
 
 import argparse
 
-from agent.commands.running import certificates_later, finish, in_loop, read_settings
+from agent.commands.running import certificates_later, finish, in_loop, origin_of, read_settings
 from agent.commands.saying import EXIT_USAGE, say
 from agent.supervising.init import be_init_if_first
 
@@ -38,7 +38,7 @@ def execute(options: argparse.Namespace) -> int:
     outcome = [EXIT_AGENT_FAILED]
 
     async def whole() -> None:
-        outcome[0] = await exec_agent(settings, command)
+        outcome[0] = await exec_agent(settings, command, origin_of(options, settings))
 
     try:
         return finish(lambda: in_loop(whole)) or outcome[0]

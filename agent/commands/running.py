@@ -4,11 +4,15 @@ import argparse
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from agent.commands.saying import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, print_line, say
 from agent.settings.flags import flags_of
-from agent.settings.load import SettingsError, load, unknown_variables
+from agent.settings.load import SettingsError, config_file, load, unknown_variables
 from agent.settings.model import Settings
+
+if TYPE_CHECKING:
+    from agent.life.reloading import Origin
 
 
 def version(_options: argparse.Namespace) -> int:
@@ -25,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     with certificates_later():
         from agent.main import run_agent  # noqa: PLC0415
 
-    return finish(lambda: in_loop(run_agent, settings))
+    return finish(lambda: in_loop(run_agent, settings, origin_of(options, settings)))
 
 
 def render(options: argparse.Namespace) -> int:
@@ -47,6 +51,17 @@ def render(options: argparse.Namespace) -> int:
     rendered, detail = outcome[0]
     say(f"rendered {detail}" if rendered else f"not rendered: {detail}")
     return EXIT_DONE if rendered else EXIT_FAILED
+
+
+def origin_of(options: argparse.Namespace, settings: Settings) -> "Origin":
+    """How to read the same settings again, and in which files somebody may change them."""
+    from agent.life.reloading import Origin  # noqa: PLC0415
+
+    secrets = (settings.token_file, settings.local_token_file, settings.amqp_url_file)
+    files = (config_file(os.environ, options.config), *secrets)
+    return Origin(
+        lambda: load(os.environ, options.config, flags_of(options)), tuple(each for each in files if each is not None)
+    )
 
 
 def read_settings(options: argparse.Namespace) -> Settings:

@@ -68,7 +68,7 @@ class Renderer:
         usage: Usage | None = None,
         own: EvaluationContext = ANYBODY,
     ) -> None:
-        self.files = tuple(RenderedFile(each) for each in file_sets)
+        self.files = [RenderedFile(each) for each in file_sets]
         self._store, self._clock, self._retry_every = store, clock, retry_every
         self._usage, self._own = usage or Usage(clock), own
         self._swapped = anyio.Event()
@@ -84,10 +84,18 @@ class Renderer:
                 self._swapped = anyio.Event()
                 await self.render()
 
+    def take(self, file_sets: Sequence[FileSet]) -> None:
+        """Render these from now on; what is not among them stays as it was written."""
+        known = list(self.files)
+        self.files[:] = [
+            next((k for k in known if k.file_set == each), None) or RenderedFile(each) for each in file_sets
+        ]
+        self._swapped.set()
+
     async def render(self) -> bool:
         """Bring every file to the current snapshot; returns whether all of them are. Nothing happens before the first."""
         if self.files and self._store.ready:
-            await to_thread.run_sync(self._render_all, self._store.current)
+            await to_thread.run_sync(self._render_all, tuple(self.files), self._store.current)
             self._usage.rendered(key for each in self.files for key in each.keys)
         return self._store.ready and not any(each.error for each in self.files)
 
@@ -104,8 +112,8 @@ class Renderer:
         failed = any(each.error for each in self.files)
         return anyio.move_on_after(self._retry_every if failed else None)
 
-    def _render_all(self, snapshot: Snapshot) -> None:
-        for each in self.files:
+    def _render_all(self, files: Sequence[RenderedFile], snapshot: Snapshot) -> None:
+        for each in files:
             try:
                 written = self._render_one(each, snapshot)
             except (OSError, UnrenderableError) as error:

@@ -41,9 +41,9 @@ class FileView(Protocol):
     def error(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Policy:
-    """When an agent that serves is not fresh enough to be called ready."""
+    """When an agent that serves is not fresh enough to be called ready. It may change while the agent runs."""
 
     max_staleness: float | None = None
     require_fresh: bool = False
@@ -59,7 +59,7 @@ class AgentView:
     identity: Identity
     sync: Callable[[], Awaitable[bool]]
     files: Sequence[FileView] = ()
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
     state_dir: str = ""
     usage: Usage = field(default_factory=Usage)
     own: Mapping[str, Attribute] = field(default_factory=dict)

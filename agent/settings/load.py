@@ -67,6 +67,12 @@ def load_listen(environ: Mapping[str, str], config: Path | None = None, flags: M
     return found if isinstance(found, Listen) else DEFAULT_LISTEN
 
 
+def config_file(environ: Mapping[str, str], config: Path | None = None) -> Path | None:
+    """The YAML file, if there is one."""
+    named = environ.get(CONFIG_VARIABLE)
+    return config or (Path(named) if named else None)
+
+
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Variables that look like settings of an agent and are none: probably misspelled."""
     known = tuple(each.variable for each in KNOBS.values())
@@ -92,8 +98,7 @@ class _Given:
         self._environ, self._flags = environ, flags
         self._troubled: set[str] = set()
         self._file: Mapping[str, Json] = {}
-        named = environ.get(CONFIG_VARIABLE)
-        self._path = config or (Path(named) if named else None)
+        self._path = config_file(environ, config)
         if self._path is not None:
             self._read(self._path)
 

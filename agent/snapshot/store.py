@@ -54,6 +54,10 @@ class SnapshotStore:
             self._lenses[name] = lens
         self._show()
 
+    def show_again(self) -> None:
+        """Something else that answers depend on changed: whoever keeps answers hears of it as of a swap."""
+        self._show()
+
     def _show(self) -> None:
         shown = self.applied
         for lens in self._lenses.values():

@@ -37,9 +37,11 @@ class Fallback:
         remarks: Remarks,
         clock: Clock,
         after: float,
+        enabled: bool = True,
     ) -> None:
         self._store, self._health, self._proving, self._copy = store, health, proving, copy
         self._remarks, self._clock, self._after = remarks, clock, after
+        self._enabled = enabled
         self._shown: Snapshot | None = None
         self._failed = 0
         self._marked = False
@@ -51,6 +53,13 @@ class Fallback:
         self._stirred = anyio.Event()
         store.look_through(KIND, self._look)
 
+    def allow(self, *, enabled: bool, after: float) -> None:
+        """Whether it may be used, and how long the application has to be unhealthy for that."""
+        self._enabled, self._after = enabled, after
+        if not enabled:
+            self.end("it is not allowed any more")
+        self._stirred.set()
+
     @property
     def active(self) -> bool:
         """Whether readers see the proven snapshot."""
@@ -60,7 +69,7 @@ class Fallback:
         """After a restart: go on with what was begun, unless something newer than what failed is there."""
         failed = self._copy.failed()
         self._marked = failed > 0
-        if failed and self._store.ready and self._store.applied.revision <= failed:
+        if failed and self._enabled and self._store.ready and self._store.applied.revision <= failed:
             self._begin(self._proving.load(), failed, "before the agent was started again")
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -130,7 +139,9 @@ class Fallback:
     def _could(self) -> bool:
         """Whether there is something else to fall back to."""
         proof, applied = self._proving.proof, self._store.applied
-        return proof is not None and self._store.ready and not proof.is_of(applied) and applied.revision > self._vain
+        if not self._enabled or not self._store.ready or proof is None:
+            return False
+        return not proof.is_of(applied) and applied.revision > self._vain
 
     def _blames_the_newest(self) -> bool:
         """Whether the application became unhealthy with something that is not proven; before, it was for other reasons."""

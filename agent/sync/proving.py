@@ -51,6 +51,11 @@ class Proving:
                     await self._stirred.wait()
                 self._stirred = anyio.Event()
 
+    def bake(self, after: float) -> None:
+        """Let snapshots bake for so long from now on."""
+        self._after = after
+        self._stirred.set()
+
     def load(self) -> Snapshot | None:
         """The proven snapshot itself; it is not held in memory."""
         return self._copy.load()

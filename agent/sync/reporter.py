@@ -2,7 +2,6 @@
 
 import logging
 import random
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -48,7 +47,7 @@ class Identity:
 
     instance: str
     agent_version: str
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 class Reporter:

@@ -55,6 +55,10 @@ class AmqpFeed:
         self._url = url
         self._app_id, self._environment, self._instance = app_id, environment, instance
 
+    def go_to(self, url: str) -> None:
+        """Make the next connection there."""
+        self._url = url
+
     @asynccontextmanager
     async def follow(self, since: Revisions) -> AsyncIterator[AsyncIterator[Message]]:
         """Hear messages; nothing is replayed, whatever `since` says."""

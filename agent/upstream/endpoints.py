@@ -48,6 +48,10 @@ class Endpoints:
             raise ValueError(msg)
         self._at = random.randrange(len(self._urls))  # noqa: S311 - spreads the fleet over the replicas
         self._session = session
+        self.authorize(token)
+
+    def authorize(self, token: str) -> None:
+        """Show this token from now on."""
         self._authorization = {"Authorization": f"Bearer {token}"}
 
     @asynccontextmanager

@@ -38,6 +38,10 @@ class HttpSource:
         self._endpoints = Endpoints(urls, token, session)
         self._path = f"api/v1/snapshots/{app_id}/{environment}"
 
+    def authorize(self, token: str) -> None:
+        """Show this token from now on."""
+        self._endpoints.authorize(token)
+
     async def fetch(self, since: Revisions | None, at_least: int = 0) -> SnapshotDocument:
         """The delta since the given revisions, or the whole snapshot for None."""
         params = {"since": ",".join(str(each) for each in since)} if since is not None else {}
@@ -76,6 +80,10 @@ class SseFeed:
         self._endpoints = Endpoints(urls, token, session)
         self._path = f"api/v1/snapshots/{app_id}/{environment}/watch"
         self._silence = DEFAULT_SILENCE
+
+    def authorize(self, token: str) -> None:
+        """Show this token from now on."""
+        self._endpoints.authorize(token)
 
     @asynccontextmanager
     async def follow(self, since: Revisions) -> AsyncIterator[AsyncIterator[Message]]:

@@ -174,6 +174,17 @@ def test_help_teaches_and_the_version_is_told() -> None:
     assert command("--version").stdout.startswith("trimtab-agent ")
 
 
+def test_rendering_once_may_insist_on_the_control_plane(tmp_path: Path) -> None:
+    keep(tmp_path / "state", snapshot_of(12, VALUES))
+    variables = environ(tmp_path, 0, TRIMTAB_AGENT_FILES=f"{tmp_path}/out.json")
+    done = command("render", "--once", "--timeout", "1", "--require-fresh", **variables)
+    assert done.returncode == 1
+    assert "only what the control plane says now counts here" in done.stderr
+    assert not (tmp_path / "out.json").exists()
+    assert command("render", "--once", "--timeout", "1", **variables).returncode == 0
+    assert (tmp_path / "out.json").exists()
+
+
 async def test_status_tells_people_how_the_agent_stands(alone: Process) -> None:
     assert command("status", "--url", alone.url).returncode == 1
     alone.start()
