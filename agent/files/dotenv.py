@@ -8,31 +8,37 @@ is told `interpolate=False`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from agent.files.flattening import Joints, flattened, text_of
 from agent.files.unrenderable import UnrenderableError
-from shared.domain.codec import Json, encode
+from shared.domain.codec import Json
 
 __all__ = ["UnrenderableError", "dotenv_document", "variable_name"]
 
 _BARE = re.compile(r"[A-Za-z0-9_./:@%+,-]+")
 _SPECIAL = re.compile(r'(["\\$`])')
-_HEADER = "# Written by trimtab-agent. Changes made here are lost.\n"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+JOINTS = Joints(member="{}.{}", element="{}.{}")
 
 
-def dotenv_document(values: Mapping[str, Json]) -> bytes:
-    """One line for each value, in the order given.
+def dotenv_document(
+    values: Mapping[str, Json], header: str = "", *, flatten: bool = False, exact: Collection[str] = ()
+) -> bytes:
+    """One line for each value, or (`flatten`) for each scalar in them, in the order given.
+
+    Names in `exact` that are variables' names already stay as they are.
 
     Raises:
         UnrenderableError: two keys share a name, or a value holds a NUL character.
     """
-    lines, owners = [_HEADER], dict[str, str]()
-    for key, value in values.items():
-        name = variable_name(key)
+    texts = flattened(values, JOINTS) if flatten else {key: text_of(value) for key, value in values.items()}
+    lines, owners = [header], dict[str, str]()
+    for key, text in texts.items():
+        name = key if key in exact and _NAME.fullmatch(key) else variable_name(key)
         if (other := owners.setdefault(name, key)) is not key:
             msg = f"{other!r} and {key!r} would both be {name}; rename one, or give each its own file by prefix"
             raise UnrenderableError(msg)
-        text = _text(value)
         if "\0" in text:
             msg = f"the value of {key!r} holds a NUL character, which no environment variable can"
             raise UnrenderableError(msg)
@@ -44,12 +50,6 @@ def variable_name(key: str) -> str:
     """The variable's name for a key."""
     name = re.sub(r"[^A-Z0-9]", "_", key.upper())
     return f"_{name}" if name[0].isdigit() else name
-
-
-def _text(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else encode(value).decode()
 
 
 def _quoted(text: str) -> str:

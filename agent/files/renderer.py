@@ -13,6 +13,7 @@ from anyio.abc import TaskStatus
 
 from agent.files.file_set import FileSet
 from agent.files.rendering import rendered
+from agent.files.templates import Templates
 from agent.files.unrenderable import UnrenderableError
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
@@ -71,6 +72,7 @@ class Renderer:
         self.files = [RenderedFile(each) for each in file_sets]
         self._store, self._clock, self._retry_every = store, clock, retry_every
         self._usage, self._own = usage or Usage(clock), own
+        self._templates = Templates()
         self._swapped = anyio.Event()
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -122,7 +124,7 @@ class Renderer:
                 self._succeeded(each, snapshot.revision, written=written)
 
     def _render_one(self, file: RenderedFile, snapshot: Snapshot) -> bool:
-        content = rendered(file.file_set, snapshot, self._own, unix_ms(self._clock.now()))[file.path]
+        content = rendered(file.file_set, snapshot, self._own, unix_ms(self._clock.now()), self._templates)[file.path]
         written = write_if_changed(Path(file.path), content.data, content.mode)
         file.size, file.keys = len(content.data), content.keys
         return written

@@ -38,6 +38,11 @@ def yaml_pair(key: str, value: Json, indent: int = 0) -> Iterator[str]:
         yield f"{pad}{name}: {_scalar(value)}"
 
 
+def yaml_value(value: Json) -> str:
+    """A value that stands alone: a scalar on its line, a list or mapping as a block that is not indented."""
+    return "\n".join(_block(value, 0)) if _nested(value) else _scalar(value)
+
+
 def _block(value: Json, indent: int) -> Iterator[str]:
     """The lines of a mapping or list that is not empty."""
     if isinstance(value, dict):
