@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bench.local import goals
 from bench.local.clients import CONNECTIONS, Requests, Run, ours, redis_get, wrk
 from bench.local.contender import Contender
-from bench.local.material import CONTEXT, FLAG, KEY, WHO
+from bench.local.material import CONTEXT, FLAG, KEY, ONE_OF_THEM, WHO
 from bench.local.servers import base64_of
 from bench.local.unleash import CLIENT_TOKEN, FRONTEND_TOKEN
 
@@ -44,6 +44,7 @@ class Cases:
             goals.ONE_SOCKET: self._sockets(1),
             goals.EVALUATION: self._evaluation(),
             goals.BULK: self._bulk(),
+            goals.BULK_AGAIN: self._bulk_again(),
             goals.SNAPSHOT: self._snapshot(),
         }
 
@@ -84,6 +85,18 @@ class Cases:
             *self._by("unleash", goals.UNLEASH, _http(page)),
             *self._by("unleash-edge", "Unleash Edge, frontend API", _http(page)),
             *self._by("flagd", "flagd, OFREP", _http(_post(_OFREP, _WHO))),
+        ]
+
+    def _bulk_again(self) -> list[Line]:
+        """As a server asks that evaluates for itself, or one user's page that is loaded again."""
+        who = _WHO.replace("@", ONE_OF_THEM)
+        page = Requests(_PAGE.replace("@", ONE_OF_THEM), headers=(("Authorization", FRONTEND_TOKEN),))
+        return [
+            Line(goals.BY_GET, _http(Requests(f"/v1/configs?{WHO}".replace("@", ONE_OF_THEM)))(self.flagged)),
+            Line(goals.BY_POST, _http(_post("/v1/evaluate", who))(self.flagged)),
+            Line(goals.BY_OFREP, _http(_post(_OFREP, who))(self.flagged)),
+            *self._by("unleash", goals.UNLEASH, _http(page)),
+            *self._by("unleash-edge", "Unleash Edge, frontend API", _http(page)),
         ]
 
     def _snapshot(self) -> list[Line]:

@@ -14,7 +14,7 @@ BY_GET, BY_POST, BY_OFREP = "trimtab-agent, GET", "trimtab-agent, POST", "trimta
 VALUE, ONE_CONNECTION = "one value of 121 bytes, TCP, 32 connections", "the same on one connection"
 SOCKETS, ONE_SOCKET = "one value, TCP and unix socket, 32 connections", "the same on one connection each"
 EVALUATION = "one evaluation, each context another"
-BULK = "500 flags evaluated, each context another"
+BULK, BULK_AGAIN = "500 flags evaluated, each context another", "500 flags, the same context again and again"
 SNAPSHOT = "the whole snapshot, 38 KB"
 BY_TCP, BY_UNIX = "trimtab-agent, TCP", "trimtab-agent, unix socket"
 
@@ -66,5 +66,6 @@ GOALS = (
     Goal(EVALUATION, BY_OFREP, NGINX, 1.0),
     Goal(BULK, BY_POST, UNLEASH, 20, times=True),
     Goal(BULK, BY_OFREP, UNLEASH, 20, times=True),
+    Goal(BULK_AGAIN, BY_GET, UNLEASH, 20, times=True),
     Goal(SNAPSHOT, OURS, NGINX, 1.0),
 )

@@ -13,6 +13,7 @@ FLAGS = 500
 SNAPSHOT_CONFIGS = 190
 """So many make a document of 38 KB."""
 
+ONE_OF_THEM = "4711"
 WHO = "targetingKey=user-@&groups=all,beta&country=SE"
 CONTEXT = '{"targetingKey":"user-@","groups":["all","beta"],"country":"SE"}'
 

@@ -49,7 +49,13 @@ class Field:
 
 
 async def measure(directory: Path, plan: Plan) -> list[Result]:
-    """The table; with `--write` the report as well."""
+    """The table; with `--write` the report as well.
+
+    Raises:
+        AbsentError: the load generator is not installed.
+    """
+    for tool in ("wrk", "taskset"):
+        servers.program(tool)
     with away_from_the_servers():
         async with _field(directory, short=plan.short) as field_:
             runs = await _rounds(Cases(field_.value, field_.flags, field_.unix, field_.others).all(), plan)
