@@ -60,10 +60,10 @@ class Reads:
         prefix, sensitive = parameter(query, _PREFIX), self._guard.shows_sensitive(asked)
         if says_who(query, _PREFIX, WAIT):
             context = query_context(query, self._own, _PREFIX, WAIT)
-            body, tally = self._answers.asked(prefix, context, sensitive=sensitive), None
+            body = self._answers.asked(prefix, context, sensitive=sensitive)
         else:
-            body, tally = self._answers.many(prefix, sensitive=sensitive), Tally()
-        return bulky(asked, body, self._store.current.revision, "Authorization", tally)
+            body = self._answers.many(prefix, sensitive=sensitive)
+        return bulky(asked, body, self._store.current.revision, "Authorization", Tally())
 
     def _said(self, asked: Asked, body: Body) -> Reply | None:
         """The same answer as before, if it was given before of this snapshot to one who had nothing."""

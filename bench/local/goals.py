@@ -12,7 +12,7 @@ UNLEASH = "Unleash, frontend API"
 BY_GET, BY_POST, BY_OFREP = "trimtab-agent, GET", "trimtab-agent, POST", "trimtab-agent, OFREP"
 
 VALUE, ONE_CONNECTION = "one value of 121 bytes, TCP, 32 connections", "the same on one connection"
-SOCKETS, ONE_SOCKET = "one value, TCP and unix socket, 32 connections", "the same on one connection each"
+SOCKETS, ONE_SOCKET = "one value, TCP and unix socket, in rounds of 32 connections", "the same on one connection each"
 EVALUATION = "one evaluation, each context another"
 BULK, BULK_AGAIN = "500 flags evaluated, each context another", "500 flags, the same context again and again"
 SNAPSHOT = "the whole snapshot, 38 KB"

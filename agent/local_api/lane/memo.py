@@ -24,7 +24,7 @@ MAX_WIRES = 2_048
 MAX_BYTES = 4 * 1024 * 1024
 """Bytes of all of them: lists for many who ask, each for another, are large and not asked for again."""
 JOINED_UP_TO = 16 * 1024
-"""Bytes of a body that goes out in one piece with its head; a larger one would have to be copied for that."""
+"""Bytes of a body that goes out in one piece with its head; a larger one is copied for that only if it is kept."""
 LASTS = 1.0
 """Seconds for which a date may be said again."""
 
@@ -75,13 +75,13 @@ class Memo:
         kept = self._wires.get((reply, bodiless))
         if kept is None:
             head, body = head_of(reply, self.date), b"" if bodiless else reply.body
-            joined = len(body) <= JOINED_UP_TO
+            size = len(head) + len(body)
+            stays = len(self._wires) < MAX_WIRES and self._bytes + size <= MAX_BYTES
+            joined = len(body) <= JOINED_UP_TO or (stays and reply.tally is not None)
             first, rest = (head + body, b"") if joined else (head, body)
-            kept = Kept(first, rest, route, reply.status, reply.tally)
-            size = len(first) + len(rest)
-            if len(self._wires) < MAX_WIRES and self._bytes + size <= MAX_BYTES:
+            kept = Kept(first, rest, route, reply.status, reply.tally, stays=stays)
+            if stays:
                 self._wires[reply, bodiless] = kept
-                kept.stays = True
                 self._bytes += size
         return kept
 
