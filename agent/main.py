@@ -187,7 +187,7 @@ async def render_once(settings: Settings, timeout: float) -> tuple[bool, str]:  
         if not fetched and kept:
             _log.warning("rendering the last known good", extra={"error": parts.status.last_error})
         complete = await parts.renderer.render()
-        failed = "; ".join(f"{each.path}: {each.error}" for each in parts.renderer.files if each.error)
+        failed = "; ".join(f"{each.name}: {each.detail}" for each in parts.renderer.sets if not each.good)
         return complete, failed or f"revision {parts.store.current.revision}"
 
 
@@ -207,7 +207,17 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
             synchronizer = Synchronizer(store, feeds, source, keeper, status, clock)
             usage = Usage(clock)
             own = own_attributes(identity.instance, settings.app_id, settings.environment, identity.labels)
-            renderer = Renderer(store, settings.all_sets, clock, usage=usage, own=EvaluationContext(attributes=own))
+            remarks, results = Remarks(clock, lambda: store.applied.revision), Results()
+            renderer = Renderer(
+                store,
+                settings.all_sets,
+                clock,
+                keeper.directory,
+                usage=usage,
+                own=EvaluationContext(attributes=own),
+                remarks=remarks,
+                results=results,
+            )
             health = Health(failures=settings.probe_failures)
             witness = Witness(store, health, Outcomes(), clock, EvaluationContext(attributes=own))
             yield Parts(
@@ -224,8 +234,8 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
                 own=own,
                 feeds=feeds,
                 skew=Skew(clock),
-                remarks=Remarks(clock, lambda: store.applied.revision),
-                results=Results(),
+                remarks=remarks,
+                results=results,
             )
 
 
@@ -306,7 +316,7 @@ def view_of(settings: Settings, parts: Parts, proven: Proven) -> AgentView:
         clock=parts.clock,
         identity=parts.identity,
         sync=parts.synchronizer.sync_now,
-        files=parts.renderer.files,
+        rendered=parts.renderer,
         policy=Policy(settings.max_staleness, settings.require_fresh),
         state_dir=str(parts.keeper.directory),
         usage=parts.usage,

@@ -100,7 +100,7 @@ class _Gate:
 
     def why_closed(self) -> str:
         """What is missing; empty if nothing is."""
-        broken = [f"{each.path}: {each.error}" for each in self._parts.renderer.files if each.error]
+        broken = [f"{each.name}: {each.detail}" for each in self._parts.renderer.sets if each.detail and not each.good]
         return self._freshness.unready() or "; ".join(broken)
 
     async def _files(self) -> bool:

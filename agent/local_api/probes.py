@@ -6,7 +6,7 @@ from agent.local_api.asked import Asked
 from agent.local_api.errors import ProblemError
 from agent.local_api.freshness import Freshness
 from agent.local_api.reply import Reply, fresh
-from agent.local_api.view import AgentView, FileView
+from agent.local_api.view import AgentView, FileView, SetView
 from agent.snapshot.misunderstood import misunderstood
 from agent.sync.fallback import KIND as FALLBACK
 from agent.sync.health import Health
@@ -94,6 +94,7 @@ class Probes:
             "proven": _proven(view),
             "application": _application(view.health),
             "outcomes": {"counted": view.outcomes.counted, "dropped": view.outcomes.dropped},
+            "file_sets": [_file_set(each) for each in view.sets],
             "files": [_file(each) for each in view.files],
             "counters": {
                 "applied": status.applied,
@@ -136,6 +137,18 @@ def _application(health: Health) -> Json:
         "detail": health.detail,
         "probes": health.probes,
         "failed": health.failed,
+    }
+
+
+def _file_set(file_set: SetView) -> Json:
+    return {
+        "name": file_set.name,
+        "phase": file_set.phase,
+        "revision": file_set.revision,
+        "generation": file_set.generation,
+        "detail": file_set.detail,
+        "drifted": file_set.drifted,
+        "last_change_at": file_set.last_change_at,
     }
 
 

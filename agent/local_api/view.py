@@ -41,6 +41,34 @@ class FileView(Protocol):
     def error(self) -> str: ...
 
 
+class SetView(Protocol):
+    """How one file set stands."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def phase(self) -> str: ...
+    @property
+    def revision(self) -> int | None: ...
+    @property
+    def generation(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def drifted(self) -> int: ...
+    @property
+    def last_change_at(self) -> datetime | None: ...
+
+
+class RenderedView(Protocol):
+    """All file sets and their files."""
+
+    @property
+    def sets(self) -> Sequence[SetView]: ...
+    @property
+    def files(self) -> Sequence[FileView]: ...
+
+
 @dataclass(slots=True)
 class Policy:
     """When an agent that serves is not fresh enough to be called ready. It may change while the agent runs."""
@@ -58,7 +86,8 @@ class AgentView:
     clock: Clock
     identity: Identity
     sync: Callable[[], Awaitable[bool]]
-    files: Sequence[FileView] = ()
+    rendered: RenderedView | None = None
+    """The file sets, as they stand at each moment."""
     policy: Policy = field(default_factory=Policy)
     state_dir: str = ""
     usage: Usage = field(default_factory=Usage)
@@ -75,3 +104,13 @@ class AgentView:
     fallback: Fallback | None = None
     """What is known of snapshots that the application was well with; None where nobody asks it."""
     skew: Skew = field(default_factory=lambda: Skew(SystemClock()))
+
+    @property
+    def sets(self) -> Sequence[SetView]:
+        """The file sets."""
+        return () if self.rendered is None else self.rendered.sets
+
+    @property
+    def files(self) -> Sequence[FileView]:
+        """The rendered files."""
+        return () if self.rendered is None else self.rendered.files

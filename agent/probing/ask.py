@@ -22,6 +22,11 @@ class Reply(NamedTuple):
     detail: str
 
 
+def probe_session() -> aiohttp.ClientSession:
+    """A session that keeps no connection: each probe finds out whether one can be made."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1, force_close=True))
+
+
 async def ask(target: Target, timeout: float, session: aiohttp.ClientSession) -> Reply:  # noqa: ASYNC109 - the probe's own
     """Ask, within so many seconds."""
     try:

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import aiohttp
 import anyio
 from anyio.abc import TaskStatus
 
-from agent.probing.ask import ask
+from agent.probing.ask import ask, probe_session
 from agent.probing.target import Target
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
@@ -33,7 +32,7 @@ class Prober:
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Probe until cancelled."""
         health = self._witness.health
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1, force_close=True)) as session:
+        async with probe_session() as session:
             with self._store.subscribe(self._swapped), self._store.subscribe_time(self._time_passed):
                 task_status.started()
                 while True:

@@ -18,17 +18,24 @@ def write_if_changed(path: Path, content: bytes, mode: int) -> bool:
     if _holds(path, content, mode):
         return False
     path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
-    # One fixed name: what a killed process left behind is cleared away by the next write.
-    draft = path.with_name(f".{path.name}.trimtab")
+    draft = draft_of(path)
     draft.unlink(missing_ok=True)
     try:
-        _write_new(draft, content, mode)
+        write_new(draft, content, mode)
         draft.replace(path)
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
     return True
+
+
+def draft_of(path: Path) -> Path:
+    """Where a file is written before it is renamed to its path.
+
+    One fixed name: what a killed process left behind is cleared away by the next write.
+    """
+    return path.with_name(f".{path.name}.trimtab")
 
 
 def _holds(path: Path, content: bytes, mode: int) -> bool:
@@ -44,17 +51,25 @@ def _holds(path: Path, content: bytes, mode: int) -> bool:
         return False
 
 
-def _write_new(path: Path, content: bytes, mode: int) -> None:
-    """Write and flush to the disk; the mode is right before the first byte is there."""
+def write_new(path: Path, content: bytes, mode: int, owner: tuple[int, int] = (-1, -1)) -> None:
+    """Write a file that is not there yet, and flush it to the disk.
+
+    Mode and owner (numbers of user and group, -1 for one's own) are right before the first byte is there.
+
+    Raises:
+        OSError: it is there, or cannot be written.
+    """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb", closefd=True) as file:  # noqa: PTH123 - a descriptor, not a path
+        if owner != (-1, -1):
+            os.fchown(descriptor, *owner)
         os.fchmod(descriptor, mode)
         file.write(content)
         file.flush()
         os.fsync(descriptor)
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
     """Make the rename itself durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

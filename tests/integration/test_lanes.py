@@ -23,7 +23,7 @@ from tests.rig.lanes import Answered, Conversation, Requests, answers, heard
 
 pytestmark = pytest.mark.timeout(1_800)
 
-REQUESTS = int(os.environ.get("TRIMTAB_FUZZ_REQUESTS", "3000"))
+REQUESTS = int(os.environ.get("TRIMTAB_TEST_FUZZ_REQUESTS", "3000"))
 MOMENT = 1_900_000_000_000
 FLAG = {
     "variants": {"on": True, "off": False},

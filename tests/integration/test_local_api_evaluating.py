@@ -202,7 +202,7 @@ async def test_files_and_watchers_follow_the_clock_without_any_message(tmp_path:
         at = unix_ms(START)
         it.own |= own.attributes
         seeing(it, entry("k", "old", rollout=exposure((at + 1_000, 100_000), unit="instance")), entry("a", 1))
-        renderer = Renderer(it.store, [FileSet.alone(File(path, Format.JSON))], clock, own=own)
+        renderer = Renderer(it.store, [FileSet.alone(File(path, Format.JSON))], clock, tmp_path / "state", own=own)
         clockwork = Clockwork(it.store, clock)
         async with running(renderer.run), it.session.get(f"{it.url}/v1/watch") as stream:
             assert decode(path.read_bytes())["k"] == "old"

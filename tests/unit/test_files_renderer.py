@@ -7,8 +7,9 @@ from pathlib import Path
 import anyio
 import orjson
 
+from agent.files.file_set import FileSet
 from agent.files.renderer import Renderer
-from agent.files.target import Format, Target, format_of
+from agent.files.target import File, Format, Selection, format_of
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
@@ -37,7 +38,7 @@ async def content(path: Path, expected: Json) -> None:
 
 async def test_files_follow_every_swap(tmp_path: Path) -> None:
     store, path = SnapshotStore(Snapshot.empty("billing", "prod")), tmp_path / "config.json"
-    renderer = Renderer(store, [Target(path, Format.JSON)], SystemClock())
+    renderer = Renderer(store, [FileSet.alone(File(path, Format.JSON))], SystemClock(), tmp_path / "state")
     async with running(renderer.run):
         assert not path.exists()
         store.swap(snapshot_of(1, {"db.pool": 20}))
@@ -50,15 +51,17 @@ async def test_files_follow_every_swap(tmp_path: Path) -> None:
 async def test_what_is_there_at_the_start_is_rendered_before_the_renderer_is_ready(tmp_path: Path) -> None:
     store, path = SnapshotStore(Snapshot.empty("billing", "prod")), tmp_path / "config.json"
     store.swap(snapshot_of(1, {"db.pool": 20}))
-    async with running(Renderer(store, [Target(path, Format.JSON)], SystemClock()).run):
+    async with running(
+        Renderer(store, [FileSet.alone(File(path, Format.JSON))], SystemClock(), tmp_path / "state").run
+    ):
         assert orjson.loads(path.read_bytes()) == {"db.pool": 20}
 
 
 async def test_what_stands_in_files_counts_as_read(tmp_path: Path) -> None:
     store, usage = SnapshotStore(Snapshot.empty("billing", "prod")), Usage()
     store.swap(snapshot_of(1, {"db.pool": 20, "db.host": "x", "ui.title": "t"}))
-    target = Target(tmp_path / "db.json", Format.JSON, "db.")
-    assert await Renderer(store, [target], SystemClock(), usage=usage).render()
+    target = FileSet.alone(File(tmp_path / "db.json", Format.JSON, Selection(prefixes=("db.",))))
+    assert await Renderer(store, [target], SystemClock(), tmp_path / "state", usage=usage).render()
     assert usage.take().keys == {"db.pool": 1, "db.host": 1}
 
 
@@ -66,8 +69,11 @@ async def test_a_prefix_chooses_keys_and_sensitive_values_close_the_file(tmp_pat
     store = SnapshotStore(Snapshot.empty("billing", "prod"))
     store.swap(snapshot_of(1, {"db.pool": 20, "db.password": "x", "ui.title": "t"}, sensitive=("db.password",)))
     database, interface = tmp_path / "db.json", tmp_path / "ui.json"
-    targets = [Target(database, Format.JSON, "db."), Target(interface, Format.JSON, "ui.")]
-    assert await Renderer(store, targets, SystemClock()).render()
+    targets = [
+        FileSet.alone(File(database, Format.JSON, Selection(prefixes=("db.",)))),
+        FileSet.alone(File(interface, Format.JSON, Selection(prefixes=("ui.",)))),
+    ]
+    assert await Renderer(store, targets, SystemClock(), tmp_path / "state").render()
     assert orjson.loads(interface.read_bytes()) == {"ui.title": "t"}
     assert orjson.loads(database.read_bytes()) == {"db.password": "x", "db.pool": 20}
     assert (database.stat().st_mode & 0o777, interface.stat().st_mode & 0o777) == (0o600, 0o640)
@@ -78,8 +84,12 @@ async def test_one_file_that_fails_stops_no_other_and_is_tried_again(tmp_path: P
     store.swap(snapshot_of(1, {"a.b": 1, "a_b": 2}))
     blocked, good = tmp_path / "blocked.json", tmp_path / "good.json"
     blocked.mkdir()
-    targets = [Target(blocked, Format.JSON), Target(tmp_path / ".env", Format.DOTENV), Target(good, Format.JSON)]
-    renderer = Renderer(store, targets, SystemClock(), retry_every=0.01)
+    targets = [
+        FileSet.alone(File(blocked, Format.JSON)),
+        FileSet.alone(File(tmp_path / ".env", Format.DOTENV)),
+        FileSet.alone(File(good, Format.JSON)),
+    ]
+    renderer = Renderer(store, targets, SystemClock(), tmp_path / "state", retry_every=0.01)
     async with running(renderer.run):
         await content(good, {"a.b": 1, "a_b": 2})
         first, second, third = renderer.files
@@ -96,4 +106,4 @@ async def test_one_file_that_fails_stops_no_other_and_is_tried_again(tmp_path: P
 def test_the_name_of_a_file_gives_its_format() -> None:
     names = {".env": Format.DOTENV, ".env.local": Format.DOTENV, "app.env": Format.DOTENV, "a.yml": Format.YAML}
     assert {name: format_of(Path(name)) for name in names} == names
-    assert format_of(Path("config.ini")) is None
+    assert format_of(Path("config.txt")) is None

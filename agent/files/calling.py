@@ -1,0 +1,152 @@
+"""Call what a set says is to be called: a program, a signal, a POST. It never raises; what goes wrong is in the answer."""
+
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT
+from typing import NamedTuple
+
+import anyio
+from anyio.abc import Process
+
+from agent.files.hooks import STAGED, Command, Hook, Post, Signal
+from agent.sync.results import Ending
+from agent.sync.results import Hook as Kind
+from shared.domain.codec import encode
+
+MAX_OUTPUT = 2_000
+"""Bytes of a program's last words that are kept."""
+_PROC = Path("/proc")
+_MAX_PROCESSES = 1_000
+_COMM = 15
+"""Characters of a process's name that the kernel keeps."""
+
+
+class Called(NamedTuple):
+    """How it ended, and what to tell. `output` are a program's last words: they may hold what it was given."""
+
+    kind: Kind
+    ending: Ending
+    detail: str = ""
+    output: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether it did what it was called for."""
+        return self.ending is Ending.DONE
+
+
+async def call(hook: Hook, told: Mapping[str, str], staged: Path | None = None) -> Called:
+    """Call it. `told` are variables for a program and members of a POST; `staged` is where unpublished files are."""
+    match hook:
+        case Command():
+            return await run(hook, told, staged)
+        case Post():
+            return await _post(hook, told)
+        case Signal():
+            return await anyio.to_thread.run_sync(_signal, hook)
+
+
+async def run(
+    command: Command, told: Mapping[str, str], staged: Path | None = None, kind: Kind = Kind.COMMAND
+) -> Called:
+    """Run a program to its end. At its timeout it is killed, and all that it started with it."""
+    words = [each.replace(STAGED, str(staged)) if staged is not None else each for each in command.words]
+    try:
+        process = await anyio.open_process(
+            words, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True, env={**_environ(), **told}
+        )
+    except (OSError, ValueError) as error:
+        return Called(kind, Ending.FAILED, f"{words[0]} cannot be run: {getattr(error, 'strerror', None) or error}")
+    output = bytearray()
+    try:
+        with anyio.move_on_after(command.timeout):
+            async with anyio.create_task_group() as group:
+                group.start_soon(_listen, process, output)
+                code = await process.wait()
+                group.cancel_scope.cancel()  # what it left running may hold its output open
+            last = output.decode(errors="replace").strip()
+            if code == 0:
+                return Called(kind, Ending.DONE, "", last)
+            return Called(kind, Ending.FAILED, f"{words[0]} ended with {code}", last)
+        last = output.decode(errors="replace").strip()
+        return Called(kind, Ending.TIMED_OUT, f"{words[0]} took longer than {command.timeout:g} s", last)
+    finally:
+        await _end(process)
+
+
+async def _listen(process: Process, output: bytearray) -> None:
+    if process.stdout is None:
+        return
+    async for part in process.stdout:
+        output += part
+        del output[:-MAX_OUTPUT]
+
+
+async def _end(process: Process) -> None:
+    """Kill what has not ended, with everything that it started."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    with anyio.CancelScope(shield=True):
+        await process.aclose()
+
+
+def _environ() -> dict[str, str]:
+    """Our environment without our settings: tokens are nothing for others."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TRIMTAB_")}
+
+
+async def _post(hook: Post, told: Mapping[str, str]) -> Called:
+    from aiohttp import ClientError, ClientSession, ClientTimeout  # noqa: PLC0415 - who posts pays for it
+
+    body = encode({name.removeprefix("TRIMTAB_").lower(): value for name, value in told.items()})
+    headers = {"Content-Type": "application/json", "Connection": "close"}
+    try:
+        async with (
+            ClientSession(timeout=ClientTimeout(total=hook.timeout)) as session,
+            session.post(hook.url, data=body, headers=headers, allow_redirects=False) as answer,
+        ):
+            good = 200 <= answer.status < 300  # noqa: PLR2004 - HTTP
+            ending = Ending.DONE if good else Ending.FAILED
+            return Called(Kind.HTTP, ending, "" if good else f"{hook.url} answered {answer.status}")
+    except TimeoutError:
+        return Called(Kind.HTTP, Ending.TIMED_OUT, f"{hook.url} did not answer within {hook.timeout:g} s")
+    except (ClientError, OSError, ValueError) as error:
+        return Called(Kind.HTTP, Ending.FAILED, f"{hook.url} cannot be reached ({type(error).__name__})")
+
+
+def _signal(hook: Signal) -> Called:
+    try:
+        found = [_process_id(hook.pid_file)] if hook.pid_file is not None else _named(hook.process)
+        if not found:
+            return Called(Kind.SIGNAL, Ending.FAILED, f"there is no process {hook.process!r}")
+        for each in found:
+            os.kill(each, hook.signal)
+    except (OSError, ValueError) as error:
+        what = hook.pid_file if hook.pid_file is not None else hook.process
+        detail = f"{hook.signal.name} cannot be sent by {what}: {getattr(error, 'strerror', None) or error}"
+        return Called(Kind.SIGNAL, Ending.FAILED, detail)
+    return Called(Kind.SIGNAL, Ending.DONE)
+
+
+def _process_id(file: Path) -> int:
+    with file.open("rb") as opened:
+        text = opened.read(32).strip()
+    if not text.isdigit() or int(text) in {0, os.getpid()}:
+        msg = "it holds no process id"
+        raise ValueError(msg)
+    return int(text)
+
+
+def _named(name: str) -> list[int]:
+    """The processes of a name, but for our own."""
+    found = []
+    for each in _PROC.iterdir():
+        if each.name.isdigit() and int(each.name) != os.getpid():
+            with suppress(OSError):
+                if (each / "comm").read_text().strip() == name[:_COMM]:
+                    found.append(int(each.name))
+    return sorted(found)[:_MAX_PROCESSES]
