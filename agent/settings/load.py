@@ -131,7 +131,9 @@ class _Given:
         knob, path = KNOBS[field], found.get(f"{field}_file")
         if path is None:
             return {}
-        if found.get(field):
+        if found.get(field) and self._rank(field) < self._rank(f"{field}_file"):
+            return {}
+        if found.get(field) and self._rank(field) == self._rank(f"{field}_file"):
             self._trouble(field, f"{knob.variable} and {knob.variable}_FILE are both given; give one of them")
             return {}
         try:
@@ -143,6 +145,12 @@ class _Given:
         except ValueError as error:
             self._trouble(field, f"{knob.variable}_FILE: what is in {path} {error}")
         return {}
+
+    def _rank(self, field: str) -> int:
+        """Where a setting is given: the least wins."""
+        if field in self._flags:
+            return 0
+        return 1 if self._environ.get(KNOBS[field].variable) else 2
 
     def _trouble(self, field: str, problem: str) -> None:
         self._troubled.add(field)

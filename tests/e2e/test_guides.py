@@ -31,9 +31,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     place = tmp_path_factory.mktemp("guides")
     programs = place / ".venv" / "bin"
     programs.mkdir(parents=True)
-    trimtab = programs / "trimtab"
-    trimtab.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m control_plane "$@"\n')
-    trimtab.chmod(0o755)
+    for name, module in (("trimtab", "control_plane"), ("trimtab-agent", "agent")):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+        program.chmod(0o755)
     with dev(place / ".trimtab") as started:
         yield started
 

@@ -4,13 +4,15 @@ import os
 import pty
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 import psutil
 import pytest
 
-from tests.rig.executed import DEADLINE, executing
+from tests.rig.executed import DEADLINE, Executed, executing
+from tests.rig.process import clean_environ
 
 SERVER = ["sh", "-c", 'echo "pool $DB_POOL" >>"$OUT"; exec sleep 1000']
 """Runs until it is told to end."""
@@ -242,6 +244,47 @@ async def test_as_pid_1_it_takes_in_orphans(tmp_path: Path) -> None:
         assert it.lines() == ["0"]
 
 
+@dataclass
+class Typed:
+    """An agent at a terminal of its own, and what was said there."""
+
+    pid: int
+    terminal: int
+    said: str = ""
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.terminal, keys)
+
+    async def until_said(self, wanted: str) -> None:
+        with anyio.fail_after(DEADLINE):
+            while wanted not in self.said:
+                await anyio.wait_readable(self.terminal)
+                self.said += os.read(self.terminal, 4096).decode()
+
+    async def until_status(self, wanted: str) -> None:
+        with anyio.fail_after(DEADLINE):
+            while psutil.Process(self.pid).status() != wanted:
+                await anyio.sleep(0.01)
+
+    async def code(self) -> int:
+        _, status = await anyio.to_thread.run_sync(os.waitpid, self.pid, 0)
+        os.close(self.terminal)
+        return os.waitstatus_to_exitcode(status)
+
+
+def at_a_terminal(it: Executed, script: str) -> Typed:
+    """Start an agent whose command is a Python script."""
+    directory = it.directory
+    (directory / "typed.py").write_text(script)
+    settings = {"TRIMTAB_APP": "billing", "TRIMTAB_ENVIRONMENT": "prod", "TRIMTAB_AGENT_TOKEN": "secret"}
+    flags = ["--control-plane-url", it.control_plane.url, "--listen", "127.0.0.1:0", "--log-level", "error"]
+    words = [sys.executable, "-m", "agent", "exec", *flags, "--state-dir", f"{directory}/state"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(words[0], [*words, "--", sys.executable, f"{directory}/typed.py"], clean_environ() | settings)  # noqa: S606
+    return Typed(pid, terminal)
+
+
 async def test_the_terminal_is_the_commands(tmp_path: Path) -> None:
     """What is typed reaches the command, Ctrl-C included, and its answers come out."""
     script = (
@@ -251,26 +294,26 @@ async def test_the_terminal_is_the_commands(tmp_path: Path) -> None:
         "except KeyboardInterrupt:\n    print('interrupted', flush=True); sys.exit(4)\n"
     )
     async with executing(tmp_path, a=b"1") as it:
-        (tmp_path / "typed.py").write_text(script)
-        pid, terminal = pty.fork()
-        if pid == 0:
-            settings = {"TRIMTAB_APP": "billing", "TRIMTAB_ENVIRONMENT": "prod", "TRIMTAB_AGENT_TOKEN": "secret"}
-            flags = ["--control-plane-url", it.control_plane.url, "--listen", "127.0.0.1:0", "--log-level", "error"]
-            words = [sys.executable, "-m", "agent", "exec", *flags, "--state-dir", f"{tmp_path}/state"]
-            os.execve(words[0], [*words, "--", sys.executable, f"{tmp_path}/typed.py"], dict(os.environ) | settings)  # noqa: S606
-        said = await _until_said(terminal, "", "tty True True")
-        os.write(terminal, b"hello\n")
-        said = await _until_said(terminal, said, "read hello")
-        os.write(terminal, b"\x03")
-        await _until_said(terminal, said, "interrupted")
-        _, status = await anyio.to_thread.run_sync(os.waitpid, pid, 0)
-        os.close(terminal)
-        assert os.waitstatus_to_exitcode(status) == 4
+        typed = at_a_terminal(it, script)
+        await typed.until_said("tty True True")
+        typed.type(b"hello\n")
+        await typed.until_said("read hello")
+        typed.type(b"\x03")
+        await typed.until_said("interrupted")
+        assert await typed.code() == 4
 
 
-async def _until_said(terminal: int, said: str, wanted: str) -> str:
-    with anyio.fail_after(DEADLINE):
-        while wanted not in said:
-            await anyio.wait_readable(terminal)
-            said += os.read(terminal, 4096).decode()
-    return said
+async def test_a_command_that_is_stopped_at_the_terminal_gives_it_back_and_goes_on_with_it(tmp_path: Path) -> None:
+    """Ctrl-Z stops the agent as well, so that a shell would notice; `fg` is a CONT for it."""
+    script = "print('ready', flush=True)\nfor line in iter(input, 'end'): print('read', line, flush=True)\n"
+    async with executing(tmp_path, a=b"1") as it:
+        typed = at_a_terminal(it, script)
+        await typed.until_said("ready")
+        typed.type(b"\x1a")
+        await typed.until_status(psutil.STATUS_STOPPED)
+        assert os.tcgetpgrp(typed.terminal) == typed.pid
+        os.kill(typed.pid, signal.SIGCONT)
+        typed.type(b"hello\n")
+        await typed.until_said("read hello")
+        typed.type(b"end\n")
+        assert await typed.code() == 0

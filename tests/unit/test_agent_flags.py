@@ -51,6 +51,16 @@ def test_a_flag_wins_over_its_variable_and_that_over_the_file(tmp_path: Path) ->
     assert (settings.labels, settings.log_level) == ({"a": "variable"}, "ERROR")
 
 
+def test_a_secrets_file_by_flag_wins_over_the_secret_in_a_variable_and_that_over_one_in_the_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "token").write_text("of-the-flag")
+    assert load(LEAST, None, flags("--token-file", f"{tmp_path}/token")).token == "of-the-flag"
+    config = tmp_path / "agent.yaml"
+    config.write_text(f"token_file: {tmp_path}/token\n")
+    assert load(LEAST, config).token == LEAST["TRIMTAB_AGENT_TOKEN"]
+
+
 def test_yes_and_no_are_flags_without_a_value() -> None:
     environ = LEAST | {"TRIMTAB_AGENT_REQUIRE_FRESH": "true"}
     assert load(environ, None, flags("run", "--no-require-fresh")).require_fresh is False

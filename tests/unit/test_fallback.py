@@ -1,5 +1,7 @@
 """Proven snapshots and the fallback: what bakes, what is promoted, what is shown, and when it ends."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -209,6 +211,39 @@ def test_a_damaged_mark_is_none(tmp_path: Path, content: bytes) -> None:
     again.apply(2, "kept")
     again.fallback.resume()
     assert (again.shown, again.fallback.active) == (2, False)
+
+
+_KEEP_FOREVER = """
+import sys
+from itertools import count
+from pathlib import Path
+from agent.snapshot.model import Snapshot
+from agent.snapshot.proven import ProvenCopy
+from tests.fakes.snapshots import snapshot_of
+copy = ProvenCopy(Path(sys.argv[1]), Snapshot.empty("billing", "prod"))
+for revision in count(1):
+    copy.keep(snapshot_of(revision, {"a": "x" * 100_000, "revision": revision}))
+    if revision == 2:
+        print("keeps", flush=True)
+"""
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_copy(tmp_path: Path) -> None:
+    copy, seen = ProvenCopy(tmp_path, Snapshot.empty("billing", "prod")), set[int]()
+    for _ in range(3):
+        words = [sys.executable, "-c", _KEEP_FOREVER, str(tmp_path)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own program
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"keeps\n"
+            for _ in range(20):
+                found = copy.load()
+                assert found is not None
+                seen.add(found.revision)
+            process.kill()
+        found = copy.load()
+        assert found is not None
+        assert found == snapshot_of(found.revision, {"a": "x" * 100_000, "revision": found.revision})
+    assert len(seen) > 1
 
 
 def test_a_proven_copy_that_is_cut_anywhere_is_not_used(tmp_path: Path) -> None:
