@@ -14,7 +14,7 @@ from agent.snapshot.store import SnapshotStore
 from shared.domain.codec import Json, encode, fragment
 from shared.domain.context import EvaluationContext
 from shared.domain.resolution import Reason, Resolution
-from shared.runtime.clock import Clock, unix_ms
+from shared.runtime.clock import Clock
 
 MAX_PREFIXES = 64
 """Documents of a prefix that are kept for one snapshot; more are built again each time."""
@@ -158,7 +158,7 @@ class Answers:
     @property
     def now_ms(self) -> int:
         """This moment."""
-        return unix_ms(self._clock.now())
+        return self._clock.now_ms()
 
     def _named(self, snapshot: Snapshot, prefix: str) -> Sequence[str]:
         if self._keys_of is not snapshot:

@@ -15,6 +15,7 @@ Pairs: TypeAlias = Sequence[tuple[str, str]]
 MAX_PAIRS = 1_000
 """Parameters of one query."""
 _JSON_TYPES = ("application/json", "text/json")
+_USUAL = frozenset({"", "application/json", "application/json; charset=utf-8"})
 
 
 @dataclass(slots=True)
@@ -53,9 +54,11 @@ class Asked:
         Raises:
             ProblemError: it says that it is something else, or is none.
         """
-        media = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media and media not in _JSON_TYPES and not media.endswith("+json"):
-            raise wrong_media_type(media)
+        said = self.headers.get("content-type", "")
+        if said not in _USUAL:
+            media = said.partition(";")[0].strip().lower()
+            if media not in _JSON_TYPES and not media.endswith("+json"):
+                raise wrong_media_type(media)
         try:
             return decode(self.body)
         except MalformedJsonError as error:

@@ -115,10 +115,13 @@ def _groups(document: Mapping[str, Json]) -> tuple[str, ...]:
         return ()
     if isinstance(groups, str):
         groups = [groups]
-    texts = isinstance(groups, list) and all(isinstance(each, str) and len(each) <= MAX_TEXT for each in groups)
-    if not texts or len(groups) > MAX_GROUPS:
+    if not isinstance(groups, list) or len(groups) > MAX_GROUPS or [each for each in groups if not _is_text(each)]:
         raise ContextError(Fault(f"/{_GROUPS}", f"a list of at most {MAX_GROUPS} texts"))
     return tuple(groups)
+
+
+def _is_text(value: Json) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_TEXT
 
 
 def _attribute(name: str, value: Json) -> Attribute:

@@ -20,8 +20,11 @@ class Freshness:
         """Whether a read has to say STALE: not confirmed since the start, not for longer than allowed, or in a fallback."""
         if self._store.current is not self._store.applied and self.behind:
             return True
+        limit = self._policy.max_staleness
+        if limit is None:
+            return self._status.last_confirmed is None
         age = self.staleness()
-        return age is None or (self._policy.max_staleness is not None and age > self._policy.max_staleness)
+        return age is None or age > limit
 
     @property
     def behind(self) -> bool:

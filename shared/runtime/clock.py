@@ -1,10 +1,11 @@
 """Time as something that is handed in, so that tests can hold it still."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MS = 86_400_000
 
 
 class Clock(Protocol):
@@ -16,6 +17,10 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds that only ever grow; for measuring how long."""
+        ...
+
+    def now_ms(self) -> int:
+        """The time of day in whole milliseconds since 1970; much quicker than by way of a date."""
         ...
 
 
@@ -30,7 +35,12 @@ class SystemClock:
         """Seconds since some moment in the past."""
         return time.monotonic()
 
+    def now_ms(self) -> int:
+        """The time of day as evaluation takes it."""
+        return time.time_ns() // 1_000_000
+
 
 def unix_ms(moment: datetime) -> int:
     """Whole milliseconds since 1970, in which exposures count."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    since = moment - _EPOCH
+    return since.days * _DAY_MS + since.seconds * 1_000 + since.microseconds // 1_000

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from shared.runtime.clock import unix_ms
+
 
 class ManualClock:
     """Stands still until it is told to advance."""
@@ -19,6 +21,9 @@ class ManualClock:
 
     def monotonic(self) -> float:
         return self._seconds
+
+    def now_ms(self) -> int:
+        return unix_ms(self.now())
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""

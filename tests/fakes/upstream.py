@@ -9,6 +9,7 @@ import anyio
 from agent.ports import ReportAnswer, UpstreamUnavailableError
 from agent.snapshot.model import Snapshot
 from shared.domain.scope import Revisions
+from shared.runtime.clock import unix_ms
 from shared.wire.messages import Message, decode_message
 from shared.wire.report import Report
 from shared.wire.snapshot import SnapshotDocument
@@ -124,3 +125,6 @@ class TickingClock:
 
     def monotonic(self) -> float:
         return anyio.current_time()
+
+    def now_ms(self) -> int:
+        return unix_ms(self.now())

@@ -2,7 +2,7 @@
 
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
-from shared.runtime.clock import Clock, unix_ms
+from shared.runtime.clock import Clock
 
 
 class Position:
@@ -18,12 +18,12 @@ class Position:
         self._of: tuple[Snapshot, int] | None = None
         self._until_ms: int | None = None
         self._text = ""
-        self.since_ms = unix_ms(clock.now())
+        self.since_ms = clock.now_ms()
 
     @property
     def text(self) -> str:
         """The position now."""
-        now_ms, snapshot = unix_ms(self._clock.now()), self._store.current
+        now_ms, snapshot = self._clock.now_ms(), self._store.current
         if not self._stands(snapshot, now_ms):
             self._of, self._until_ms = (snapshot, now_ms), snapshot.program.next_moment(now_ms)
             self._text = f"{snapshot.revision}-{self._until_ms or 0}-{self._others}"
@@ -47,7 +47,7 @@ class Position:
     def passed(self) -> None:
         """The clock changed something."""
         self._of = None
-        self.since_ms = unix_ms(self._clock.now())
+        self.since_ms = self._clock.now_ms()
 
     def _stands(self, snapshot: Snapshot, now_ms: int) -> bool:
         if self._of is None or self._of[0] is not snapshot or now_ms < self._of[1]:

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 
-from shared.runtime.clock import Clock, unix_ms
+from shared.runtime.clock import Clock
 
 PERIOD = 1_800
 """Seconds for which the same ticket is given out, so that addresses stay the same; it is good for as long again after that."""
@@ -38,7 +38,7 @@ class Tickets:
 
     @property
     def _now(self) -> int:
-        return unix_ms(self._clock.now()) // 1000
+        return self._clock.now_ms() // 1000
 
     def _signed(self, until: int) -> str:
         code = hashlib.blake2b(str(until).encode(), digest_size=16, key=self._key[:64], person=b"ofrep stream")
