@@ -49,6 +49,7 @@ def _limit(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
     with suppress(OSError, ValueError):  # some systems know no such limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # there are values in it
     with suppress(OSError):  # where memory is scarce we go first, not the agent
         Path("/proc/self/oom_score_adj").write_text("1000")
 

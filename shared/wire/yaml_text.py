@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from shared.domain.codec import Json, encode
 
 _BARE = re.compile(r"[A-Za-z][A-Za-z0-9_./+-]*(?: [A-Za-z0-9_./+-]+)*")
+_EXPONENT = re.compile(r"[eE][-+]?[0-9]+")
+"""A number without its digits: some readers of YAML 1.1 take it for one all the same."""
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _MAX_SIMPLE_KEY = 1_000
@@ -72,7 +74,7 @@ def _scalar(value: Json) -> str:
 
 
 def _text(text: str) -> str:
-    if _BARE.fullmatch(text) and text.lower() not in _WORDS:
+    if _BARE.fullmatch(text) and text.lower() not in _WORDS and not _EXPONENT.fullmatch(text):
         return text
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", encode(text).decode())
 

@@ -162,6 +162,14 @@ def test_yaml_keys_too_long_for_the_simple_form_are_read_as_well() -> None:
     assert YAML(typ="safe", pure=True).load(rendered(Format.YAML, values)) == values
 
 
+def test_what_only_some_readers_take_for_a_number_is_quoted() -> None:
+    assert rendered(Format.YAML, {"a": "e1", "b": "E-5", "c": "e2e"}).decode().splitlines()[1:] == [
+        'a: "e1"',
+        'b: "E-5"',
+        "c: e2e",
+    ]
+
+
 def test_yaml_reads_well() -> None:
     values = {
         "db": {"hosts": ["a.example", "b.example"], "port": 5432},
