@@ -78,7 +78,9 @@ class Metrics(Collector):
     def _state(self) -> Iterator[Metric]:
         status, snapshot = self._view.status, self._view.store.current
         yield gauge("ready", "1 where /readyz answers 200, else 0.", not self._freshness.unready())
-        yield gauge("revision", "The applied revision.", snapshot.revision)
+        yield gauge("revision", "The revision that readers see.", snapshot.revision)
+        text = "The applied revision; readers see an older one during a fallback."
+        yield gauge("applied_revision", text, self._view.store.applied.revision)
         yield gauge("upstream_revision", "The highest revision heard of.", status.upstream_revision)
         yield gauge("configs", "Effective configs.", len(snapshot.effective))
         if (age := self._freshness.staleness()) is not None:
