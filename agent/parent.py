@@ -1,8 +1,10 @@
 """The agent as the application's parent (`exec`): all of the agent, and the application as its child."""
 
 import logging
+from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
 from agent.life.reloading import Origin
 from agent.local_api.freshness import Freshness
@@ -32,6 +34,7 @@ async def exec_agent(settings: Settings, command: tuple[str, ...], origin: Origi
     """
     async with living(settings, origin, by_signal=False) as life:
         parts, plan = life.parts, plan_of(settings)
+        gate = _Gate(settings, parts)
         supervisor = Supervisor(
             command,
             plan,
@@ -39,9 +42,9 @@ async def exec_agent(settings: Settings, command: tuple[str, ...], origin: Origi
             remarks=parts.remarks,
             clock=parts.clock,
             health=parts.witness.health if settings.probe is None else None,
+            well=gate.well,
             fall_back=life.proven.fallback.now,
         )
-        gate = _Gate(settings, parts)
         async with running(lambda task_status: hear(supervisor, task_status=task_status)):
             code = await supervisor.run(gate.until_open, gate.why_closed)
         _log.info("the command ended", extra={"code": code})
@@ -104,4 +107,13 @@ class _Gate:
         return self._freshness.unready() or "; ".join(broken)
 
     async def _files(self) -> bool:
-        return await self._parts.renderer.render()
+        """Those of before count as well: a program was well with them. Hooks that need the command fail until it runs."""
+        renderer = self._parts.renderer
+        if await renderer.render():
+            return True
+        return await anyio.to_thread.run_sync(lambda: all(Path(each.path).exists() for each in renderer.files))
+
+    def well(self) -> None:
+        """The command runs: what was refused because it did not is tried again."""
+        if not all(each.good for each in self._parts.renderer.sets):
+            self._parts.renderer.again()

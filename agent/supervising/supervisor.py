@@ -30,7 +30,8 @@ _log = logging.getLogger(__name__)
 class Supervisor:
     """One application, from its first start to its end.
 
-    `health` is told how the command fares if nobody else asks it; `fall_back` may find it older values that it bore.
+    `health` is told how the command fares if nobody else asks it, `well` is called when it has run for a while, and
+    `fall_back` may find it older values that it bore.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class Supervisor:
         remarks: Remarks,
         clock: Clock,
         health: Health | None = None,
+        well: Callable[[], None] = lambda: None,
         fall_back: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._command, self._plan, self._changes = command, plan, changes
         self._remarks, self._clock, self._health, self._fall_back = remarks, clock, health, fall_back
+        self._well = well
         self._variables: Mapping[str, str] = {}
         self._child: Child | None = None
         self._stop = anyio.Event()
@@ -186,6 +189,7 @@ class Supervisor:
         await anyio.sleep(self._plan.settle)
         self._crashes = 0
         self._remarks.withdraw(KIND, _ABOUT)
+        self._well()
         self._found(good=True, detail="it runs" if not restarted else "it runs on the new values")
 
     def _settled(self, began: float) -> bool:

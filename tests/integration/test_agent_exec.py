@@ -222,6 +222,23 @@ async def test_codes_are_those_of_a_shell(tmp_path: Path, words: list[str], code
         assert await it.code() == code
 
 
+async def test_files_are_there_first_and_hooks_that_need_the_command_are_called_again_once_it_runs(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "agent.yaml").write_text(
+        f"""
+        file_sets:
+          app:
+            files: [{tmp_path}/app.json]
+            reload: [{{command: [sh, -c, 'test -e {tmp_path}/out && echo reloaded >>{tmp_path}/out']}}]
+        """
+    )
+    async with executing(tmp_path, a=b"1") as it:
+        words = ["sh", "-c", f'cat {tmp_path}/app.json >/dev/null && echo started >>"$OUT"; exec sleep 1000']
+        it.start(words, "--config", f"{tmp_path}/agent.yaml", "--settle", "0.3")
+        await it.until_lines("started", "reloaded")
+
+
 async def test_a_killed_agent_takes_the_command_with_it(tmp_path: Path) -> None:
     async with executing(tmp_path, a=b"1") as it:
         it.start(["sh", "-c", 'echo $$ >>"$OUT"; exec sleep 1000'])
