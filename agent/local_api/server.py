@@ -12,6 +12,7 @@ from agent.local_api.answers import Answers
 from agent.local_api.appconfig.profiles import Profiles
 from agent.local_api.asked import Asked
 from agent.local_api.cors import Cors
+from agent.local_api.description import described
 from agent.local_api.errors import translate
 from agent.local_api.evaluating import Evaluating
 from agent.local_api.freshness import Freshness
@@ -96,6 +97,7 @@ async def serving_local_api(
             web.post("/v1/outcomes", handler(OutcomesApi(view).post)),
             *ofrep.routes(),
             *Profiles(view, answers, guard).routes(),
+            web.get("/v1/openapi.json", handler(described)),
             web.get("/healthz", handler(probes.healthz)),
             web.get("/readyz", handler(probes.readyz)),
             web.get("/status", handler(probes.status)),
