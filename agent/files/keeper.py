@@ -89,6 +89,8 @@ class SetKeeper:
             self._sequence.failed(str(error), snapshot.revision)
         except OSError as error:
             self._sequence.failed(_reason(error), snapshot.revision)
+        finally:
+            self._sequence.of_templates(self._templates.broken_of(self.state.name))
         return False
 
     def _rendered(self, snapshot: Snapshot) -> Mapping[str, Content]:

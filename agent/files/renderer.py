@@ -73,6 +73,7 @@ class Renderer:
             if each.state.name not in known:
                 each.end()
         self._keepers = [known.get(each.name) or self._keeper(each) for each in file_sets]
+        self._templates.keep_only({each.name for each in file_sets})
         for each in self._keepers:
             if self._group is not None and each not in known.values():
                 self._group.start_soon(each.run)

@@ -24,7 +24,7 @@ from agent.sync.results import Ending, Rendering, Results
 from agent.sync.results import Hook as Kind
 from shared.runtime.clock import Clock
 
-FILE, DRIFT = "file", "drift"
+FILE, DRIFT, TEMPLATE = "file", "drift", "template"
 """The kinds of remarks about sets."""
 _MAX_NAMED = 5
 
@@ -53,7 +53,8 @@ class Sequence:
         Raises:
             OSError, UnrenderableError: it cannot be rendered or written.
         """
-        contents = await to_thread.run_sync(render)
+        # Nothing is written yet, so nobody who stops us waits for a template that does not end.
+        contents = await to_thread.run_sync(render, abandon_on_cancel=True)
         digest = _digest(contents)
         self.state.keys = tuple(dict.fromkeys(key for each in contents.values() for key in each.keys))
         differing = await to_thread.run_sync(self._publication.differing, contents)
@@ -81,6 +82,15 @@ class Sequence:
         """Nobody keeps this set any more: there is nothing to say of it."""
         self._remarks.withdraw(FILE, self.state.name)
         self._remarks.withdraw(DRIFT, self.state.name)
+        self.of_templates({})
+
+    def of_templates(self, broken: Mapping[Path, str]) -> None:
+        """Tell which templates are broken while what they were before is still used."""
+        if broken:
+            told = "; ".join(f"{path}: {why}" for path, why in broken.items())
+            self._remarks.tell(TEMPLATE, self.state.name, f"{told}; what it was before is used")
+        else:
+            self._remarks.withdraw(TEMPLATE, self.state.name)
 
     def forget_refusal(self) -> None:
         """Try again what was refused: somebody asked for it."""

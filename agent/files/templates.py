@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -69,29 +69,46 @@ class _Answers:
 class Templates:
     """Renders, remembers. One template that is broken does not stop its file while the sources that worked before still do.
 
-    `broken` says of such templates why; `sources` are all files that were read for any, to be watched. Safe for threads.
+    `broken` says of such templates why; `sources` are all files that were read for any, to be watched. Safe for threads:
+    sets do not wait for each other.
     """
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
-        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
         self._known: dict[_Which, _Known] = {}
         self._refused: dict[_Which, Mapping[str, list[int]]] = {}
         self._read: dict[_Which, frozenset[Path]] = {}
-        self.broken: dict[Path, str] = {}
+        self._broken: dict[_Which, tuple[Path, str]] = {}
 
     @property
     def sources(self) -> frozenset[Path]:
         """All files that templates were read from."""
-        return frozenset().union(*self._read.values())
+        return frozenset().union(*tuple(self._read.values()))
+
+    @property
+    def broken(self) -> Mapping[Path, str]:
+        """The templates of which earlier sources are used, and why."""
+        return dict(tuple(self._broken.values()))
+
+    def broken_of(self, file_set: str) -> Mapping[Path, str]:
+        """Those of one set."""
+        return dict(each for which, each in tuple(self._broken.items()) if which[0] == file_set)
+
+    def keep_only(self, file_sets: Collection[str]) -> None:
+        """The other sets are no more."""
+        for table in (self._known, self._refused, self._read, self._broken):
+            for which in tuple(table):
+                if which[0] not in file_sets:
+                    table.pop(which, None)
 
     def render(self, jobs: Sequence[Job]) -> list[str]:
-        """The text of each; nothing is run for those that nothing changed for.
+        """The text of each, all of one set; nothing is run for those that nothing changed for.
 
         Raises:
             UnrenderableError: the first that cannot be rendered, and why.
         """
-        with self._lock:
+        with self._locks.setdefault(jobs[0].file_set, threading.Lock()):
             asked = [(job, _digest(job)) for job in jobs]
             due = [(job, digest) for job, digest in asked if not self._is_known(job, digest)]
             answers = self._run([job for job, _ in due], None) if due else _Answers()
@@ -114,12 +131,12 @@ class Templates:
         if "text" in answer:
             self._known[job.which] = _Known(answer["sources"], stamps, asked, answer["text"])
             self._refused.pop(job.which, None)
-            self.broken.pop(job.template, None)
+            self._broken.pop(job.which, None)
             return None
         why = str(answer["error"])
         if self._fell_back(job, asked):
             self._refused[job.which] = stamps
-            self.broken[job.template] = why
+            self._broken[job.which] = job.template, why
             return None
         return UnrenderableError(why, file=job.file, template=bool(answer["template"]))
 

@@ -10,9 +10,11 @@ import orjson
 from agent.files.file_set import FileSet
 from agent.files.renderer import Renderer
 from agent.files.target import File, Format, Selection, format_of
+from agent.files.templates import Templates
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
+from agent.sync.remarks import Remarks
 from shared.domain.codec import Json
 from shared.runtime.clock import SystemClock
 from shared.runtime.lifecycle import running
@@ -101,6 +103,38 @@ async def test_one_file_that_fails_stops_no_other_and_is_tried_again(tmp_path: P
         with within():
             while first.error:
                 await anyio.sleep(0.005)
+
+
+async def test_a_template_that_breaks_is_told_and_the_one_before_is_used(tmp_path: Path) -> None:
+    store, path = SnapshotStore(Snapshot.empty("billing", "prod")), tmp_path / "app.conf"
+    (template := tmp_path / "app.j2").write_text("pool={{ value('db.pool') }}")
+    remarks = Remarks(SystemClock(), lambda: store.applied.revision)
+    file_set = FileSet(name="app", files=(File(path, Format.TEMPLATE, template=template),))
+    renderer = Renderer(store, [file_set], SystemClock(), tmp_path / "state", remarks=remarks)
+    store.swap(snapshot_of(1, {"db.pool": 20}))
+    assert await renderer.render()
+    template.write_text("pool={{ value('db.pool' }}")
+    store.swap(snapshot_of(2, {"db.pool": 30}))
+    assert await renderer.render()
+    assert path.read_text() == "pool=30"
+    (told,) = remarks.current
+    assert (told.kind, told.about, told.refuses) == ("template", "app", False)
+    assert "app.j2, line 1: unexpected" in told.detail
+    template.write_text("size={{ value('db.pool') }}")
+    assert await renderer.render()
+    assert (path.read_text(), remarks.current) == ("size=30", ())
+
+
+async def test_an_agent_that_stops_does_not_wait_for_a_template_that_does_not_end(tmp_path: Path) -> None:
+    store = SnapshotStore(snapshot_of(1, {}))
+    (template := tmp_path / "app.j2").write_text("{{ 10 ** (10 ** 9) }}")
+    file_set = FileSet(name="app", files=(File(tmp_path / "app.conf", Format.TEMPLATE, template=template),))
+    renderer = Renderer(store, [file_set], SystemClock(), tmp_path / "state")
+    renderer._keepers[0]._templates = Templates(7.0)
+    began = anyio.current_time()
+    with anyio.move_on_after(0.5):
+        await renderer.run()
+    assert anyio.current_time() - began < 5
 
 
 def test_the_name_of_a_file_gives_its_format() -> None:
