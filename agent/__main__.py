@@ -52,6 +52,7 @@ def _parsers() -> tuple[Parser, list[Parser]]:
     render.add_argument(
         "--once", action="store_true", required=True, help="the only mode; `run` keeps files up to date"
     )
+    render.add_argument("--dry-run", action="store_true", help="write nothing; say what would be written and called")
     render.add_argument("--timeout", type=float, default=RENDER_PATIENCE, help="seconds to wait (default: %(default)g)")
     render.set_defaults(command=running.render)
     return parser, list(commands.choices.values())

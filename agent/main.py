@@ -187,8 +187,8 @@ async def render_once(settings: Settings, timeout: float) -> tuple[bool, str]:  
         if not fetched and kept:
             _log.warning("rendering the last known good", extra={"error": parts.status.last_error})
         complete = await parts.renderer.render()
-        failed = "; ".join(f"{each.name}: {each.detail}" for each in parts.renderer.sets if not each.good)
-        return complete, failed or f"revision {parts.store.current.revision}"
+        told = [f"{each.name}: {each.detail}" for each in parts.renderer.sets if each.detail]
+        return complete, "; ".join([*told] if not complete else [f"revision {parts.store.current.revision}", *told])
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.commands.saying import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, print_line, say
@@ -38,6 +39,11 @@ def render(options: argparse.Namespace) -> int:
     if not settings.all_sets:
         say("TRIMTAB_AGENT_FILES is missing; name the files to render, or give --files")
         return EXIT_USAGE
+    if options.dry_run:
+        files, sets = (
+            tuple(replace(each, dry_run=True) for each in some) for some in (settings.files, settings.file_sets)
+        )
+        settings = replace(settings, files=files, file_sets=sets)
     with certificates_later():
         from agent.main import render_once  # noqa: PLC0415
 
@@ -49,7 +55,8 @@ def render(options: argparse.Namespace) -> int:
     if code := finish(lambda: in_loop(once)):
         return code
     rendered, detail = outcome[0]
-    say(f"rendered {detail}" if rendered else f"not rendered: {detail}")
+    done = "would be rendered:" if options.dry_run else "rendered"
+    say(f"{done} {detail}" if rendered else f"not rendered: {detail}")
     return EXIT_DONE if rendered else EXIT_FAILED
 
 

@@ -185,6 +185,16 @@ def test_rendering_once_may_insist_on_the_control_plane(tmp_path: Path) -> None:
     assert (tmp_path / "out.json").exists()
 
 
+def test_a_dry_run_writes_nothing_and_says_what_it_would(tmp_path: Path) -> None:
+    keep(tmp_path / "state", snapshot_of(12, VALUES))
+    variables = environ(tmp_path, 0, TRIMTAB_AGENT_FILES=f"{tmp_path}/out.json")
+    done = command("render", "--once", "--timeout", "1", "--dry-run", **variables)
+    assert done.returncode == 0, done.stderr
+    assert "would be rendered: revision 12; " in done.stderr
+    assert f"would write {tmp_path}/out.json" in done.stderr
+    assert not (tmp_path / "out.json").exists()
+
+
 async def test_status_tells_people_how_the_agent_stands(alone: Process) -> None:
     assert command("status", "--url", alone.url).returncode == 1
     alone.start()
