@@ -64,7 +64,7 @@ class Bulk:
         snapshot = self._store.current
         items, reasons = self._together.evaluated(wanted_in(asked, given), context, now_ms, shown=shown)
         rest = b'],"metadata":%b,"eventStreams":%b}' % (_metadata(snapshot), streams)
-        body = b"".join([b'{"flags":[', b",".join([each.content for each in items]), rest])
+        body = b'{"flags":[%b%b' % (b",".join([each.content for each in items]), rest)
         etag = _tag(context, [each.digest for each in items], rest)
         headers = (
             ("Content-Type", "application/json"),

@@ -9,6 +9,8 @@ MAX_KEPT = 64
 """Answers that are kept for one snapshot; the oldest ones make room for others."""
 MAX_BYTES = 2 * 1024 * 1024
 """Bytes of all of them, with the requests by which they are found."""
+MAX_ONCE = 1_024
+"""Requests that are known to have come once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,10 +30,14 @@ class BulkAnswer:
 
 
 class Recent:
-    """Answers by all that they depend on but the clock, and the size of that."""
+    """Answers by all that they depend on but the clock, and the size of that.
+
+    One is kept when it is asked for again: where everybody asks once, to keep all would only take memory from the caches.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[tuple[object, ...], tuple[BulkAnswer, int]] = {}
+        self._once: set[int] = set()
         self._bytes = 0
 
     def get(self, wanted: tuple[object, ...], now_ms: int) -> BulkAnswer | None:
@@ -40,7 +46,12 @@ class Recent:
         return None if found is None or not found[0].holds(now_ms) else found[0]
 
     def keep(self, wanted: tuple[object, ...], answer: BulkAnswer, size: int) -> None:
-        """Keep one, unless it is too large."""
+        """Keep one that was asked for before, unless it is too large."""
+        if (asked := hash(wanted)) not in self._once:
+            if len(self._once) >= MAX_ONCE:
+                self._once.clear()
+            self._once.add(asked)
+            return
         size += len(answer.full.body)
         self._drop(wanted)
         while self._kept and (len(self._kept) >= MAX_KEPT or self._bytes + size > MAX_BYTES):
