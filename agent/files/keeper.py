@@ -7,18 +7,13 @@ from anyio.abc import TaskStatus
 
 from agent.files.rendering import Content, rendered
 from agent.files.sequence import Sequence
-from agent.files.state import SetState
+from agent.files.state import LOOK_EVERY, RETRY_EVERY, SetState
 from agent.files.templates import Templates
 from agent.files.unrenderable import UnrenderableError
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from shared.domain.context import EvaluationContext
 from shared.runtime.clock import Clock, unix_ms
-
-RETRY_EVERY = 30.0
-"""Seconds after which a set that could not be written is tried again when nothing changes meanwhile."""
-LOOK_EVERY = 10.0
-"""Seconds between two looks at what was published: somebody else may have changed it."""
 
 
 class SetKeeper:

@@ -3,22 +3,23 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from agent.files.file_set import FileSet
-from agent.files.keeper import LOOK_EVERY, RETRY_EVERY, SetKeeper
-from agent.files.publication import publication_of
-from agent.files.sequence import Sequence as SetSequence
-from agent.files.state import RenderedFile, SetState
-from agent.files.templates import Templates
+from agent.files.state import LOOK_EVERY, RETRY_EVERY, RenderedFile, SetState
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
 from agent.sync.remarks import Remarks
 from agent.sync.results import Results
 from shared.domain.context import ANYBODY, EvaluationContext
 from shared.runtime.clock import Clock
+
+if TYPE_CHECKING:
+    from agent.files.keeper import SetKeeper
+    from agent.files.templates import Templates
 
 
 class Renderer:
@@ -42,7 +43,7 @@ class Renderer:
         self._usage, self._results = usage or Usage(clock), results or Results()
         self._remarks = remarks or Remarks(clock, lambda: store.applied.revision)
         self._retry_every, self._look_every = retry_every, look_every
-        self._templates = Templates()
+        self._templates: Templates | None = None
         self._group: TaskGroup | None = None
         self._keepers = [self._keeper(each) for each in file_sets]
 
@@ -73,7 +74,8 @@ class Renderer:
             if each.state.name not in known:
                 each.end()
         self._keepers = [known.get(each.name) or self._keeper(each) for each in file_sets]
-        self._templates.keep_only({each.name for each in file_sets})
+        if self._templates is not None:
+            self._templates.keep_only({each.name for each in file_sets})
         for each in self._keepers:
             if self._group is not None and each not in known.values():
                 self._group.start_soon(each.run)
@@ -89,7 +91,14 @@ class Renderer:
         for each in self._keepers:
             each.stir(again=True)
 
-    def _keeper(self, file_set: FileSet) -> SetKeeper:
+    def _keeper(self, file_set: FileSet) -> "SetKeeper":
+        # Half a megabyte that an agent without files should not pay.
+        from agent.files.keeper import SetKeeper  # noqa: PLC0415
+        from agent.files.publication import publication_of  # noqa: PLC0415
+        from agent.files.sequence import Sequence as SetSequence  # noqa: PLC0415
+        from agent.files.templates import Templates  # noqa: PLC0415
+
+        self._templates = self._templates or Templates()
         publication = publication_of(file_set, self._state_dir)
         sequence = SetSequence(SetState(file_set), publication, self._remarks, self._results, self._clock)
         return SetKeeper(
