@@ -94,7 +94,7 @@ class Connection(web.RequestHandler):
 class Front(Protocol):
     """Somebody who gets new connections before we do, and may hand them on to a protocol that `behind` makes."""
 
-    def connection(self, behind: Callable[[], asyncio.Protocol]) -> asyncio.Protocol: ...
+    def connection(self, behind: Callable[[], asyncio.Protocol]) -> asyncio.BaseProtocol: ...
 
 
 class _Server(web.Server):

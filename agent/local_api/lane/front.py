@@ -13,6 +13,6 @@ class LaneFront:
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
 
-    def connection(self, behind: Callable[[], asyncio.Protocol]) -> asyncio.Protocol:
+    def connection(self, behind: Callable[[], asyncio.Protocol]) -> asyncio.BaseProtocol:
         """A new connection, which may go on with what `behind` makes."""
         return LaneConnection(self._lane, behind)

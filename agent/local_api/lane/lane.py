@@ -17,6 +17,8 @@ LOOK_EVERY = 10.0
 """Seconds between two looks for connections to be closed."""
 PATIENCE = 30.0
 """Seconds that the rest of a request may take to come, or an answer to be taken."""
+BUFFER = 64 * 1024
+"""Bytes that are read at once."""
 KEEP_ALIVE = 3_600.0
 """Seconds for which a connection is kept that is not used."""
 
@@ -38,6 +40,7 @@ class Lane:
     def __init__(self, memo: Memo, routes: Routes, guard: Guard, requests: Requests) -> None:
         self.memo, self.routes, self.heads, self.requests = memo, routes, Heads(guard), requests
         self._clients: set[Client] = set()
+        self.buffer = memoryview(bytearray(BUFFER))
 
     def joined(self, client: Client) -> None:
         """There is one more."""
