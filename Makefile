@@ -47,9 +47,9 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 	--no-emit-index-url --no-header --no-annotate --only-binary :all: --quiet
 
 lock: $(STAMP) ## Lock the dependencies anew, with hashes; UPGRADE=--upgrade takes the newest
-	$(LOCK) $(UPGRADE) --extra agent -o requirements/agent.txt
+	$(LOCK) $(UPGRADE) --extra agent --extra templates -o requirements/agent.txt
 	$(LOCK) $(UPGRADE) --extra control-plane -o requirements/control-plane.txt
-	$(LOCK) $(UPGRADE) --extra agent --extra control-plane --extra embedded --group test --group lint -o requirements/dev.txt
+	$(LOCK) $(UPGRADE) --extra agent --extra templates --extra control-plane --extra embedded --group test --group lint -o requirements/dev.txt
 
 # Of what pip says: a line now and then, and all that went wrong.
 define PROGRESS
