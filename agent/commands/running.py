@@ -5,10 +5,12 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.commands.saying import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, print_line, say
 from agent.settings.flags import flags_of
+from agent.settings.knobs import KNOBS
 from agent.settings.load import SettingsError, config_file, load, unknown_variables
 from agent.settings.model import Settings
 
@@ -65,7 +67,8 @@ def origin_of(options: argparse.Namespace, settings: Settings) -> "Origin":
     from agent.life.reloading import Origin  # noqa: PLC0415
 
     secrets = (settings.token_file, settings.local_token_file, settings.amqp_url_file)
-    files = (config_file(os.environ, options.config), *secrets)
+    sets = flags_of(options).get("file_sets") or os.environ.get(KNOBS["file_sets"].variable)
+    files = (config_file(os.environ, options.config), Path(sets) if sets else None, *secrets)
     return Origin(
         lambda: load(os.environ, options.config, flags_of(options)), tuple(each for each in files if each is not None)
     )

@@ -21,6 +21,9 @@ EXIT_NOT_FOUND = 127
 """As a shell says them, and `env`, `timeout` and `docker run`."""
 _BY_SIGNAL = 128
 
+_AS_A_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
+"""They go to what the command started as well: a shell waits for its program to end by them."""
+
 _MAX_BACKOFF = 30.0
 _ABOUT = "command"
 
@@ -84,7 +87,9 @@ class Supervisor:
         if number == signal.SIGTERM or self._child is None:
             self._stopped_by = self._stopped_by or number
             self._stop.set()
-        if self._child is not None:
+        if self._child is not None and number in _AS_A_TERMINAL:
+            self._child.signal_group(number)
+        elif self._child is not None:
             self._child.signal(number)
 
     async def _first(self, until_ready: Callable[[], Awaitable[None]]) -> bool:

@@ -115,6 +115,14 @@ async def test_signals_are_handed_on_and_the_code_is_the_commands(tmp_path: Path
         assert await it.code() == 42
 
 
+async def test_a_shell_that_waits_for_its_program_is_interrupted_as_at_a_terminal(tmp_path: Path) -> None:
+    async with executing(tmp_path, a=b"1") as it:
+        it.start(["sh", "-c", 'echo ready >>"$OUT"; sleep 1000; :'])
+        await it.until_lines("ready")
+        it.signal(signal.SIGINT)
+        assert await it.code() == 128 + signal.SIGINT
+
+
 async def test_a_command_that_does_not_end_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
     script = (
         'trap "" TERM; sh -c "trap \\"\\" TERM; echo \\$\\$ >>$OUT; sleep 1000; sleep 1000" & sleep 1000; sleep 1000'

@@ -46,7 +46,7 @@ class Site:
             while True:
                 found = await self.get(path)
                 for each in members:
-                    found = found[each]
+                    found = None if found is None else found[each]
                 if found == value:
                     return
                 await anyio.sleep(_LOOK_AGAIN)
@@ -201,6 +201,20 @@ async def test_what_needs_a_new_start_is_told(tmp_path: Path) -> None:
         assert (await it.get("/status"))["labels"] == {"a": "b"}
         it.config.write_text("labels: {a: b}\n")
         await it.until_remarked("restart", stands=False)
+
+
+async def test_file_sets_in_a_file_of_their_own_are_followed(tmp_path: Path) -> None:
+    sets, out = tmp_path / "sets.yaml", tmp_path / "out.json"
+    sets.write_text(f"one: {{files: [{tmp_path}/one.json]}}\n")
+    async with site(tmp_path, TRIMTAB_AGENT_FILE_SETS=str(sets)) as it:
+        it.agent.start()
+        await it.agent.until_ok()
+        sets.write_text(f"one: {{files: [{tmp_path}/one.json]}}\ntwo: {{files: [{out}]}}\n")
+        with anyio.fail_after(DEADLINE):
+            while not out.exists():
+                await anyio.sleep(_LOOK_AGAIN)
+        sets.write_text("two: {fils: []}\n")
+        assert "what held before still holds" in await it.until_remarked("broken")
 
 
 async def test_a_rotated_token_is_taken_up_without_anybody_saying_so(tmp_path: Path) -> None:
