@@ -3,8 +3,6 @@
 import importlib.util
 import re
 import shlex
-import subprocess
-import sys
 from configparser import ConfigParser
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +13,7 @@ import pytest
 import yaml
 
 from shared.wire import topology
+from tests.rig.command_lines import agent_command, control_plane_command
 from tests.servers import postgres, rabbitmq, redis
 
 ROOT = Path(__file__).parents[2]
@@ -64,25 +63,6 @@ def _agent_variables() -> set[str]:
 
 def _of_image(name: str) -> list[tuple[str, dict[str, Any]]]:
     return [(key, service) for key, service in SERVICES.items() if service["image"].startswith(f"{name}:")]
-
-
-def _parse_control_plane(arguments: list[str]) -> None:
-    """Let the real command line read the arguments, without running the command."""
-    import typer.main  # noqa: PLC0415
-
-    from control_plane.cli.main import app  # noqa: PLC0415
-
-    name, *rest = arguments
-    group = typer.main.get_command(app)
-    group.commands[name].make_context(name, rest).close()  # type: ignore[attr-defined]  # a group: there are several
-
-
-def _parse_agent(arguments: list[str]) -> None:
-    """Let the real command line show the help of a command, which it does only for one that it has."""
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "agent", *arguments, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(params=DOCKERFILES, ids=lambda path: path.stem)
@@ -139,7 +119,7 @@ def test_images_install_only_what_is_locked_by_hash(dockerfile: Path) -> None:
 
 def test_images_can_be_asked_for_their_health(dockerfile: Path) -> None:
     check = yaml.safe_load(_arguments(dockerfile, "HEALTHCHECK")[0].partition("CMD ")[2])
-    parse = {"trimtab": _parse_control_plane, "trimtab-agent": _parse_agent}[check[0]]
+    parse = {"trimtab": control_plane_command, "trimtab-agent": agent_command}[check[0]]
     parse(check[1:])
 
 
@@ -227,7 +207,7 @@ def test_agents_get_every_setting_that_they_require() -> None:
 
 
 def test_services_are_asked_for_their_health_with_real_commands() -> None:
-    for name, parse in (("trimtab/control-plane", _parse_control_plane), ("trimtab/agent", _parse_agent)):
+    for name, parse in (("trimtab/control-plane", control_plane_command), ("trimtab/agent", agent_command)):
         for _, service in _of_image(name):
             if check := service["healthcheck"].get("test"):
                 assert check[:2] == ["CMD", "trimtab-agent" if name.endswith("agent") else "trimtab"]
@@ -235,9 +215,9 @@ def test_services_are_asked_for_their_health_with_real_commands() -> None:
 
 
 def test_services_run_real_commands() -> None:
-    _parse_control_plane(SERVICES["migrate"]["command"])
+    control_plane_command(SERVICES["migrate"]["command"])
     default = yaml.safe_load(_arguments(ROOT / "deploy/control-plane.Dockerfile", "CMD")[0])
-    _parse_control_plane(default)
+    control_plane_command(default)
 
 
 def test_control_planes_listen_where_their_ports_lead() -> None:
@@ -338,9 +318,9 @@ def test_systemd_starts_real_commands_with_variables_that_they_read(name: str) -
     text = (ROOT / "deploy" / "systemd" / f"{name}.service").read_text()
     program, *arguments = shlex.split(_unit(name)["Service"]["ExecStart"])
     if Path(program).name == "trimtab":
-        _parse_control_plane(arguments)
+        control_plane_command(arguments)
     else:
-        _parse_agent(arguments)
+        agent_command(arguments)
     known = _agent_variables() if name == "trimtab-agent" else _control_plane_variables()
     assert set(VARIABLE.findall(text)) <= known
 
@@ -352,22 +332,3 @@ def test_systemd_lets_the_programs_do_no_more_than_they_need(name: str) -> None:
     for right in ("DynamicUser", "NoNewPrivileges", "PrivateTmp", "PrivateUsers", "MemoryDenyWriteExecute"):
         assert service[right] == "yes"
     assert service["ProtectSystem"] == "strict"
-
-
-def test_kubernetes_runs_the_agent_beside_the_application_and_asks_for_its_health() -> None:
-    document = yaml.safe_load((ROOT / "deploy/kubernetes/agent-sidecar.yaml").read_text())
-    pod = document["spec"]["template"]["spec"]
-    (agent,) = pod["initContainers"]
-    assert agent["restartPolicy"] == "Always"
-    assert agent["image"] == SERVICES["agent-checkout"]["image"]
-    assert {each["name"] for each in agent["env"]} <= _agent_variables()
-    for probe in ("startupProbe", "livenessProbe"):
-        program, *arguments = agent[probe]["exec"]["command"]
-        assert program == "trimtab-agent"
-        _parse_agent(arguments)
-    for container in [agent, *pod["containers"]]:
-        assert PINNED.fullmatch(container["image"])
-        assert container["securityContext"]["readOnlyRootFilesystem"]
-        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-    volumes = {each["name"] for each in pod["volumes"]}
-    assert all(m["name"] in volumes for each in [agent, *pod["containers"]] for m in each["volumeMounts"])
