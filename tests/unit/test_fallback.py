@@ -92,12 +92,12 @@ async def test_a_snapshot_is_proven_after_the_application_stayed_healthy_with_it
 
 
 async def test_an_application_that_becomes_unhealthy_proves_nothing(tmp_path: Path) -> None:
-    async with at_work(tmp_path, bake=0.3) as it:
+    async with at_work(tmp_path, bake=1.0) as it:
         it.apply(1, "well")
         it.find(good=True)
         await anyio.sleep(0.1)
         it.find(good=False)
-        await anyio.sleep(0.4)
+        await anyio.sleep(1.2)
         assert it.proving.proof is None
         it.find(good=True)
         await it.until_proven(1)
