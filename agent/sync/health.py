@@ -1,9 +1,10 @@
 """How the application next to the agent is, as far as the probe tells: counted here, told by the reporter."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from agent.sync.observers import Observer, Observers
 
 MAX_DETAIL = 500
 
@@ -34,7 +35,7 @@ class Health:
     """Probes that failed, ever."""
     _row: int = 0
     _row_good: bool = False
-    _observers: list[Callable[[], None]] = field(default_factory=list, repr=False)
+    _observers: Observers = field(default_factory=Observers, repr=False)
 
     def found(self, *, good: bool, detail: str, now_ms: int) -> None:
         """The probe answered."""
@@ -57,18 +58,12 @@ class Health:
         if self.condition is Condition.HEALTHY:
             self._become(Condition.UNKNOWN, now_ms)
 
-    @contextmanager
-    def observe(self, observer: Callable[[], None]) -> Iterator[None]:
+    def observe(self, observer: Observer) -> AbstractContextManager[None]:
         """Have `observer` called whenever the condition changes, until the block ends."""
-        self._observers.append(observer)
-        try:
-            yield
-        finally:
-            self._observers.remove(observer)
+        return self._observers.observe(observer)
 
     def _become(self, condition: Condition, now_ms: int) -> None:
         if condition is self.condition:
             return
         self.condition, self.since_ms = condition, now_ms
-        for observer in tuple(self._observers):
-            observer()
+        self._observers.tell()

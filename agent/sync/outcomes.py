@@ -1,10 +1,10 @@
 """How uses of candidates and baselines ended, counted by when that was, until the control plane has received it."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from agent.sync.observers import Observer, Observers
 from shared.wire.evidence import MAX_COUNT, MAX_OUTCOMES, OutcomeCounts
 
 BUCKET_MS = 5_000
@@ -28,7 +28,7 @@ class Outcomes:
         self.dropped = 0
         self.counted = 0
         self._cells: OrderedDict[tuple[str, str, int], _Cell] = OrderedDict()
-        self._observers: list[Callable[[], None]] = []
+        self._observers = Observers()
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -45,8 +45,7 @@ class Outcomes:
         cell.succeeded = min(MAX_COUNT, cell.succeeded + succeeded)
         cell.failed = min(MAX_COUNT, cell.failed + failed)
         self.counted += succeeded + failed
-        for observer in tuple(self._observers):
-            observer()
+        self._observers.tell()
 
     def take(self) -> tuple[OutcomeCounts, ...]:
         """The oldest counts, as many as one report holds."""
@@ -56,11 +55,6 @@ class Outcomes:
             taken.append(OutcomeCounts(rollout, arm, at, cell.succeeded, cell.failed))
         return tuple(taken)
 
-    @contextmanager
-    def observe(self, observer: Callable[[], None]) -> Iterator[None]:
+    def observe(self, observer: Observer) -> AbstractContextManager[None]:
         """Have `observer` called at each count until the block ends."""
-        self._observers.append(observer)
-        try:
-            yield
-        finally:
-            self._observers.remove(observer)
+        return self._observers.observe(observer)

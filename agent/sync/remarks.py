@@ -1,10 +1,11 @@
 """What operators should know of this agent: told by whoever notices, shown in `/status`, sent with every report."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from agent.sync.observers import Observer, Observers
 from shared.runtime.clock import Clock, unix_ms
 from shared.wire.remark import MAX_ABOUT, MAX_DETAIL, MAX_KIND, MAX_REMARKS, Remark
 from shared.wire.text import sendable
@@ -18,7 +19,7 @@ class Remarks:
     def __init__(self, clock: Clock, revision: Callable[[], int]) -> None:
         self._clock, self._revision = clock, revision
         self._standing: dict[tuple[str, str], Remark] = {}
-        self._observers: list[Callable[[], None]] = []
+        self._observers = Observers()
 
     @property
     def current(self) -> tuple[Remark, ...]:
@@ -49,15 +50,9 @@ class Remarks:
             _log.info("%s: it is well again", kind, extra={"about": about})
             self._changed()
 
-    @contextmanager
-    def observe(self, observer: Callable[[], None]) -> Iterator[None]:
+    def observe(self, observer: Observer) -> AbstractContextManager[None]:
         """Have `observer` called at each change until the block ends."""
-        self._observers.append(observer)
-        try:
-            yield
-        finally:
-            self._observers.remove(observer)
+        return self._observers.observe(observer)
 
     def _changed(self) -> None:
-        for observer in tuple(self._observers):
-            observer()
+        self._observers.tell()

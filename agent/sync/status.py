@@ -1,20 +1,15 @@
 """How the agent stands towards the control plane: written by the synchronizer, read by probes, `/status` and reports."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
 
 from agent.ports import UpstreamRefusedError, UpstreamUnavailableError
+from agent.sync.observers import Observer, Observers
 from shared.wire.messages import UnsupportedSchemaError
 from shared.wire.report import Rejection
-
-Observer: TypeAlias = Callable[[], None]
-"""Called after something worth telling changed: the state, the transport, a rejection."""
-
 
 CHANNELS = ("amqp", "sse", "fetch", "report")
 """What the agent needs the other side for: a feed by its name, snapshots, reports."""
@@ -67,7 +62,7 @@ class Status:
     keep_error: str = ""
     """Why the last known good could not be kept; empty while it is."""
     rejection: Rejection | None = None
-    _observers: list[Observer] = field(default_factory=list, repr=False)
+    _observers: Observers = field(default_factory=Observers, repr=False)
 
     def staleness(self, now: float) -> float | None:
         """Seconds since agreement with the control plane was last known; None if never in this life."""
@@ -102,17 +97,11 @@ class Status:
 
     def changed(self) -> None:
         """Tell the observers."""
-        for observer in tuple(self._observers):
-            observer()
+        self._observers.tell()
 
-    @contextmanager
-    def observe(self, observer: Observer) -> Iterator[None]:
+    def observe(self, observer: Observer) -> AbstractContextManager[None]:
         """Have `observer` called at every change until the block ends."""
-        self._observers.append(observer)
-        try:
-            yield
-        finally:
-            self._observers.remove(observer)
+        return self._observers.observe(observer)
 
 
 def _trouble(error: Exception) -> str:
