@@ -17,11 +17,12 @@ RUN ["/opt/trimtab/bin/pip", "install", "--no-deps", "--no-index", "--find-links
 # One wheel holds both programs; the control plane has no business beside an application.
 RUN ["rm", "-r", "/opt/trimtab/lib/python3.11/site-packages/control_plane", "/opt/trimtab/bin/trimtab"]
 # Volumes that are mounted here begin with this owner, so that the unprivileged user can write to them.
-RUN ["install", "--directory", "--owner=10001", "--group=10001", "--mode=0750", "/var/lib/trimtab"]
+RUN ["install", "--directory", "--owner=10001", "--group=10001", "--mode=0750", "/var/lib/trimtab", "/run/trimtab"]
 
 FROM python:3.11.14-slim-bookworm
 COPY --from=build /opt/trimtab /opt/trimtab
 COPY --from=build --chown=10001:10001 /var/lib/trimtab /var/lib/trimtab
+COPY --from=build --chown=10001:10001 /run/trimtab /run/trimtab
 ENV PATH=/opt/trimtab/bin:/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TRIMTAB_AGENT_STATE_DIR=/var/lib/trimtab
 USER 10001:10001
 # Nothing is exposed: the agent listens on loopback, in the network namespace of its application.

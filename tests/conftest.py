@@ -127,6 +127,17 @@ def curl() -> str:
 
 
 @pytest.fixture(scope="session")
+def systemd_analyze() -> str:
+    """What reads units; it is of systemd and needs no systemd to run; installed where we may."""
+    if shutil.which("systemd-analyze") is None and debian.can_install():
+        debian.install("systemd")
+    found = shutil.which("systemd-analyze")
+    if found is None:
+        pytest.fail("the units need systemd-analyze: install systemd, or run the tests as root on Debian or Ubuntu")
+    return found
+
+
+@pytest.fixture(scope="session")
 def npm_packages() -> None:
     """The locked npm packages of `tests/clients`: real clients in JavaScript."""
     from tests.rig import node  # noqa: PLC0415 - only those who need Node need its wheel

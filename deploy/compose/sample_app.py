@@ -3,31 +3,57 @@
 It asks with the ETag of the last answer, so that an unchanged configuration costs an empty 304 over loopback.
 """
 
+import http.client
 import json
 import os
+import socket
 import sys
 import time
-import urllib.error
-import urllib.request
 from typing import Any
+from urllib.parse import urlsplit
 
 AGENT = os.environ.get("TRIMTAB_AGENT_URL", "http://127.0.0.1:2772")
+"""Where it is: a URL, or `unix:` and the path of its socket."""
 _EVERY_SECONDS = 1.0
 _TIMEOUT_SECONDS = 5.0
-_NOT_MODIFIED = 304
+_OK, _NOT_MODIFIED = 200, 304
+
+
+class _ThroughSocket(http.client.HTTPConnection):
+    """HTTP through a unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def connection() -> http.client.HTTPConnection:
+    """To the agent; nothing is sent yet."""
+    if AGENT.startswith("unix:"):
+        return _ThroughSocket(AGENT.removeprefix("unix:"))
+    return http.client.HTTPConnection(urlsplit(AGENT).netloc, timeout=_TIMEOUT_SECONDS)
 
 
 def read(etag: str) -> tuple[dict[str, Any] | None, str]:
     """The agent's answer and its ETag; no answer where nothing has changed since `etag`."""
-    request = urllib.request.Request(f"{AGENT}/v1/configs", headers={"If-None-Match": etag} if etag else {})  # noqa: S310
+    agent = connection()
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
-            return json.load(answer), answer.headers.get("ETag", "")
-    except urllib.error.HTTPError as error:
-        with error:
-            if error.code == _NOT_MODIFIED:
-                return None, etag
-            raise
+        agent.request("GET", "/v1/configs", headers={"If-None-Match": etag} if etag else {})
+        answer = agent.getresponse()
+        body = answer.read()
+        if answer.status == _NOT_MODIFIED:
+            return None, etag
+        if answer.status != _OK:
+            msg = f"{answer.status} {body.decode(errors='replace')}"
+            raise OSError(msg)
+        return json.loads(body), answer.headers.get("ETag", "")
+    finally:
+        agent.close()
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -48,7 +74,7 @@ def main() -> None:
     while True:
         try:
             document, etag = read(etag)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             sys.stderr.write(f"the agent does not answer, going on with what we have: {error}\n")
             document = None
         if document is not None:

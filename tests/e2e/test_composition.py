@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGTERM
@@ -24,7 +25,7 @@ _LOOK_SECONDS = 0.05
 class Composition:
     """The services on this machine: host names, secrets and volumes become addresses and directories of the test."""
 
-    def __init__(self, directory: Path, secrets: dict[str, str], redis_url: str) -> None:
+    def __init__(self, directory: Path, sockets: Path, secrets: dict[str, str], redis_url: str) -> None:
         self._services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
         self._directory = directory
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -32,7 +33,8 @@ class Composition:
         self._places = {
             "redis://redis:6379/0": redis_url,
             "/run/secrets": str(directory),
-            "/run/trimtab/tokens": str(directory / "tokens"),
+            "/run/tokens/tokens": str(directory / "tokens"),
+            "/run/trimtab": str(sockets),
             "/var/lib/trimtab/tokens": str(directory / "tokens"),
             "/setup.py": str(ROOT / "deploy/compose/setup.py"),
             "/sample_app.py": str(ROOT / "deploy/compose/sample_app.py"),
@@ -96,10 +98,10 @@ class Composition:
         if "TRIMTAB_LISTEN" in environ:
             environ["TRIMTAB_LISTEN"] = self._address[name]
         if name.startswith("agent-"):
-            environ["TRIMTAB_AGENT_LISTEN"] = self._address[name]
+            environ.setdefault("TRIMTAB_AGENT_LISTEN", self._address[name])
             environ["TRIMTAB_AGENT_STATE_DIR"] = str(self._directory / name)
         agent = self._services[name].get("network_mode", "").removeprefix("service:")
-        return environ | ({"TRIMTAB_AGENT_URL": self.url(agent)} if agent else {})
+        return environ | ({"TRIMTAB_AGENT_URL": self.url(agent)} if agent != "none" and agent else {})
 
     def _here(self, text: str) -> str:
         for place, here in self._places.items():
@@ -121,9 +123,12 @@ def composition(tmp_path: Path, postgres_url: str, redis_url: str, amqp_url: str
         "agent_settings": f"amqp_url: {amqp_url}\n",
         "bootstrap_token": TOKEN,
     }
-    composition = Composition(tmp_path, secrets, redis_url)
-    yield composition
-    composition.stop()
+    with tempfile.TemporaryDirectory(
+        prefix="trimtab-"
+    ) as sockets:  # pytest's own are too long for the path of a socket
+        composition = Composition(tmp_path, Path(sockets), secrets, redis_url)
+        yield composition
+        composition.stop()
 
 
 @pytest.mark.timeout(180)  # a dozen programs are started, each of them once or twice

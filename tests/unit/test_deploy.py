@@ -3,11 +3,12 @@
 import importlib.util
 import re
 import shlex
-from configparser import ConfigParser
+from importlib import resources
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import jsonschema_rs
 import orjson
 import pytest
 import yaml
@@ -227,9 +228,29 @@ def test_control_planes_listen_where_their_ports_lead() -> None:
         assert all(port.endswith(":8080") for port in service["ports"])
 
 
-def test_applications_live_in_the_network_of_their_agents() -> None:
-    for name in ("checkout", "billing"):
-        assert SERVICES[name]["network_mode"] == f"service:agent-{name}"
+def test_one_application_lives_in_the_network_of_its_agent() -> None:
+    assert SERVICES["checkout"]["network_mode"] == "service:agent-checkout"
+
+
+def test_the_other_one_has_its_agents_socket_and_no_network() -> None:
+    application, agent = SERVICES["billing"], SERVICES["agent-billing"]
+    assert application["network_mode"] == "none"
+    address = agent["environment"]["TRIMTAB_AGENT_LISTEN"]
+    assert application["environment"]["TRIMTAB_AGENT_URL"] == address
+    shared = f"billing-socket:{Path(address.removeprefix('unix:')).parent}"
+    assert shared in application["volumes"]
+    assert shared in agent["volumes"]
+    owner = _arguments(ROOT / "deploy/agent.Dockerfile", "USER")[-1]
+    assert application["user"].split(":")[1] == owner.split(":")[1], "the socket is its group's"
+
+
+def test_the_composition_is_what_its_specification_says() -> None:
+    schema = resources.files("check_jsonschema").joinpath("builtin_schemas/vendor/compose-spec.json").read_bytes()
+    specification = jsonschema_rs.validator_for(orjson.loads(schema))
+    plain = orjson.loads(orjson.dumps({key: value for key, value in COMPOSE.items() if not key.startswith("x-")}))
+    assert [f"{each.instance_path}: {each.message}" for each in specification.iter_errors(plain)] == []
+    plain["services"]["checkout"]["heathcheck"] = {}
+    assert not specification.is_valid(plain)
 
 
 def test_stores_are_reached_by_control_planes_only() -> None:
@@ -304,31 +325,3 @@ def test_tests_run_against_the_versions_of_the_composition() -> None:
     assert SERVICES["postgres"]["image"] == postgres.IMAGE
     assert SERVICES["redis"]["image"] == redis.IMAGE
     assert SERVICES["rabbitmq"]["image"] == rabbitmq.IMAGE.replace("-management", "")
-
-
-def _unit(name: str) -> ConfigParser:
-    unit = ConfigParser(strict=False, interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]  # systemd's names have capitals
-    unit.read(ROOT / "deploy" / "systemd" / f"{name}.service")
-    return unit
-
-
-@pytest.mark.parametrize("name", ["trimtab-agent", "trimtab-control-plane"])
-def test_systemd_starts_real_commands_with_variables_that_they_read(name: str) -> None:
-    text = (ROOT / "deploy" / "systemd" / f"{name}.service").read_text()
-    program, *arguments = shlex.split(_unit(name)["Service"]["ExecStart"])
-    if Path(program).name == "trimtab":
-        control_plane_command(arguments)
-    else:
-        agent_command(arguments)
-    known = _agent_variables() if name == "trimtab-agent" else _control_plane_variables()
-    assert set(VARIABLE.findall(text)) <= known
-
-
-@pytest.mark.parametrize("name", ["trimtab-agent", "trimtab-control-plane"])
-def test_systemd_lets_the_programs_do_no_more_than_they_need(name: str) -> None:
-    service = _unit(name)["Service"]
-    assert service["CapabilityBoundingSet"] == ""
-    for right in ("DynamicUser", "NoNewPrivileges", "PrivateTmp", "PrivateUsers", "MemoryDenyWriteExecute"):
-        assert service[right] == "yes"
-    assert service["ProtectSystem"] == "strict"
