@@ -6,6 +6,7 @@ between there are flags and rollouts, keys that never were before, files that ar
 lost messages, changes that must be refused, unreadable ones, secrets to be fetched, broken streams.
 """
 
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -181,7 +182,9 @@ class _Soak:
             await self._rest()
             counters = (await self._status())["counters"]
             applied = counters["applied"]
-            self._looks.append(await self._look(applied))
+            self._looks.append(look := await self._look(applied))
+            if len(self._looks) % (LOOKS // 9) == 0:
+                print(f"  {applied:,} changes, {look.rss / 2**20:.1f} MiB, {look.descriptors} open", file=sys.stderr)
         return Soaked(time.perf_counter() - began, self._agent.cpu() - cpu, counters, self._looks, self._reads)
 
     async def _trouble(self) -> None:
