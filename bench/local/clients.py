@@ -56,7 +56,16 @@ async def wrk(server: Contender, requests: Requests, seconds: float, connections
     """Ask over TCP."""
     path = anyio.Path(server.home) / "ask.lua"
     await path.write_text(requests.script())
-    options = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency", "-s", str(path)]
+    options = [
+        "-t1",
+        f"-c{connections}",
+        f"-d{max(1, round(seconds))}s",
+        "--latency",
+        "--timeout",
+        "10s",
+        "-s",
+        str(path),
+    ]
     cpu = server.cpu()
     said = await _run("wrk", *options, f"http://{server.tcp}{'/' if requests.differ else requests.path}")
     cpu = server.cpu() - cpu
