@@ -131,7 +131,15 @@ async def living(settings: Settings, origin: Origin | None = None, *, by_signal:
         view, probing = view_of(settings, parts, proven), _probing(settings, parts)
         manager = ServiceManager(os.environ, parts.clock)
         takers = _taking(parts, view, probing, proven).takers()
-        reloading = Reloading(settings, origin, takers, remarks=parts.remarks, manager=manager, by_signal=by_signal)
+        reloading = Reloading(
+            settings,
+            origin,
+            takers,
+            remarks=parts.remarks,
+            manager=manager,
+            by_signal=by_signal,
+            asked=parts.renderer.again,
+        )
         async with serving_local_api(
             view,
             settings.listen,

@@ -12,12 +12,16 @@ import anyio
 from anyio.abc import Process
 
 from agent.files.hooks import STAGED, Command, Hook, Post, Signal
+from agent.files.occasion import Occasion
 from agent.sync.results import Ending
 from agent.sync.results import Hook as Kind
 from shared.domain.codec import encode
 
 MAX_OUTPUT = 2_000
 """Bytes of a program's last words that are kept."""
+FLOOD = 1024 * 1024
+"""Bytes after which a program is heard slowly: who serves has better things to do."""
+_FLOOD_PAUSE = 0.02
 _PROC = Path("/proc")
 _MAX_PROCESSES = 1_000
 _COMM = 15
@@ -38,13 +42,13 @@ class Called(NamedTuple):
         return self.ending is Ending.DONE
 
 
-async def call(hook: Hook, told: Mapping[str, str], staged: Path | None = None) -> Called:
-    """Call it. `told` are variables for a program and members of a POST; `staged` is where unpublished files are."""
+async def call(hook: Hook, occasion: Occasion) -> Called:
+    """Call it."""
     match hook:
         case Command():
-            return await run(hook, told, staged)
+            return await run(hook, occasion.environ)
         case Post():
-            return await _post(hook, told)
+            return await _post(hook, occasion)
         case Signal():
             return await anyio.to_thread.run_sync(_signal, hook)
 
@@ -52,7 +56,10 @@ async def call(hook: Hook, told: Mapping[str, str], staged: Path | None = None) 
 async def run(
     command: Command, told: Mapping[str, str], staged: Path | None = None, kind: Kind = Kind.COMMAND
 ) -> Called:
-    """Run a program to its end. At its timeout it is killed, and all that it started with it."""
+    """Run a program to its end. At its timeout it is killed, and all that it started with it.
+
+    What a command leaves running when it ends by itself may be what it was called for; a check has nothing to leave.
+    """
     words = [each.replace(STAGED, str(staged)) if staged is not None else each for each in command.words]
     try:
         process = await anyio.open_process(
@@ -74,21 +81,24 @@ async def run(
         last = output.decode(errors="replace").strip()
         return Called(kind, Ending.TIMED_OUT, f"{words[0]} took longer than {command.timeout:g} s", last)
     finally:
-        await _end(process)
+        await _end(process, all_of_it=kind is Kind.CHECK)
 
 
 async def _listen(process: Process, output: bytearray) -> None:
     if process.stdout is None:
         return
+    heard = 0
     async for part in process.stdout:
         output += part
         del output[:-MAX_OUTPUT]
+        if (heard := heard + len(part)) > FLOOD:
+            await anyio.sleep(_FLOOD_PAUSE)
 
 
-async def _end(process: Process) -> None:
+async def _end(process: Process, *, all_of_it: bool) -> None:
     """Kill what has not ended, with everything that it started."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
+    if all_of_it or process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     with anyio.CancelScope(shield=True):
         await process.aclose()
@@ -99,10 +109,10 @@ def _environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("TRIMTAB_")}
 
 
-async def _post(hook: Post, told: Mapping[str, str]) -> Called:
+async def _post(hook: Post, occasion: Occasion) -> Called:
     from aiohttp import ClientError, ClientSession, ClientTimeout  # noqa: PLC0415 - who posts pays for it
 
-    body = encode({name.removeprefix("TRIMTAB_").lower(): value for name, value in told.items()})
+    body = encode(occasion.document)
     headers = {"Content-Type": "application/json", "Connection": "close"}
     try:
         async with (

@@ -18,7 +18,7 @@ from shared.runtime.whole_file import sync_directory, write_new
 CURRENT = "..data"
 GOOD = "..good"
 _PREFIX = "..trimtab-"
-_DRAFT = "..trimtab_link"
+DRAFT = "..trimtab_link"
 _MODE = 0o755
 
 
@@ -61,10 +61,22 @@ class Generations:
 
     def point(self, link: str, generation: Path) -> None:
         """Have a link point at a generation from now on, in one step."""
-        draft = self.root / _DRAFT
+        draft = self.root / DRAFT
         draft.unlink(missing_ok=True)
         draft.symlink_to(generation.name)
         draft.replace(self.root / link)
+        sync_directory(self.root)
+
+    def empty(self) -> Path:
+        """A generation of what was there before the first one, to be filled."""
+        self.root.mkdir(mode=self._mode, parents=True, exist_ok=True)
+        generation = self.root / f"{_PREFIX}{0:010d}-r0"
+        self.discard(generation)
+        generation.mkdir(mode=self._mode)
+        return generation
+
+    def sync(self) -> None:
+        """Make names durable."""
         sync_directory(self.root)
 
     def discard(self, generation: Path) -> None:
@@ -73,11 +85,11 @@ class Generations:
 
     def clear(self) -> None:
         """Take away what was staged and never published: a process was killed in between, or the check said no."""
-        current = self.current
+        newest = max((_number(each) for each in (self.current, self.good) if each is not None), default=-1)
         with suppress(FileNotFoundError):
-            (self.root / _DRAFT).unlink()
+            (self.root / DRAFT).unlink()
         for each in self._all():
-            if current is None or _number(each) > _number(current):
+            if _number(each) > newest:
                 self.discard(each)
 
     def prune(self) -> None:

@@ -20,6 +20,10 @@ from shared.runtime.clock import Clock
 if TYPE_CHECKING:
     from agent.files.keeper import SetKeeper
     from agent.files.templates import Templates
+    from agent.files.watching import Watching
+
+START_PATIENCE = 5.0
+"""Seconds that the start waits for the sets at most: a check that hangs holds up nobody but its set."""
 
 
 class Renderer:
@@ -45,6 +49,7 @@ class Renderer:
         self._retry_every, self._look_every = retry_every, look_every
         self._templates: Templates | None = None
         self._group: TaskGroup | None = None
+        self._watching: Watching | None = None
         self._keepers = [self._keeper(each) for each in file_sets]
 
     @property
@@ -61,29 +66,35 @@ class Renderer:
         """Render what is there, then after every swap, until cancelled."""
         with self._listening():
             async with anyio.create_task_group() as self._group:
-                await self.render()
-                for each in self._keepers:
-                    self._group.start_soon(each.run)
+                self._begin(self._keepers, ())
+                with anyio.move_on_after(START_PATIENCE):
+                    for each in tuple(self._keepers):
+                        await each.tried.wait()
                 task_status.started()
                 await anyio.sleep_forever()
 
     def take(self, file_sets: Sequence[FileSet]) -> None:
         """Render these from now on; what is not among them stays as it was written."""
-        known = {each.state.file_set.name: each for each in self._keepers if each.state.file_set in file_sets}
-        for each in self._keepers:
-            if each.state.name not in known:
-                each.end()
+        known = {each.state.name: each for each in self._keepers if each.state.file_set in file_sets}
+        gone = [each for each in self._keepers if each.state.name not in known]
+        for each in gone:
+            each.end()
         self._keepers = [known.get(each.name) or self._keeper(each) for each in file_sets]
         if self._templates is not None:
             self._templates.keep_only({each.name for each in file_sets})
-        for each in self._keepers:
-            if self._group is not None and each not in known.values():
-                self._group.start_soon(each.run)
+        self._begin([each for each in self._keepers if each not in known.values()], gone)
 
     async def render(self) -> bool:
         """Bring every set to the current snapshot; returns whether all of them are. Nothing happens before the first."""
-        done = [await each.bring() for each in tuple(self._keepers)]
-        self._read()
+        done: list[bool] = []
+
+        async def bring(keeper: "SetKeeper") -> None:
+            done.append(await keeper.bring())
+
+        async with anyio.create_task_group() as group:
+            for each in self._keepers:
+                group.start_soon(bring, each)
+        self._brought()
         return self._store.ready and all(done)
 
     def again(self) -> None:
@@ -93,6 +104,7 @@ class Renderer:
 
     def _keeper(self, file_set: FileSet) -> "SetKeeper":
         # Half a megabyte that an agent without files should not pay.
+        from agent.files.account import Account  # noqa: PLC0415
         from agent.files.keeper import SetKeeper  # noqa: PLC0415
         from agent.files.publication import publication_of  # noqa: PLC0415
         from agent.files.sequence import Sequence as SetSequence  # noqa: PLC0415
@@ -100,7 +112,8 @@ class Renderer:
 
         self._templates = self._templates or Templates()
         publication = publication_of(file_set, self._state_dir)
-        sequence = SetSequence(SetState(file_set), publication, self._remarks, self._results, self._clock)
+        account = Account(SetState(file_set), self._remarks, self._clock)
+        sequence = SetSequence(account, publication, self._results, self._clock)
         return SetKeeper(
             sequence,
             self._store,
@@ -109,12 +122,45 @@ class Renderer:
             self._templates,
             retry_every=self._retry_every,
             look_every=self._look_every,
-            brought=self._read,
+            brought=self._brought,
         )
 
-    def _read(self) -> None:
+    def _begin(self, keepers: Sequence["SetKeeper"], gone: Sequence["SetKeeper"]) -> None:
+        """Have them run, once those who kept these places before are gone."""
+        if self._group is None or not keepers:
+            return
+        if self._watching is None:
+            from agent.files.watching import Watching  # noqa: PLC0415
+
+            self._watching = Watching(self.directories, self._touched)
+            self._group.start_soon(self._watching.run)
+        for each in keepers:
+            self._group.start_soon(self._follow, each, gone)
+
+    async def _follow(self, keeper: "SetKeeper", gone: Sequence["SetKeeper"]) -> None:
+        for each in gone:
+            await each.gone.wait()
+        await keeper.run()
+
+    def _brought(self) -> None:
         """What stands in files counts as read."""
         self._usage.rendered(key for each in self._keepers for key in each.state.keys)
+        if self._watching is not None:
+            self._watching.renew()
+
+    @property
+    def watches(self) -> frozenset[str]:
+        """The directories that the kernel watches for us now."""
+        return frozenset() if self._watching is None else self._watching.watched
+
+    def directories(self) -> Iterator[Path]:
+        """Those that are to be watched: where somebody could touch what is rendered, or what it is made of."""
+        for each in tuple(self._keepers):
+            yield from each.directories()
+
+    def _touched(self) -> None:
+        for each in self._keepers:
+            each.touched()
 
     def _stir(self, *_: object) -> None:
         for each in self._keepers:

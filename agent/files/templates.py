@@ -86,6 +86,10 @@ class Templates:
         """All files that templates were read from."""
         return frozenset().union(*tuple(self._read.values()))
 
+    def sources_of(self, file_set: str) -> frozenset[Path]:
+        """Those of one set."""
+        return frozenset().union(*(each for which, each in tuple(self._read.items()) if which[0] == file_set))
+
     @property
     def broken(self) -> Mapping[Path, str]:
         """The templates of which earlier sources are used, and why."""

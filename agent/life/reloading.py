@@ -39,7 +39,7 @@ class Origin:
 
 
 class Reloading:
-    """Reads again, compares, and hands on what changed. `takers` are by the names of settings."""
+    """Reads again, compares, and hands on what changed. `takers` are by the names of settings; `asked` hears of each SIGHUP."""
 
     def __init__(
         self,
@@ -50,12 +50,13 @@ class Reloading:
         remarks: Remarks,
         manager: ServiceManager,
         by_signal: bool = True,
+        asked: Callable[[], None] = lambda: None,
         look_every: float = LOOK_EVERY,
     ) -> None:
         self._settings, self._takers = settings, takers
         self._origin = origin or Origin(lambda: settings)
         self._remarks, self._manager = remarks, manager
-        self._by_signal, self._look_every = by_signal, look_every
+        self._by_signal, self._asked, self._look_every = by_signal, asked, look_every
         self._wanted = anyio.Event()
         self._later: set[str] = set()
 
@@ -77,6 +78,7 @@ class Reloading:
             async for _ in signals:
                 _log.info("told to read the settings again")
                 self._wanted.set()
+                self._asked()
 
     async def _watch(self, seen: list[object]) -> None:
         while self._origin.files:

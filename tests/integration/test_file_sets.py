@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from signal import Signals
 from tempfile import TemporaryDirectory
@@ -16,80 +18,28 @@ import orjson
 import pytest
 from aiohttp import web
 
-from agent.files.file_set import FileSet, OnDrift
+from agent.files.file_set import OnDrift
 from agent.files.generations import CURRENT, Generations
 from agent.files.hooks import Command, HealthGate, Post, Signal
 from agent.files.publication import publication_of
 from agent.files.renderer import Renderer
-from agent.files.state import Phase, SetState
+from agent.files.state import Phase
 from agent.files.target import File, Format
 from agent.probing.target import CommandTarget
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
-from agent.sync.remarks import Remarks
-from shared.domain.codec import Json
 from shared.runtime.clock import SystemClock
 from shared.runtime.lifecycle import running
 from tests.fakes.snapshots import snapshot_of
+from tests.rig.file_sets import Site, script, site_of, until
 from tests.rig.publishing import FILES, pair
 from tests.servers.server import free_port
-
-
-@dataclass
-class Site:
-    """A renderer of one set, over a store that the test swaps."""
-
-    directory: Path
-    file_set: FileSet
-    store: SnapshotStore = field(default_factory=lambda: SnapshotStore(Snapshot.empty("billing", "prod")))
-    remarks: Remarks = field(init=False)
-    renderer: Renderer = field(init=False)
-    revision: int = 0
-
-    def __post_init__(self) -> None:
-        self.remarks = Remarks(SystemClock(), lambda: self.store.applied.revision)
-        self.begin()
-
-    def begin(self) -> None:
-        """As a new agent would."""
-        state = self.directory / "state"
-        self.renderer = Renderer(
-            self.store, [self.file_set], SystemClock(), state, remarks=self.remarks, look_every=0.02
-        )
-
-    def swap(self, **values: Json) -> None:
-        self.revision += 1
-        self.store.swap(snapshot_of(self.revision, {name.replace("_", "."): value for name, value in values.items()}))
-
-    async def bring(self, **values: Json) -> bool:
-        self.swap(**values)
-        return await self.renderer.render()
-
-    @property
-    def state(self) -> SetState:
-        return self.renderer.sets[0]
-
-    def shown(self, name: str = "config.json") -> Any:
-        return orjson.loads((self.directory / "out" / name).read_bytes())
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Callable[..., Site]:
     """Makes a site whose set is one file in a directory of the set's own, or at a place of its own."""
-
-    def make(*, directory: bool = True, **members: Any) -> Site:
-        out = tmp_path / "out"
-        file = File(Path("config.json") if directory else out / "config.json", Format.JSON)
-        return Site(tmp_path, FileSet(name="web", files=(file,), directory=out if directory else None, **members))
-
-    return make
-
-
-def script(path: Path, text: str) -> tuple[str, ...]:
-    """A program of some lines of shell."""
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return (str(path),)
+    return partial(site_of, tmp_path)
 
 
 @pytest.fixture
@@ -101,12 +51,6 @@ def quick_path(tmp_path: Path) -> Iterator[Path]:
         return
     with TemporaryDirectory(dir=memory) as directory:
         yield Path(directory)
-
-
-async def until(met: Callable[[], bool]) -> None:
-    with anyio.fail_after(20):
-        while not met():
-            await anyio.sleep(0.01)
 
 
 async def test_a_directory_is_laid_out_as_a_mounted_config_map(site: Callable[..., Site], tmp_path: Path) -> None:
@@ -318,7 +262,7 @@ async def test_signals_and_posts_reach_the_application(site: Callable[..., Site]
     try:
         assert await it.bring(a=1)
         await until((tmp_path / "hups").exists)
-        assert heard == [{"set": "web", "revision": "1"}]
+        assert heard == [{"set": "web", "revision": 1, "files": ["config.json"], "keys": ["a"]}]
         assert not await it.bring(a=2)
         assert it.state.detail.startswith(f"http://127.0.0.1:{port}/reload answered 500; returned to")
         process.kill()
@@ -326,6 +270,8 @@ async def test_signals_and_posts_reach_the_application(site: Callable[..., Site]
         assert not await it.bring(a=3)
         assert "SIGHUP cannot be sent by" in it.state.detail
     finally:
+        with suppress(ProcessLookupError):
+            process.kill()
         await process.aclose()
         await runner.cleanup()
 
@@ -380,7 +326,10 @@ async def _never_quiet(it: Site) -> None:
 async def test_a_dry_run_says_what_it_would_do_and_does_nothing(site: Callable[..., Site], tmp_path: Path) -> None:
     it = site(dry_run=True, check=Command(("false",)), reload=(Command(("false",)),))
     assert await it.bring(a=1)
-    assert (it.state.phase, it.state.detail) == (Phase.DRY, "would write config.json, then call 2")
+    assert (it.state.phase, it.state.detail.splitlines()[0]) == (
+        Phase.DRY,
+        "would write config.json, then check false, run false",
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -392,6 +341,7 @@ from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from shared.runtime.clock import SystemClock
 from tests.fakes.snapshots import snapshot_of
+from tests.rig.file_sets import Site, script, site_of, until
 from tests.rig.publishing import pair
 async def main(out, state):
     store = SnapshotStore(Snapshot.empty("billing", "prod"))
