@@ -62,9 +62,10 @@ async def run(
     """
     words = [each.replace(STAGED, str(staged)) if staged is not None else each for each in command.words]
     try:
-        process = await anyio.open_process(
-            words, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True, env={**_environ(), **told}
-        )
+        with anyio.CancelScope(shield=True):  # whoever stops us now would leave behind what it starts
+            process = await anyio.open_process(
+                words, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True, env={**_environ(), **told}
+            )
     except (OSError, ValueError) as error:
         return Called(kind, Ending.FAILED, f"{words[0]} cannot be run: {getattr(error, 'strerror', None) or error}")
     output = bytearray()

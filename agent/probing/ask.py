@@ -66,9 +66,10 @@ async def _tcp(host: str, port: int) -> Reply:
 
 async def _command(command: tuple[str, ...]) -> Reply:
     try:
-        process = await anyio.open_process(
-            command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True, env=_environ()
-        )
+        with anyio.CancelScope(shield=True):  # a timeout now would leave behind what it starts
+            process = await anyio.open_process(
+                command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True, env=_environ()
+            )
     except OSError as error:
         return Reply(good=False, detail=f"the command cannot be run ({error.strerror})")
     try:
