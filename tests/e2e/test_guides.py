@@ -19,8 +19,8 @@ _LOAD = "set -a; . .trimtab/credentials.env\n"
 _ELSEWHERE = {"agent.md", "benchmarks.md"}
 """Pages whose commands need other surroundings."""
 GUIDES = sorted(
-    page.name
-    for page in (ROOT / "docs").glob("*.md")
+    str(page.relative_to(ROOT / "docs"))
+    for page in (ROOT / "docs").rglob("*.md")
     if page.name not in _ELSEWHERE and _BLOCK.search(page.read_text(encoding="utf-8"))
 )
 
@@ -46,7 +46,7 @@ def test_the_commands_of_a_guide_do_what_it_says(running: Dev, page: str) -> Non
     place = running.data_dir.parent
     path = f"{place / '.venv' / 'bin'}:{os.environ['PATH']}"
     blocks = _BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
-    kept = Path(place, f"{page}.env")
+    kept = Path(place, f"{Path(page).name}.env")
     kept.write_text("")
     for refused, block in blocks:
         script = f"{_LOAD}. ./{kept.name}\n{block}\nexport -p >{kept.name}\n"

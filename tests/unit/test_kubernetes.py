@@ -23,6 +23,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OURS = {"trimtab/agent": "trimtab-agent", "trimtab/control-plane": "trimtab"}
 _PINNED = re.compile(r"[a-z./-]+:\d+\.\d+\.\d+(-[a-z]+)*")
 _REFERENCE = re.compile(r"\$\(([A-Z_]+)\)")
+_BLOCK = re.compile(r"^```yaml container\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _CONTAINERS = ("initContainers", "containers")
 
 
@@ -87,6 +88,15 @@ def test_a_field_that_kubernetes_does_not_know_is_noticed() -> None:
     with pytest.raises(kubernetes_validate.ValidationError, match="startUpProbe"):
         kubernetes_validate.validate(wrong, NEWEST, strict=True)
     assert path.exists()
+
+
+@pytest.mark.parametrize("block", _BLOCK.findall((ROOT / "docs/deploy/kubernetes.md").read_text()))
+def test_what_the_guide_shows_of_containers_is_what_kubernetes_takes(block: str) -> None:
+    container = yaml.safe_load(block)
+    spec = {"initContainers": [container], "containers": [{"name": "application", "image": "a"}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": spec}
+    kubernetes_validate.validate(pod, NEWEST, strict=True)
+    agent_command(container.get("readinessProbe", {"exec": {"command": [""]}})["exec"]["command"][1:])
 
 
 @pytest.mark.parametrize("directory", sorted(PLACE.iterdir()), ids=lambda path: path.name)
