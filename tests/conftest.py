@@ -138,6 +138,20 @@ def systemd_analyze() -> str:
 
 
 @pytest.fixture(scope="session")
+def nginx() -> str:
+    """A web server whose configuration is rendered; installed where we may."""
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
+    if shutil.which("nginx", path=path) is None and debian.can_install():
+        debian.install("nginx")
+    found = shutil.which("nginx", path=path)
+    if found is None:
+        pytest.fail(
+            "a set is checked and reloaded with nginx: install it, or run the tests as root on Debian or Ubuntu"
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
 def npm_packages() -> None:
     """The locked npm packages of `tests/clients`: real clients in JavaScript."""
     from tests.rig import node  # noqa: PLC0415 - only those who need Node need its wheel

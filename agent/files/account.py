@@ -9,7 +9,7 @@ from agent.files.state import Phase, SetState
 from agent.sync.remarks import Remarks
 from shared.runtime.clock import Clock
 
-FILE, DRIFT, TEMPLATE = "file", "drift", "template"
+FILE, DRIFT, TEMPLATE, HOOK = "file", "drift", "template", "hook"
 """The kinds of remarks about sets."""
 _MAX_NAMED = 5
 
@@ -84,6 +84,13 @@ class Account:
         else:
             self._remarks.tell(DRIFT, state.name, f"somebody else changed {some(differing)}")
 
+    def unheard(self, detail: str) -> None:
+        """A signal found nobody, who then reads what is published when it starts; empty if it found somebody."""
+        if detail:
+            self._remarks.tell(HOOK, self.state.name, detail)
+        else:
+            self._remarks.withdraw(HOOK, self.state.name)
+
     def of_templates(self, broken: Mapping[Path, str]) -> None:
         """Tell which templates are broken while what they were before is still used."""
         if broken:
@@ -94,7 +101,7 @@ class Account:
 
     def close(self) -> None:
         """Nobody keeps this set any more: there is nothing to say of it."""
-        for kind in (FILE, DRIFT, TEMPLATE):
+        for kind in (FILE, DRIFT, TEMPLATE, HOOK):
             self._remarks.withdraw(kind, self.state.name)
 
 

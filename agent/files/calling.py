@@ -29,7 +29,7 @@ _COMM = 15
 
 
 class Called(NamedTuple):
-    """How it ended, and what to tell. `output` are a program's last words: they may hold what it was given."""
+    """How it ended, and what to tell; also of what was done in vain. `output` are a program's last words: they may hold what it was given."""
 
     kind: Kind
     ending: Ending
@@ -130,22 +130,25 @@ async def _post(hook: Post, occasion: Occasion) -> Called:
 
 
 def _signal(hook: Signal) -> Called:
+    """Nobody there is no failure: whoever starts later reads what is published then."""
+    what = hook.pid_file if hook.pid_file is not None else hook.process
     try:
         found = [_process_id(hook.pid_file)] if hook.pid_file is not None else _named(hook.process)
-        if not found:
-            return Called(Kind.SIGNAL, Ending.FAILED, f"there is no process {hook.process!r}")
         for each in found:
             os.kill(each, hook.signal)
+    except (FileNotFoundError, ProcessLookupError):
+        found = []
     except (OSError, ValueError) as error:
-        what = hook.pid_file if hook.pid_file is not None else hook.process
         detail = f"{hook.signal.name} cannot be sent by {what}: {getattr(error, 'strerror', None) or error}"
         return Called(Kind.SIGNAL, Ending.FAILED, detail)
-    return Called(Kind.SIGNAL, Ending.DONE)
+    return Called(Kind.SIGNAL, Ending.DONE, "" if found else f"{hook.signal.name} found nobody by {what}")
 
 
 def _process_id(file: Path) -> int:
     with file.open("rb") as opened:
         text = opened.read(32).strip()
+    if not text:  # as `nginx -t` leaves it
+        raise FileNotFoundError(file)
     if not text.isdigit() or int(text) in {0, os.getpid()}:
         msg = "it holds no process id"
         raise ValueError(msg)

@@ -1,5 +1,6 @@
 """Keep one set at the current snapshot: woken by a change, patient in a burst, and looking after what was published."""
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -121,15 +122,17 @@ class SetKeeper:
 
     async def _until_due(self) -> None:
         """Until there is something to do: a change, something that was touched, or another try of what failed."""
+        retry_in = self._sequence.retry_in(self._retry_every)
+        retry_at = math.inf if retry_in is None else anyio.current_time() + retry_in
         while True:
-            settled = self._sequence.settled
-            with anyio.move_on_after(self._look_every if settled else self._retry_every) as patience:
+            with anyio.CancelScope(deadline=min(retry_at, anyio.current_time() + self._look_every)):
                 await self._woken.wait()
             self._woken = anyio.Event()
             if self._stirred:
                 await self._quiet()
                 return
-            if patience.cancelled_caught and not settled:
+            if anyio.current_time() >= retry_at:
+                self._sequence.forget_refusal()
                 return
             if await to_thread.run_sync(self._stamps) != self._seen and await self._calm():
                 return

@@ -27,6 +27,9 @@ from agent.sync.results import Ending, Rendering, Results
 from agent.sync.results import Hook as Kind
 from shared.runtime.clock import Clock
 
+_MAX_RETRY = 600.0
+_HARMLESS = frozenset({Phase.REFUSED, Phase.UNHEALTHY})
+"""To be tried again: a check may look at what is not in the files, and what is published anyway can be no worse."""
 _REFUSED = frozenset({Phase.REFUSED, Phase.RETURNED, Phase.UNHEALTHY})
 
 
@@ -49,15 +52,20 @@ class Sequence:
     def __init__(self, account: Account, publication: Publication, results: Results, clock: Clock) -> None:
         self.account, self.publication = account, publication
         self._set, self._results, self._clock = account.state.file_set, results, clock
-        self._refused = b""
+        self._refused, self._tried, self._refusals = b"", b"", 0
         self._published: bytes | None = None
         self.published_at = float("-inf")
         """When something was last published, by the event loop's clock."""
 
-    @property
-    def settled(self) -> bool:
-        """Whether nothing is to be tried again before something changes."""
-        return self.account.state.phase is not Phase.FAILED
+    def retry_in(self, shortest: float) -> float | None:
+        """Seconds after which to try again although nothing changed, ever more; None if that is not to be done.
+
+        What the application did not bear is not tried on it again: that would hurt it again.
+        """
+        phase = self.account.state.phase
+        if phase is Phase.FAILED:
+            return shortest
+        return min(shortest * 2.0**self._refusals, _MAX_RETRY) if phase in _HARMLESS else None
 
     async def bring(self, snapshot: Snapshot, render: Callable[[], Mapping[str, Content]]) -> bool:
         """Have the application get what the snapshot says; whether it has.
@@ -123,27 +131,35 @@ class Sequence:
             await to_thread.run_sync(publication.generations.discard, staged)
             return self._given_up(Phase.REFUSED, refusal, wanted, Rendering.REFUSED, began)
         await to_thread.run_sync(publication.adopt, staged)
-        before = publication.generations.good
+        before = publication.generations.good if await self._returnable() else None
         self.published_at = anyio.current_time()
         await to_thread.run_sync(publication.publish, staged)
         self.account.wrote(wanted.differing)
         if (trouble := await self._take_up(occasion, sensitive=wanted.sensitive)) is None:
             await to_thread.run_sync(confirm, publication, wanted.digest)
-            self._published, self._refused = wanted.digest, b""
+            self._published, self._refused, self._tried = wanted.digest, b"", b""
             self.account.well(wanted.contents, wanted.revision, staged)
             self._results.rendered(Rendering.WRITTEN, self._clock.monotonic() - began)
             return True
         self._published = None
-        if not self._set.restore or before is None or before == staged:
+        if before is None or before == staged:
             return self._given_up(Phase.UNHEALTHY, trouble, wanted, Rendering.FAILED, began)
         told = await self._go_back(before, trouble, occasion)
         return self._given_up(Phase.RETURNED, told, wanted, Rendering.RETURNED, began)
 
     def _given_up(self, phase: Phase, why: str, wanted: _Wanted, how: Rendering, began: float) -> bool:
-        self._refused = wanted.digest
+        self._refusals = self._refusals + 1 if wanted.digest == self._tried else 0
+        self._refused = self._tried = wanted.digest
         self.account.refused(phase, why, wanted.revision)
         self._results.rendered(how, self._clock.monotonic() - began)
         return False
+
+    async def _returnable(self) -> bool:
+        """Whether to go back if this is not borne: an application that is not well before either proves nothing against it."""
+        if not self._set.restore or (gate := self._set.health) is None:
+            return self._set.restore
+        async with probe_session() as session:
+            return (await ask(gate.target, gate.timeout, session)).good
 
     async def _check(self, staged: Path, occasion: Occasion, *, sensitive: bool) -> str | None:
         """Why the new files must not be published, if the check says so."""
@@ -193,6 +209,8 @@ class Sequence:
         began = self._clock.monotonic()
         called = await calling()
         self._results.hooked(called.kind, called.ending, self._clock.monotonic() - began)
+        if called.kind is Kind.SIGNAL:
+            self.account.unheard(called.detail if called.good else "")
         if called.good:
             return None
         if not called.output:

@@ -267,7 +267,12 @@ async def test_signals_and_posts_reach_the_application(site: Callable[..., Site]
         assert it.state.detail.startswith(f"http://127.0.0.1:{port}/reload answered 500; returned to")
         process.kill()
         await process.wait()
-        assert not await it.bring(a=3)
+        it.file_set = replace(it.file_set, reload=it.file_set.reload[:1])
+        it.begin()
+        assert await it.bring(a=3)
+        assert it.remarks.current[0].detail == f"SIGHUP found nobody by {tmp_path}/pid"
+        (tmp_path / "pid").write_text("none\n")
+        assert not await it.bring(a=4)
         assert "SIGHUP cannot be sent by" in it.state.detail
     finally:
         with suppress(ProcessLookupError):

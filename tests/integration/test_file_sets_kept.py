@@ -11,10 +11,11 @@ import pytest
 
 from agent.files.file_set import FileSet, OnDrift
 from agent.files.generations import CURRENT
-from agent.files.hooks import Command
+from agent.files.hooks import Command, HealthGate
 from agent.files.renderer import Renderer
 from agent.files.state import Phase
 from agent.files.target import File, Format, Owner
+from agent.probing.target import CommandTarget
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from shared.runtime.clock import SystemClock
@@ -256,3 +257,41 @@ async def test_a_dry_run_shows_the_difference_but_no_secrets(tmp_path: Path) -> 
     assert "holds sensitive values, which are not shown" in it.state.detail
     assert "hush" not in it.state.detail
     assert it.shown() == {"a": 1, "b": 2}
+
+
+async def test_a_check_is_asked_again_ever_later_but_what_was_not_borne_is_left_alone(tmp_path: Path) -> None:
+    log, good = tmp_path / "log", tmp_path / "good"
+    words = script(tmp_path / "program", f"echo >> {log}; test -e {good}")
+    it = site_of(tmp_path, check=Command(words))
+    it.retry_every = 0.05
+    it.begin()
+    it.swap(a=1)
+    async with running(it.renderer.run):
+        await until(lambda: len(log.read_text().splitlines()) == 4)
+        good.touch()
+        await until(lambda: it.state.phase is Phase.PUBLISHED)
+    it.file_set = replace(it.file_set, check=None, reload=(Command(words),))
+    good.unlink()
+    it.begin()
+    async with running(it.renderer.run):
+        it.swap(a=2)
+        await until(lambda: it.state.phase is Phase.RETURNED)
+        lines = log.read_text().splitlines()
+        await anyio.sleep(0.5)
+        assert log.read_text().splitlines() == lines
+
+
+async def test_an_application_that_was_not_well_before_either_keeps_what_is_new(tmp_path: Path) -> None:
+    well = tmp_path / "well"
+    gate = HealthGate(CommandTarget(("test", "-e", str(well))), within=0.1, interval=0.05)
+    it = site_of(tmp_path, health=gate)
+    it.retry_every = 0.05
+    it.begin()
+    well.touch()
+    assert await it.bring(a=1)
+    well.unlink()
+    assert not await it.bring(a=2)
+    assert (it.state.phase, it.shown()) == (Phase.UNHEALTHY, {"a": 2})
+    async with running(it.renderer.run):
+        well.touch()
+        await until(lambda: it.state.phase is Phase.PUBLISHED)

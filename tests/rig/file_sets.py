@@ -27,6 +27,7 @@ class Site:
     directory: Path
     file_set: FileSet
     look_every: float = 0.02
+    retry_every: float = 30.0
     store: SnapshotStore = field(default_factory=lambda: SnapshotStore(Snapshot.empty("billing", "prod")))
     remarks: Remarks = field(init=False)
     renderer: Renderer = field(init=False)
@@ -40,7 +41,13 @@ class Site:
         """As a new agent would."""
         state = self.directory / "state"
         self.renderer = Renderer(
-            self.store, [self.file_set], SystemClock(), state, remarks=self.remarks, look_every=self.look_every
+            self.store,
+            [self.file_set],
+            SystemClock(),
+            state,
+            remarks=self.remarks,
+            retry_every=self.retry_every,
+            look_every=self.look_every,
         )
 
     def swap(self, **values: Json) -> None:
