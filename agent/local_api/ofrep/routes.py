@@ -37,7 +37,7 @@ class Ofrep:
         """All of them. A key is whatever follows: one that some client did not encode is still told back as it is."""
         return [
             web.post("/ofrep/v1/evaluate/flags", _handler(self.bulk.evaluate)),
-            web.post("/ofrep/v1/evaluate/flags/{key:.+}", _handler(self.single.evaluate)),
+            web.post("/ofrep/v1/evaluate/flags/{key:[\\s\\S]+}", _handler(self.single.evaluate)),
             web.get(PATH, self.streams.stream, allow_head=False),
         ]
 
