@@ -16,7 +16,7 @@ from tests.rig.dev import ROOT, Dev, dev, environ
 
 _BLOCK = re.compile(r"^```sh( refused)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LOAD = "set -a; . .trimtab/credentials.env\n"
-_ELSEWHERE = {"agent.md", "benchmarks.md"}
+_ELSEWHERE = {"benchmarks.md"}
 """Pages whose commands need other surroundings."""
 GUIDES = sorted(
     str(page.relative_to(ROOT / "docs"))
