@@ -32,6 +32,7 @@ _LINK = re.compile(r"\]\(([^)\s]*)#([^)\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(.+?)$", re.MULTILINE)
 _FLAG = re.compile(r"--[a-z][a-z-]*")
 _AGENT = re.compile(r"(?<![\w-])trimtab-agent +([^|;&>()#]*)")
+_OPERATOR = re.compile(r"(?:^|[$(`;|] *|/)trimtab +([a-z][a-z-]*)(?: +([a-z][a-z-]*))?", re.MULTILINE)
 _PATH = re.compile(
     r"(?:\$\{?TRIMTAB_AGENT_URL\}?|https?://(?:localhost|127\.0\.0\.1)(?::2772)?|(?<![\w./:$}-]))"
     r"(/(?:v1|ofrep|applications)/[^\s`\"'|)\[?…,;]*)"
@@ -98,6 +99,7 @@ VARIABLES = (
     | _CLIENTS
 )
 AGENT_FLAGS = agent_flags()
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group: there are several
 ALL_FLAGS = set().union(*AGENT_FLAGS.values()) | control_plane_flags() | _FOREIGN_FLAGS | _PLACEHOLDERS
 ROUTES = [path.split("/") for path in orjson.loads(DOCUMENT.read_bytes())["paths"]]
 
@@ -127,6 +129,16 @@ def test_commands_of_the_agent_are_its_commands(path: Path) -> None:
         assert command in AGENT_FLAGS, shown
         known = AGENT_FLAGS[command] | _PLACEHOLDERS
         assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known, shown
+
+
+@pytest.mark.parametrize("path", PAGES, ids=PAGE_NAMES)
+def test_commands_of_the_operator_are_commands(path: Path) -> None:
+    text = text_of(path)
+    for part in [*(block for _, block in fences(text)), *inline(text)]:
+        for name, below in _OPERATOR.findall(part):
+            command = COMMANDS.get(name)
+            assert command is not None, f"trimtab {name}"
+            assert not hasattr(command, "commands") or not below or below in command.commands, f"trimtab {name} {below}"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=PAGE_NAMES)
