@@ -11,6 +11,7 @@ import typer.main
 import yaml
 
 from agent.__main__ import _parsers
+from agent.files.occasion import Occasion
 from agent.local_api.description import DOCUMENT
 from agent.settings.knobs import KNOBS
 from agent.settings.load import _NOT_SETTINGS, load
@@ -97,6 +98,7 @@ VARIABLES = (
     | {name for name, _, _ in rows()}
     | {f"{name}_FILE" for name, _, meaning in rows() if f"{name}_FILE" in meaning}
     | _CLIENTS
+    | {*Occasion("", 0).environ, "TRIMTAB_STAGED"}
 )
 AGENT_FLAGS = agent_flags()
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group: there are several
