@@ -3,9 +3,8 @@
 import copy
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -14,64 +13,28 @@ import yaml
 from agent.settings.load import load
 from control_plane.settings import rows
 from tests.rig.command_lines import agent_command, control_plane_command
+from tests.rig.manifests import (
+    AGENTS,
+    ALL,
+    CONFIG_MAPS,
+    CONTAINERS,
+    DOCUMENTS,
+    FILES,
+    PLACE,
+    PODS,
+    Container,
+    documents,
+    environ,
+    named,
+)
 
 ROOT = Path(__file__).parents[2]
-PLACE = ROOT / "deploy" / "kubernetes"
 OLDEST, NEWEST = "1.29", kubernetes_validate.latest_version()
 """The first one in which native sidecars are there without a feature gate, and the newest that the schemas know."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OURS = {"trimtab/agent": "trimtab-agent", "trimtab/control-plane": "trimtab"}
 _PINNED = re.compile(r"[a-z./-]+:\d+\.\d+\.\d+(-[a-z]+)*")
-_REFERENCE = re.compile(r"\$\(([A-Z_]+)\)")
 _BLOCK = re.compile(r"^```yaml container\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_CONTAINERS = ("initContainers", "containers")
-
-
-class Container(NamedTuple):
-    """A container, and the pod that it is of."""
-
-    file: str
-    pod: dict[str, Any]
-    own: dict[str, Any]
-
-    @property
-    def image(self) -> str:
-        return str(self.own["image"].partition(":")[0])
-
-
-def documents(path: Path) -> list[dict[str, Any]]:
-    return [each for each in yaml.safe_load_all(path.read_text()) if each is not None]
-
-
-FILES = sorted(path for path in PLACE.glob("*/*.yaml") if path.name != "kustomization.yaml")
-DOCUMENTS = [(path, document) for path in FILES for document in documents(path)]
-CONFIG_MAPS = {each["metadata"]["name"]: each["data"] for _, each in DOCUMENTS if each["kind"] == "ConfigMap"}
-PODS = [
-    (path.name, each["spec"]["template"]["spec"]) for path, each in DOCUMENTS if each["kind"] in ("Deployment", "Job")
-]
-
-
-def containers() -> Iterator[Container]:
-    for name, pod in PODS:
-        yield from (Container(name, pod, each) for kind in _CONTAINERS for each in pod.get(kind, []))
-
-
-ALL = list(containers())
-AGENTS = [each for each in ALL if each.image == "trimtab/agent"]
-
-
-def named(container: Container) -> str:
-    return f"{container.file}-{container.own['name']}"
-
-
-def environ(container: Container) -> dict[str, str]:
-    """What the kubelet gives it, with a word for what it takes from the pod."""
-    found: dict[str, str] = {}
-    for source in container.own.get("envFrom", []):
-        found |= CONFIG_MAPS[source["configMapRef"]["name"]]
-    for each in container.own.get("env", []):
-        found[each["name"]] = _REFERENCE.sub(lambda match: found[match[1]], each.get("value", "of-the-pod"))
-    return found
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
@@ -163,7 +126,7 @@ def test_agents_start_with_what_they_are_told(container: Container, tmp_path: Pa
 
 @pytest.mark.parametrize("pod", [pod for _, pod in PODS], ids=[name for name, _ in PODS])
 def test_no_application_can_read_the_agents_token_or_state(pod: dict[str, Any]) -> None:
-    for kind in _CONTAINERS:
+    for kind in CONTAINERS:
         for each in pod.get(kind, []):
             if not each["image"].startswith("trimtab/"):
                 assert not {"agent-token", "agent-state", "secrets"} & {m["name"] for m in each.get("volumeMounts", [])}
