@@ -113,12 +113,14 @@ def _environ() -> dict[str, str]:
 async def _post(hook: Post, occasion: Occasion) -> Called:
     from aiohttp import ClientError, ClientSession, ClientTimeout  # noqa: PLC0415 - who posts pays for it
 
-    body = encode(occasion.document)
-    headers = {"Content-Type": "application/json", "Connection": "close"}
+    body = encode(occasion.document) if hook.body else None
+    headers = {"Connection": "close"} | ({"Content-Type": "application/json"} if hook.body else {})
     try:
         async with (
             ClientSession(timeout=ClientTimeout(total=hook.timeout)) as session,
-            session.post(hook.url, data=body, headers=headers, allow_redirects=False) as answer,
+            session.post(
+                hook.url, data=body, headers=headers, skip_auto_headers=("Content-Type",), allow_redirects=False
+            ) as answer,
         ):
             good = 200 <= answer.status < 300  # noqa: PLR2004 - HTTP
             ending = Ending.DONE if good else Ending.FAILED

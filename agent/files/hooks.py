@@ -25,10 +25,11 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """An empty POST that is answered with 200 to 299."""
+    """A POST that is answered with 200 to 299. Its body tells the occasion, unless the server takes none."""
 
     url: str
     timeout: float = POST_TIMEOUT
+    body: bool = True
 
 
 @dataclass(frozen=True, slots=True)

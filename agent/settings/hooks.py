@@ -25,7 +25,7 @@ def command(raw: Json, place: str) -> Command:
 
 
 def hook(raw: Json, place: str) -> Hook:
-    """A command, or `{signal, pid_file | process}`, `{command, timeout}`, `{post, timeout}`.
+    """A command, or `{signal, pid_file | process}`, `{command, timeout}`, `{post, timeout, body}`.
 
     Raises:
         MistakesError: it is none of them.
@@ -72,7 +72,7 @@ def _hook(members: Members) -> Hook | None:
     given = [kind for kind in _KINDS if members.has(kind)]
     if len(given) != 1:
         members.wrong("", f"has {' and '.join(given) or 'nothing to do'}; give one of {', '.join(_KINDS)}")
-        for name in (*_KINDS, "timeout", "pid_file", "process"):
+        for name in (*_KINDS, "timeout", "pid_file", "process", "body"):
             members.raw(name)
         return None
     match given[0]:
@@ -104,7 +104,8 @@ def _signal(members: Members) -> Signal | None:
 def _post(members: Members) -> Post | None:
     url = members.take("post", _url, "")
     timeout = members.take("timeout", seconds, POST_TIMEOUT)
-    return Post(url, timeout) if url else None
+    body = members.take("body", parsers.boolean, True)
+    return Post(url, timeout, body) if url else None
 
 
 def _health(members: Members) -> HealthGate | None:

@@ -281,6 +281,28 @@ async def test_signals_and_posts_reach_the_application(site: Callable[..., Site]
         await runner.cleanup()
 
 
+async def test_a_post_to_who_takes_no_body_has_none_and_no_type_of_one(site: Callable[..., Site]) -> None:
+    heard: list[tuple[bytes, str | None, str | None]] = []
+
+    async def hear(request: web.Request) -> web.Response:
+        length = request.headers.get("Content-Length")
+        heard.append((await request.read(), request.headers.get("Content-Type"), length))
+        return web.Response()
+
+    app = web.Application()
+    app.add_routes([web.post("/actuator/refresh", hear)])
+    port = free_port()
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        it = site(reload=(Post(f"http://127.0.0.1:{port}/actuator/refresh", body=False),))
+        assert await it.bring(a=1)
+        assert heard == [(b"", None, "0")]
+    finally:
+        await runner.cleanup()
+
+
 @pytest.mark.parametrize("directory", [True, False])
 @pytest.mark.parametrize("on_drift", OnDrift)
 async def test_what_somebody_changed_is_put_right_or_told(

@@ -33,6 +33,7 @@ nginx:
     - {signal: sigusr1, process: exporter}
     - {command: systemctl reload nginx}
     - {post: "http://127.0.0.1:8080/reload", timeout: 3}
+    - {post: "http://127.0.0.1:8080/actuator/refresh", body: false}
   health: {probe: "http://127.0.0.1/health", within: 20, successes: 3}
   restore: no
   keep: 5
@@ -62,6 +63,7 @@ def test_a_set_says_everything_about_its_publication() -> None:
         Signal(SIGUSR1, process="exporter"),
         Command(("systemctl", "reload", "nginx")),
         Post("http://127.0.0.1:8080/reload", 3.0),
+        Post("http://127.0.0.1:8080/actuator/refresh", body=False),
     )
     assert found.health == HealthGate(HttpTarget("http://127.0.0.1/health"), within=20.0, successes=3)
     assert (found.restore, found.keep, found.on_drift, found.dry_run) == (False, 5, OnDrift.REPORT, True)
