@@ -86,7 +86,10 @@ class Watching:
                 if changes or not self.watched:  # what happened before we watched is looked for once
                     self.watched = frozenset(path for path, _ in watched)
                     self._touched()
+                if any(path in self.watched for _, path in changes):  # it is gone, or another one has its name
+                    break
             group.cancel_scope.cancel()
+        self.watched = frozenset()
 
     async def _until_others(self, watched: _Watched, stop: anyio.Event) -> None:
         """Also when cancelled: without `stop` the watching thread would hold us up."""

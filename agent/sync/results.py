@@ -35,8 +35,6 @@ class Ending(StrEnum):
     DONE = "done"
     FAILED = "failed"
     TIMED_OUT = "timed_out"
-    LIMITED = "limited"
-    """It was not called: the last call was too short a time ago."""
 
 
 class Results:

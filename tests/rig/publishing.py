@@ -1,4 +1,7 @@
-"""A process that publishes one revision after the other until it is killed: `python -m tests.rig.publishing DIRECTORY STATE`."""
+"""A process that publishes one revision after the other until it is killed: `python -m tests.rig.publishing DIRECTORY STATE FIRST`.
+
+With `places` behind it the files are at places of their own instead of in a directory of the set's.
+"""
 
 import sys
 from pathlib import Path
@@ -16,17 +19,16 @@ from tests.fakes.snapshots import snapshot_of
 FILES = ("a.json", "sub/b.json")
 
 
-def pair(directory: Path) -> FileSet:
+def pair(place: Path, *, directory: bool = True) -> FileSet:
     """A set of two files that tell the same revision."""
-    return FileSet(
-        name="pair", directory=directory, files=tuple(File(Path(each), Format.JSON) for each in FILES), keep=2
-    )
+    files = tuple(File(Path(each) if directory else place / each, Format.JSON) for each in FILES)
+    return FileSet(name="pair", directory=place if directory else None, files=files, keep=2)
 
 
-async def publish(directory: Path, state: Path, first: int) -> None:
+async def publish(file_set: FileSet, state: Path, first: int) -> None:
     """Publish revisions, a line for each."""
     store = SnapshotStore(Snapshot.empty("billing", "prod"))
-    renderer = Renderer(store, [pair(directory)], SystemClock(), state)
+    renderer = Renderer(store, [file_set], SystemClock(), state)
     for revision in range(first, 1_000_000):
         store.swap(snapshot_of(revision, {"revision": revision, "filler": "x" * 20_000}))
         await renderer.render()
@@ -35,4 +37,4 @@ async def publish(directory: Path, state: Path, first: int) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(publish, Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    anyio.run(publish, pair(Path(sys.argv[1]), directory="places" not in sys.argv), Path(sys.argv[2]), int(sys.argv[3]))
