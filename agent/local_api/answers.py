@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
 
 from agent.local_api.freshness import Freshness
@@ -18,6 +19,10 @@ from shared.runtime.clock import Clock
 
 MAX_PREFIXES = 64
 """Documents of a prefix that are kept for one snapshot; more are built again each time."""
+FEW = 8
+"""Configs of which one document is kept for each way in which they come out together: there are not many."""
+MAX_WAYS = 1_000
+"""Ways that are kept for one snapshot; then all are forgotten."""
 MAX_OUTCOMES = 10_000
 """Outcomes of rules whose bytes are kept for one snapshot; more are built again each time."""
 
@@ -54,6 +59,8 @@ class Answer:
     reason: str
     config: Body
     value: Body
+    public: Body
+    """What others get of a config whose value is for authorised readers only; of any other the same as `config`."""
     sensitive: bool
     """Whether the value is for authorised readers only."""
 
@@ -88,6 +95,7 @@ class Answers:
         self._constants: dict[str, Answer] = {}
         self._outcomes: dict[Resolution, Answer] = {}
         self._documents: dict[tuple[str, bool, bool], _Document] = {}
+        self._ways: dict[tuple[Body, ...], Body] = {}
         self._documents_of: Snapshot | None = None
         self._keys: tuple[str, ...] = ()
         self._keys_of: Snapshot | None = None
@@ -127,8 +135,7 @@ class Answers:
     def many(self, prefix: str, *, sensitive: bool) -> Body:
         """All configs whose keys start with `prefix`, for the agent itself; sensitive values only if they may be shown."""
         snapshot, stale, now_ms = self._store.current, self._freshness.stale(), self.now_ms
-        if snapshot is not self._documents_of:
-            self._documents, self._documents_of = {}, snapshot
+        self._forget_of_others(snapshot)
         wanted = (prefix, sensitive, stale)
         document = self._documents.get(wanted)
         if document is None or not document.holds(now_ms):
@@ -190,26 +197,38 @@ class Answers:
                 if told:
                     found.append(key)
                     reasons.append(Reason.ERROR.value)
-                    configs.append(Body.of(encode({"key": key, "error": "FLAG_NOT_FOUND"})))
+                    configs.append(_unknown(key))
                 continue
             answer = answer_of(resolution)
             if answer is None or answer.stale is not stale:
                 answer = self._answer(resolution, stale=stale)
             found.append(key)
             reasons.append(answer.reason)
-            if answer.sensitive and not sensitive:
-                configs.append(Body.of(written(resolution, _NULL, stale=stale)))
-            else:
-                configs.append(answer.config)
-        self._reasons.update(reasons)
-        head = {"app_id": snapshot.app_id, "environment": snapshot.environment, "revision": snapshot.revision}
-        body = _joined(encode(head), found, configs)
+            configs.append(answer.config if sensitive else answer.public)
+        body = self._few(snapshot, found, configs) if len(configs) <= FEW else _joined(snapshot, found, configs)
+        for reason in reasons:
+            self._reasons[reason] += 1
         self.documents.add(perf_counter() - began)
         return body
 
+    def _few(self, snapshot: Snapshot, keys: Sequence[str], configs: Sequence[Body]) -> Body:
+        self._forget_of_others(snapshot)
+        way = tuple(configs)
+        body = self._ways.get(way)
+        if body is None:
+            if len(self._ways) >= MAX_WAYS:
+                self._ways.clear()
+            body = self._ways[way] = _joined(snapshot, keys, configs)
+        return body
 
-def _joined(head: bytes, keys: Iterable[str], configs: Sequence[Body]) -> Body:
+    def _forget_of_others(self, snapshot: Snapshot) -> None:
+        if snapshot is not self._documents_of:
+            self._documents, self._ways, self._documents_of = {}, {}, snapshot
+
+
+def _joined(snapshot: Snapshot, keys: Iterable[str], configs: Sequence[Body]) -> Body:
     """A document of configs by their keys. Its tag is made of theirs: to look at all the bytes takes longer than to decide."""
+    head = encode({"app_id": snapshot.app_id, "environment": snapshot.environment, "revision": snapshot.revision})
     members = [b'"%b":%b' % (key.encode(), each.content) for key, each in zip(keys, configs, strict=True)]
     tag = Body.of(head + "".join([each.etag for each in configs]).encode()).etag
     return Body(b'%b,"configs":{%b}}' % (head[:-1], b",".join(members)), tag)
@@ -217,15 +236,15 @@ def _joined(head: bytes, keys: Iterable[str], configs: Sequence[Body]) -> Body:
 
 def _answer(resolution: Resolution, *, stale: bool) -> Answer:
     value = resolution.value or _NULL
-    reason = said(resolution, stale=stale)
-    return Answer(
-        resolution,
-        stale,
-        reason,
-        Body.of(written(resolution, value, stale=stale)),
-        Body.of(value),
-        resolution.effective.entry.sensitive,
-    )
+    reason, sensitive = said(resolution, stale=stale), resolution.effective.entry.sensitive
+    config = Body.of(written(resolution, value, stale=stale))
+    public = Body.of(written(resolution, _NULL, stale=stale)) if sensitive else config
+    return Answer(resolution, stale, reason, config, Body.of(value), public, sensitive)
+
+
+@lru_cache(maxsize=256)
+def _unknown(key: str) -> Body:
+    return Body.of(encode({"key": key, "error": "FLAG_NOT_FOUND"}))
 
 
 def written(resolution: Resolution, value: bytes, *, stale: bool) -> bytes:

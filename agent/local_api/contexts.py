@@ -1,8 +1,9 @@
 """The evaluation context of a request: what it says of who asks, and under that what the agent knows of itself."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
-from agent.local_api.asked import Pairs
+from agent.local_api.asked import Asked, Pairs
 from agent.local_api.errors import invalid
 from agent.snapshot.own import PREFIX
 from shared.domain.codec import Json, MalformedJsonError, decode
@@ -14,8 +15,7 @@ MAX_GROUPS = 100
 MAX_ATTRIBUTES = 100
 MAX_NAME = 255
 _KEY, _GROUPS, _JSON_SIGN = "targetingKey", "groups", ":"
-_NO_ATTRIBUTES = frozenset({_KEY, _GROUPS})
-_NEEDS_CARE = frozenset({_GROUPS, ""})
+_NO_GROUPS: tuple[str, ...] = ()
 
 
 class ContextError(Exception):
@@ -38,15 +38,18 @@ def context_of(document: Json, own: Mapping[str, Attribute]) -> EvaluationContex
         raise ContextError(Fault("", "a context is an object"))
     if len(document) > MAX_ATTRIBUTES + 2:
         raise ContextError(Fault("", f"at most {MAX_ATTRIBUTES} attributes"))
-    attributes: dict[str, Attribute] = {}
+    key, groups, attributes = None, _NO_GROUPS, dict[str, Attribute]()
     for name, value in document.items():
-        if name in _NO_ATTRIBUTES or name.startswith(PREFIX):
-            continue
-        if type(value) is str and 0 < len(name) <= MAX_NAME and len(value) <= MAX_TEXT:
+        if name == _KEY:
+            key = _targeting_key(value)
+        elif name == _GROUPS:
+            groups = _groups(value)
+        elif type(value) is str and len(value) <= MAX_TEXT and len(name) <= MAX_NAME and _is_usual(name):
             attributes[name] = value  # almost all there ever is
-        else:
+        elif not name.startswith(PREFIX):
             attributes[name] = _attribute(name, value)
-    return EvaluationContext(_targeting_key(document), _groups(document), {**attributes, **own} if own else attributes)
+    attributes.update(own)
+    return EvaluationContext(key, groups, attributes)
 
 
 def says_who(query: Pairs, *reserved: str) -> bool:
@@ -60,8 +63,6 @@ def query_context(query: Pairs, own: Mapping[str, Attribute], *reserved: str) ->
     Raises:
         ProblemError: it cannot be taken.
     """
-    if (simple := _simple_context(query, own, reserved)) is not None:
-        return simple
     if len(query) > MAX_ATTRIBUTES + MAX_GROUPS:
         raise invalid(Fault("", f"at most {MAX_ATTRIBUTES} attributes and {MAX_GROUPS} groups"))
     document: dict[str, Json] = {}
@@ -78,21 +79,43 @@ def query_context(query: Pairs, own: Mapping[str, Attribute], *reserved: str) ->
         raise invalid(Fault(f"?{error.pointer.removeprefix('/')}", error.detail)) from error
 
 
-def _simple_context(query: Pairs, own: Mapping[str, Attribute], reserved: Sequence[str]) -> EvaluationContext | None:
+def asked_context(asked: Asked, own: Mapping[str, Attribute], *reserved: str) -> EvaluationContext:
+    """The context of a request's query.
+
+    Raises:
+        ProblemError: it cannot be taken.
+    """
+    simple = _simple_context(asked.query, own, reserved)
+    return query_context(asked.pairs(), own, *reserved) if simple is None else simple
+
+
+def _simple_context(query: str, own: Mapping[str, Attribute], reserved: Sequence[str]) -> EvaluationContext | None:
     """The same for the texts of nearly all queries, in one go; None where there is more to look at."""
-    if len(query) > MAX_ATTRIBUTES:
+    if not query:
+        return EvaluationContext(None, _NO_GROUPS, own)
+    if "%" in query or "+" in query or len(query) > MAX_TEXT or query.count("&") >= MAX_ATTRIBUTES:
         return None
-    key, attributes = None, dict[str, Attribute]()
-    for name, text in query:
-        if len(text) > MAX_TEXT:
-            return None
+    key, groups, attributes = None, _NO_GROUPS, dict[str, Attribute]()
+    for each in query.split("&"):
+        name, _, text = each.partition("=")
         if name == _KEY:
             key = text
-        elif name in _NEEDS_CARE or name[-1:] == _JSON_SIGN or len(name) > MAX_NAME or name.startswith(PREFIX):
+        elif name == _GROUPS:
+            groups += tuple(text.split(","))
+        elif not _is_usual(name):
             return None
         elif name not in reserved:
             attributes[name] = text
-    return EvaluationContext(key, (), {**attributes, **own} if attributes else own)
+    if "" in groups or len(groups) > MAX_GROUPS:
+        return None
+    attributes.update(own)
+    return EvaluationContext(key, groups, attributes)
+
+
+@lru_cache(maxsize=1_024)
+def _is_usual(name: str) -> bool:
+    """Whether a name is that of an attribute, and asks for nothing more. There are few names, and each comes often."""
+    return 0 < len(name) <= MAX_NAME and name[-1] != _JSON_SIGN and not name.startswith(PREFIX)
 
 
 def _json(name: str, text: str) -> Json:
@@ -102,26 +125,27 @@ def _json(name: str, text: str) -> Json:
         raise invalid(Fault(f"?{name}", "is not JSON: leave the colon out for a text")) from error
 
 
-def _targeting_key(document: Mapping[str, Json]) -> str | None:
-    key = document.get(_KEY)
+def _targeting_key(key: Json) -> str | None:
     if key is not None and (not isinstance(key, str) or len(key) > MAX_TEXT):
         raise ContextError(Fault(f"/{_KEY}", f"a text of at most {MAX_TEXT:,} characters"))
     return key
 
 
-def _groups(document: Mapping[str, Json]) -> tuple[str, ...]:
-    groups = document.get(_GROUPS)
+def _groups(groups: Json) -> tuple[str, ...]:
     if groups is None:
         return ()
     if isinstance(groups, str):
         groups = [groups]
-    if not isinstance(groups, list) or len(groups) > MAX_GROUPS or [each for each in groups if not _is_text(each)]:
-        raise ContextError(Fault(f"/{_GROUPS}", f"a list of at most {MAX_GROUPS} texts"))
+    if not isinstance(groups, list) or len(groups) > MAX_GROUPS:
+        raise _not_groups()
+    for each in groups:
+        if type(each) is not str or len(each) > MAX_TEXT:
+            raise _not_groups()
     return tuple(groups)
 
 
-def _is_text(value: Json) -> bool:
-    return isinstance(value, str) and len(value) <= MAX_TEXT
+def _not_groups() -> ContextError:
+    return ContextError(Fault(f"/{_GROUPS}", f"a list of at most {MAX_GROUPS} texts"))
 
 
 def _attribute(name: str, value: Json) -> Attribute:

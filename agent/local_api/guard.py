@@ -14,7 +14,7 @@ from shared.runtime.listen import Listen
 from shared.wire.problem import Problem, ProblemType
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-_PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_PROXY_HEADERS = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
 
 _MAX_SEEN = 64
 """Host headers that are remembered as good ones."""
@@ -121,7 +121,7 @@ class Guard:
 
 
 def _proxied(asked: Asked) -> bool:
-    return any(name in asked.headers for name in _PROXY_HEADERS)
+    return not _PROXY_HEADERS.isdisjoint(asked.headers)
 
 
 def _is_address(host: str) -> bool:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from agent.local_api.answers import Answer, Answers, Body
 from agent.local_api.asked import Asked, parameter
-from agent.local_api.contexts import query_context, says_who
+from agent.local_api.contexts import asked_context, query_context, says_who
 from agent.local_api.errors import no_value, not_ready, unknown_key
 from agent.local_api.guard import Guard
 from agent.local_api.replies import TEXT, Form, bulky, prefers_text, reply, require_json
@@ -82,7 +82,7 @@ class Reads:
             raise not_ready()
         key = asked.key
         if self._store.current.program.decides(key):
-            answer = self._answers.one(key, query_context(asked.pairs(), self._own, WAIT))
+            answer = self._answers.one(key, asked_context(asked, self._own, WAIT))
         else:
             answer = self._answers.constant(key)
         if answer is None:

@@ -116,7 +116,7 @@ async def serving_local_api(
             Route("/readyz", probes.readyz),
         ]
     )
-    lane = Lane(memo, fast, guard, requests)
+    lane = Lane(memo, fast, guard)
     app.on_response_prepare.append(cors.mark)
     app.on_shutdown.extend([watch.close, waiting.close, ofrep.streams.close, lane.close])
     limits = {"max_line_size": MAX_LINE, "max_field_size": MAX_HEADER, "keepalive_timeout": KEEP_ALIVE}

@@ -10,9 +10,12 @@ Attribute: TypeAlias = Scalar | list[Scalar] | tuple[Scalar, ...]
 """What an attribute may be; conditions hold for a list if they do for any element."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class EvaluationContext:
-    """What is known of the one for whom a config is resolved. All of it is optional."""
+    """What is known of the one for whom a config is resolved. All of it is optional. Nobody changes it.
+
+    One is made for each request, and to make a frozen one takes three times as long.
+    """
 
     targeting_key: str | None = None
     groups: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from agent.local_api.answers import Answers
 from agent.local_api.freshness import Freshness
-from agent.local_api.lane.memo import MAX_BYTES, Memo
+from agent.local_api.lane.memo import MAX_BYTES, MAX_ONCE, Memo
 from agent.local_api.reply import Reply, Tally
 from agent.local_api.traffic import Requests
 from agent.local_api.view import AgentView
@@ -26,12 +26,18 @@ def memo() -> tuple[Memo, Requests]:
     return Memo(view, answers, requests), requests
 
 
+def keep(found: Memo, request: bytes, reply: Reply) -> None:
+    """As for a request that has come twice."""
+    for _ in range(2):
+        found.keep(request, found.wire(reply, "/v1/configs", bodiless=False))
+
+
 def test_large_answers_to_many_are_not_all_remembered() -> None:
     found, requests = memo()
     found.holds()
     for number in range(200):
         reply = Reply(200, (), b"x" * 64_000, Tally())
-        found.keep(b"%d" % number, found.wire(reply, "/v1/configs", bodiless=False))
+        keep(found, b"%d" % number, reply)
     held = sum(len(each.first) + len(each.rest) for each in found.entries.values())
     assert MAX_BYTES // 2 < held <= MAX_BYTES
     for each in found.entries.values():
@@ -40,7 +46,20 @@ def test_large_answers_to_many_are_not_all_remembered() -> None:
     found.forget()
     assert requests.counts["/v1/configs", 200] == again
     assert not found.entries
-    found.keep(b"again", found.wire(Reply(200, (), b"x" * 64_000, Tally()), "/v1/configs", bodiless=False))
+    keep(found, b"again", Reply(200, (), b"x" * 64_000, Tally()))
+    assert list(found.entries) == [b"again"]
+
+
+def test_what_is_asked_once_is_not_remembered_and_what_is_asked_again_is_at_once_after_all_was_forgotten() -> None:
+    found, _ = memo()
+    found.holds()
+    reply = Reply(200, (), b"true", Tally("plain", "STATIC"))
+    for number in range(2 * MAX_ONCE):
+        found.keep(b"%d" % number, found.wire(reply, "/v1/values/{key}", bodiless=False))
+    assert not found.entries
+    keep(found, b"again", reply)
+    found.forget()
+    found.keep(b"again", found.wire(reply, "/v1/values/{key}", bodiless=False))
     assert list(found.entries) == [b"again"]
 
 

@@ -13,6 +13,7 @@ MAX_HEADS = 1_024
 MAX_BLOCK = 4 * 1024
 """Bytes of a block; aiohttp judges larger ones."""
 _LINE = b"GET / HTTP/1.1\r\n"
+_FOREIGN = -1
 _OTHERS = frozenset(
     {
         "connection",
@@ -34,10 +35,10 @@ _OTHERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a block says. `length` is that of the body; None if the request is not one for the fast lane."""
+    """What a block says. `length` is that of the body; negative if the request is not one for the fast lane."""
 
     headers: Mapping[str, str]
-    length: int | None
+    length: int
 
 
 class Heads:
@@ -45,24 +46,24 @@ class Heads:
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
-        self._known: dict[bytes, Head] = {}
+        self.known: dict[bytes, Head] = {}
 
     def read(self, block: bytes) -> Head:
-        """What a block says that ends with its last header's line end."""
-        head = self._known.get(block)
+        """What a block says, without its last header's line end."""
+        head = self.known.get(block)
         if head is None:
-            if len(self._known) >= MAX_HEADS:
-                self._known.clear()
-            head = self._known[block] = self._parse(block)
+            if len(self.known) >= MAX_HEADS:
+                self.known.clear()
+            head = self.known[block] = self._parse(block)
         return head
 
     def _parse(self, block: bytes) -> Head:
         found = _Fields()
         try:
             parser = HttpRequestParser(found)
-            parser.feed_data(_LINE + block + b"\r\n")
+            parser.feed_data(_LINE + block + b"\r\n\r\n")
         except (HttpParserError, HttpParserUpgrade):
-            return Head({}, None)
+            return Head({}, _FOREIGN)
         headers = found.headers
         plain = (
             len(block) <= MAX_BLOCK
@@ -73,7 +74,7 @@ class Heads:
             and _lasting(headers)
             and self._admits(headers)
         )
-        return Head(headers, _length(headers) if plain else None)
+        return Head(headers, _length(headers) if plain else _FOREIGN)
 
     def _admits(self, headers: Mapping[str, str]) -> bool:
         try:
@@ -107,6 +108,6 @@ def _lasting(headers: Mapping[str, str]) -> bool:
     return not others or (others == {"connection"} and headers["connection"].lower() == "keep-alive")
 
 
-def _length(headers: Mapping[str, str]) -> int | None:
+def _length(headers: Mapping[str, str]) -> int:
     length = headers.get("content-length", "0")
-    return int(length) if length.isdigit() and len(length) <= len("65536") else None
+    return int(length) if length.isdigit() and len(length) <= len("65536") else _FOREIGN

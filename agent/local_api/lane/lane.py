@@ -8,15 +8,14 @@ from aiohttp import web
 from anyio.abc import TaskStatus
 
 from agent.local_api.guard import Guard
-from agent.local_api.lane.heads import Heads
 from agent.local_api.lane.memo import Memo
+from agent.local_api.lane.parts import Parts
 from agent.local_api.lane.routes import Routes
-from agent.local_api.traffic import Requests
 
 LOOK_EVERY = 10.0
 """Seconds between two looks for connections to be closed."""
 PATIENCE = 30.0
-"""Seconds that the rest of a request may take to come, or an answer to be taken."""
+"""Seconds that a first request, or the rest of any, may take to come, and an answer to be taken."""
 BUFFER = 64 * 1024
 """Bytes that are read at once."""
 KEEP_ALIVE = 3_600.0
@@ -28,6 +27,8 @@ class Client(Protocol):
 
     used: bool
     heard: float
+    new: bool
+    """Whether it has brought none at all, as far as somebody looked."""
 
     @property
     def waits(self) -> bool: ...
@@ -37,8 +38,8 @@ class Client(Protocol):
 class Lane:
     """Knows all connections that are not aiohttp's."""
 
-    def __init__(self, memo: Memo, routes: Routes, guard: Guard, requests: Requests) -> None:
-        self.memo, self.routes, self.heads, self.requests = memo, routes, Heads(guard), requests
+    def __init__(self, memo: Memo, routes: Routes, guard: Guard) -> None:
+        self.memo, self.parts = memo, Parts(routes, guard)
         self._clients: set[Client] = set()
         self.buffer = memoryview(bytearray(BUFFER))
 
@@ -61,8 +62,8 @@ class Lane:
         """Close those that have been silent for too long."""
         for client in tuple(self._clients):
             if client.used:
-                client.used, client.heard = False, now
-            elif now - client.heard > (PATIENCE if client.waits else KEEP_ALIVE):
+                client.used, client.new, client.heard = False, False, now
+            elif now - client.heard > (PATIENCE if client.new or client.waits else KEEP_ALIVE):
                 client.close()
 
     async def close(self, _app: web.Application | None = None) -> None:

@@ -16,9 +16,11 @@ from agent.local_api.traffic import Requests
 from agent.local_api.view import AgentView
 from agent.snapshot.model import Snapshot
 
-MAX_ENTRIES = 4_096
+MAX_ENTRIES = 2_048
 """Requests that are known; whatever more there are in a second is read like the first time."""
 MAX_REQUEST = 2 * 1024
+MAX_ONCE = 2_048
+"""Requests that are known to have come once. Who asks for another one each time fills no memory, and no cache."""
 MAX_WIRES = 2_048
 """Answers that are kept as they go out."""
 MAX_BYTES = 4 * 1024 * 1024
@@ -38,9 +40,12 @@ class Kept:
     route: str
     status: int
     tally: Tally | None
+    stays: bool
+    """Whether it is kept until all is forgotten; only then may it be counted later."""
+    made: int = 0
+    """How often its face said so, and counted all but the request."""
     again: int = 0
-    stays: bool = False
-    """Whether it is kept until all is forgotten; only then may it be found by a request's bytes, and counted later."""
+    """How often it went out without that."""
 
 
 class Memo:
@@ -51,7 +56,9 @@ class Memo:
         self._usage, self._requests = view.usage, requests
         self._monotonic, self._answers = view.clock.monotonic, answers
         self.entries: dict[bytes, Kept] = {}
-        self._wires: dict[tuple[Reply, bool], Kept] = {}
+        self.wires: dict[Reply, Kept] = {}
+        self._heads: dict[Reply, Kept] = {}
+        self._once: set[int] = set()
         self._bytes = 0
         self.date = ""
         self._until = float("-inf")
@@ -72,29 +79,35 @@ class Memo:
 
     def wire(self, reply: Reply, route: str, *, bodiless: bool) -> Kept:
         """An answer as it goes out now; the same one as before if it was given before in this second."""
-        kept = self._wires.get((reply, bodiless))
+        wires = self._heads if bodiless else self.wires
+        kept = wires.get(reply)
         if kept is None:
             head, body = head_of(reply, self.date), b"" if bodiless else reply.body
             size = len(head) + len(body)
-            stays = len(self._wires) < MAX_WIRES and self._bytes + size <= MAX_BYTES
+            stays = len(wires) < MAX_WIRES and self._bytes + size <= MAX_BYTES
             joined = len(body) <= JOINED_UP_TO or (stays and reply.tally is not None)
             first, rest = (head + body, b"") if joined else (head, body)
-            kept = Kept(first, rest, route, reply.status, reply.tally, stays=stays)
+            kept = Kept(first, rest, route, reply.status, reply.tally, stays)
             if stays:
-                self._wires[reply, bodiless] = kept
+                wires[reply] = kept
                 self._bytes += size
         return kept
 
     def settle(self) -> None:
-        """Count what was answered again."""
-        for kept in self._wires.values():
-            if kept.again:
-                self._requests.counts[kept.route, kept.status] += kept.again
-                if kept.tally is not None:
-                    self._count(kept.tally, kept.again)
-                kept.again = 0
+        """Count what was answered."""
+        for wires in (self.wires, self._heads):
+            for kept in wires.values():
+                self.count(kept)
 
-    def _count(self, tally: Tally, times: int) -> None:
+    def count(self, kept: Kept) -> None:
+        """Count how often an answer went out."""
+        if times := kept.made + kept.again:
+            self._requests.counts[kept.route, kept.status] += times
+            if kept.tally is not None and kept.again:
+                self._count_reads(kept.tally, kept.again)
+            kept.made = kept.again = 0
+
+    def _count_reads(self, tally: Tally, times: int) -> None:
         if tally.key:
             self._usage.keys[tally.key] += times
             self._usage.reasons[tally.reason] += times
@@ -102,14 +115,20 @@ class Memo:
             self._usage.bulk += times
 
     def keep(self, request: bytes, kept: Kept) -> None:
-        """Keep an answer that was made while the memo held."""
-        if kept.stays and len(self.entries) < MAX_ENTRIES and len(request) <= MAX_REQUEST:
-            self.entries[request] = kept
+        """Keep an answer that was made while the memo held, if the same was asked before."""
+        if (asked := hash(request)) in self._once:
+            if kept.stays and len(self.entries) < MAX_ENTRIES and len(request) <= MAX_REQUEST:
+                self.entries[request] = kept
+            return
+        if len(self._once) >= MAX_ONCE:
+            self._once.clear()
+        self._once.add(asked)
 
     def forget(self) -> None:
         """Know nothing."""
         self.settle()
-        self._wires.clear()
+        self.wires.clear()
+        self._heads.clear()
         self._bytes = 0
         self.entries.clear()
 
