@@ -29,6 +29,7 @@ PAGE_NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
 _FENCE = re.compile(r"^( *)```([^\n]*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"(`{1,2})(?!`)(.+?)(?<!`)\1(?!`)")
 _VARIABLE = re.compile(r"TRIMTAB_[A-Z0-9_]+")
+_DEPLOYMENT = re.compile(r"(?<![\w./(-])deploy/[\w./@-]+")
 _LINK = re.compile(r"\]\(([^)\s]*)#([^)\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(.+?)$", re.MULTILINE)
 _FLAG = re.compile(r"--[a-z][a-z-]*")
@@ -154,6 +155,13 @@ def test_paths_of_the_local_api_are_its_paths(path: Path) -> None:
     for found in _PATH.findall(text_of(path)):
         shown = found.rstrip(".:/") or found
         assert leads(shown), shown
+
+
+@pytest.mark.parametrize("path", PAGES, ids=PAGE_NAMES)
+def test_deployment_files_that_are_named_exist(path: Path) -> None:
+    for name in set(_DEPLOYMENT.findall(text_of(path))):
+        generated = name.startswith("deploy/compose/secrets")
+        assert generated or (ROOT / name.rstrip(".")).exists(), name
 
 
 @pytest.mark.parametrize("path", PAGES, ids=PAGE_NAMES)

@@ -62,6 +62,11 @@ def test_what_the_guide_shows_of_containers_is_what_kubernetes_takes(block: str)
     agent_command(container.get("readinessProbe", {"exec": {"command": [""]}})["exec"]["command"][1:])
 
 
+def test_the_guide_names_the_manifests_of_agents() -> None:
+    named_there = set(re.findall(r"`([a-z-]+\.yaml)`", (ROOT / "docs/deploy/kubernetes.md").read_text()))
+    assert named_there - {"kustomization.yaml"} == {each.file for each in AGENTS} | {"settings.yaml"}
+
+
 @pytest.mark.parametrize("directory", sorted(PLACE.iterdir()), ids=lambda path: path.name)
 def test_kustomizations_name_all_that_lies_beside_them_at_our_version(directory: Path) -> None:
     (kustomization,) = documents(directory / "kustomization.yaml")
