@@ -266,7 +266,7 @@ def _telling(parts: Parts, view: AgentView, manager: ServiceManager) -> list[Wor
     """Whoever tells the service manager how we are, if there is one."""
     if not manager.listens:
         return []
-    freshness = Freshness(parts.store, parts.status, parts.clock, view.policy)
+    freshness = Freshness(parts.store, parts.status, parts.clock, view.policy, view.rendered)
     return [Telling(manager, parts.store, parts.status, freshness, parts.remarks).run]
 
 

@@ -17,6 +17,8 @@ from shared.runtime.clock import Clock
 
 STATUS_EVERY = 1.0
 """Seconds between two status lines at the least."""
+LOOK_AGAIN = 0.1
+"""Seconds between two looks whether the first files are there: nobody says so."""
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +92,9 @@ class Telling:
                 while True:
                     self._stirred = anyio.Event()
                     self._tell()
-                    await self._stirred.wait()
+                    awaited = self._store.ready and not self._ready
+                    with anyio.move_on_after(LOOK_AGAIN if awaited else None):
+                        await self._stirred.wait()
                     await anyio.sleep(STATUS_EVERY if self._ready else 0.0)
 
     async def _live(self, interval: float) -> None:

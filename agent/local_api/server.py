@@ -65,7 +65,7 @@ async def serving_local_api(
     Raises:
         AddressInUseError: somebody else listens there.
     """
-    freshness = Freshness(view.store, view.status, view.clock, view.policy)
+    freshness = Freshness(view.store, view.status, view.clock, view.policy, view.rendered)
     own = EvaluationContext(attributes=view.own)
     answers = Answers(view.store, freshness, view.clock, own, view.usage.reasons)
     watch, waiting, requests = Watch(view.store), Waiting(), Requests()
