@@ -1,5 +1,6 @@
 """What was published of a set to its end, beyond a restart: so that an edit by somebody else is told from a change of ours."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from shared.runtime.whole_file import write_if_changed
 _MODE = 0o600
 _MAX_BYTES = 1_000
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -17,12 +20,11 @@ class Record:
     path: Path
 
     def write(self, generation: str, digest: bytes) -> None:
-        """Remember it.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        write_if_changed(self.path, encode({"generation": generation, "digest": digest.hex()}), _MODE)
+        """Remember it. The application has what it should, so that it cannot be remembered is no failure."""
+        try:
+            write_if_changed(self.path, encode({"generation": generation, "digest": digest.hex()}), _MODE)
+        except OSError as error:
+            _log.warning("edits while no agent runs will not be noticed", extra={"file": self.path, "error": error})
 
     def digest_of(self, generation: str) -> bytes | None:
         """The digest of this generation; None if nothing, or something else, is remembered."""

@@ -41,8 +41,9 @@ def edited(path: Path, text: str) -> None:
         lambda path: edited(path, '{"a":"edited"}'),
         lambda path: path.unlink(),
         lambda path: path.chmod(0o777),
+        lambda path: path.parent.rename(path.parent.with_name("elsewhere")),
     ],
-    ids=["replaced", "removed", "opened"],
+    ids=["replaced", "removed", "opened", "moved away"],
 )
 async def test_what_somebody_does_to_a_file_is_heard_and_put_right(
     tmp_path: Path, change: Any, *, directory: bool
