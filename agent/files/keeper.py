@@ -9,10 +9,11 @@ import anyio
 from anyio import to_thread
 from anyio.abc import TaskStatus
 
+from agent.files.pace import LOOK_EVERY, RETRY_EVERY
 from agent.files.rendering import Content, rendered
 from agent.files.sequence import Sequence
 from agent.files.stamps import Stamp, stamps
-from agent.files.state import LOOK_EVERY, RETRY_EVERY, SetState
+from agent.files.state import SetState
 from agent.files.templates import Templates
 from agent.files.unrenderable import UnrenderableError
 from agent.snapshot.model import Snapshot

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from agent.files.file_set import FileSet
-from agent.files.state import LOOK_EVERY, RETRY_EVERY, RenderedFile, SetState
+from agent.files.pace import LOOK_EVERY, RETRY_EVERY
 from agent.snapshot.store import SnapshotStore
 from agent.snapshot.usage import Usage
 from agent.sync.remarks import Remarks
@@ -18,7 +17,9 @@ from shared.domain.context import ANYBODY, EvaluationContext
 from shared.runtime.clock import Clock
 
 if TYPE_CHECKING:
+    from agent.files.file_set import FileSet
     from agent.files.keeper import SetKeeper
+    from agent.files.state import RenderedFile, SetState
     from agent.files.templates import Templates
     from agent.files.watching import Watching
 
@@ -32,7 +33,7 @@ class Renderer:
     def __init__(
         self,
         store: SnapshotStore,
-        file_sets: Sequence[FileSet],
+        file_sets: "Sequence[FileSet]",
         clock: Clock,
         state_dir: Path,
         *,
@@ -53,12 +54,12 @@ class Renderer:
         self._keepers = [self._keeper(each) for each in file_sets]
 
     @property
-    def sets(self) -> tuple[SetState, ...]:
+    def sets(self) -> "tuple[SetState, ...]":
         """How all of them stand."""
         return tuple(each.state for each in self._keepers)
 
     @property
-    def files(self) -> tuple[RenderedFile, ...]:
+    def files(self) -> "tuple[RenderedFile, ...]":
         """How their files stand."""
         return tuple(file for each in self._keepers for file in each.state.files)
 
@@ -73,7 +74,7 @@ class Renderer:
                 task_status.started()
                 await anyio.sleep_forever()
 
-    def take(self, file_sets: Sequence[FileSet]) -> None:
+    def take(self, file_sets: "Sequence[FileSet]") -> None:
         """Render these from now on; what is not among them stays as it was written."""
         known = {each.state.name: each for each in self._keepers if each.state.file_set in file_sets}
         gone = [each for each in self._keepers if each.state.name not in known]
@@ -102,12 +103,13 @@ class Renderer:
         for each in self._keepers:
             each.stir(again=True)
 
-    def _keeper(self, file_set: FileSet) -> "SetKeeper":
+    def _keeper(self, file_set: "FileSet") -> "SetKeeper":
         # Half a megabyte that an agent without files should not pay.
         from agent.files.account import Account  # noqa: PLC0415
         from agent.files.keeper import SetKeeper  # noqa: PLC0415
         from agent.files.publication import publication_of  # noqa: PLC0415
         from agent.files.sequence import Sequence as SetSequence  # noqa: PLC0415
+        from agent.files.state import SetState  # noqa: PLC0415
         from agent.files.templates import Templates  # noqa: PLC0415
 
         self._templates = self._templates or Templates()
@@ -170,6 +172,3 @@ class Renderer:
     def _listening(self) -> Iterator[None]:
         with self._store.subscribe(self._stir), self._store.subscribe_time(self._stir):
             yield
-
-
-__all__ = ["RenderedFile", "Renderer"]

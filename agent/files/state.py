@@ -7,11 +7,6 @@ from pathlib import Path
 
 from agent.files.file_set import FileSet
 
-RETRY_EVERY = 30.0
-"""Seconds after which a set that could not be written is tried again when nothing changes meanwhile."""
-LOOK_EVERY = 10.0
-"""Seconds between two looks at what was published: somebody else may have changed it."""
-
 
 class Phase(StrEnum):
     """What is going on with a set."""

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from agent.local_api.adapter import Handler, handler, response_of
 from agent.local_api.answers import Answers
-from agent.local_api.appconfig.profiles import Profiles
+from agent.local_api.appconfig.routes import AppConfig
 from agent.local_api.asked import Asked
 from agent.local_api.cors import Cors
 from agent.local_api.description import described
@@ -96,7 +96,7 @@ async def serving_local_api(
             web.post("/v1/fallback/end", handler(probes.end_fallback)),
             web.post("/v1/outcomes", handler(OutcomesApi(view).post)),
             *ofrep.routes(),
-            *Profiles(view, answers, guard).routes(),
+            *AppConfig(view, answers, guard).routes(),
             web.get("/v1/openapi.json", handler(described)),
             web.get("/healthz", handler(probes.healthz)),
             web.get("/readyz", handler(probes.readyz)),
@@ -118,7 +118,7 @@ async def serving_local_api(
     )
     lane = Lane(memo, fast, guard)
     app.on_response_prepare.append(cors.mark)
-    app.on_shutdown.extend([watch.close, waiting.close, ofrep.streams.close, lane.close])
+    app.on_shutdown.extend([watch.close, waiting.close, ofrep.close, lane.close])
     limits = {"max_line_size": MAX_LINE, "max_field_size": MAX_HEADER, "keepalive_timeout": KEEP_ALIVE}
     store = view.store
     with (

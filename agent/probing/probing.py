@@ -1,11 +1,15 @@
 """Probe as the settings say, also when they change: one prober at a time, or none."""
 
+from typing import TYPE_CHECKING
+
 import anyio
 from anyio.abc import TaskStatus
 
-from agent.probing.target import Target
 from agent.snapshot.store import SnapshotStore
 from agent.sync.witness import Witness
+
+if TYPE_CHECKING:
+    from agent.probing.target import Target
 
 
 class Probing:
@@ -17,7 +21,7 @@ class Probing:
         self._interval = self._timeout = 0.0
         self._aimed, self._scope = anyio.Event(), anyio.CancelScope()
 
-    def aim(self, target: Target | None, *, interval: float, timeout: float) -> None:
+    def aim(self, target: "Target | None", *, interval: float, timeout: float) -> None:
         """Ask this from now on; None asks nobody."""
         self._target, self._interval, self._timeout = target, interval, timeout
         self._aimed.set()
@@ -34,7 +38,7 @@ class Probing:
                 with anyio.CancelScope() as self._scope:
                     await self._probe(self._target)
 
-    async def _probe(self, target: Target) -> None:
+    async def _probe(self, target: "Target") -> None:
         from agent.probing.prober import Prober  # noqa: PLC0415 - memory that only who is told to probe should pay
 
         prober = Prober(target, self._witness, self._store, interval=self._interval, timeout=self._timeout)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.settings import file_sets, parsers
+from agent.settings import parsers
 from shared.domain.codec import Json
 
 
@@ -33,6 +33,18 @@ class Knob:
     def name(self) -> str:
         """The setting's name in the YAML file: the variable's without what all have in common."""
         return self.variable.removeprefix("TRIMTAB_").removeprefix("AGENT_").lower()
+
+
+def _files(raw: Json) -> Any:
+    from agent.settings.file_sets import files  # noqa: PLC0415 - who renders no files does not pay for their forms
+
+    return files(raw)
+
+
+def _file_sets(raw: Json) -> Any:
+    from agent.settings.file_sets import file_sets  # noqa: PLC0415 - as above
+
+    return file_sets(raw)
 
 
 def _exec(name: str, flag: str, parse: Callable[[Json], Any], meaning: str, default: str) -> Knob:
@@ -160,14 +172,14 @@ KNOBS: Mapping[str, Knob] = {
     ),
     "files": Knob(
         "TRIMTAB_AGENT_FILES",
-        file_sets.files,
+        _files,
         "Files to render: paths, comma separated, the format by their names (`.json`, `.yaml`, `.toml`, `.env`, "
         "`.properties`, `.ini`); in the YAML file also mappings `{path, format, prefix, mode, …}`.",
         "none",
     ),
     "file_sets": Knob(
         "TRIMTAB_AGENT_FILE_SETS",
-        file_sets.file_sets,
+        _file_sets,
         "Sets of files that are checked, published and reloaded together: a mapping by name, or the path of a YAML file "
         "that holds it.",
         "none",

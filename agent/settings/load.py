@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.settings.file_sets import overlaps
 from agent.settings.knobs import KNOBS
 from agent.settings.members import MistakesError
 from agent.settings.model import DEFAULT_LISTEN, Settings
@@ -49,9 +48,16 @@ def load(environ: Mapping[str, str], config: Path | None = None, flags: Mapping[
     if given.problems:
         raise SettingsError(*given.problems)
     settings = Settings(**found)
+    if settings.all_sets:
+        _refuse_overlaps(settings)
+    return settings
+
+
+def _refuse_overlaps(settings: Settings) -> None:
+    from agent.settings.file_sets import overlaps  # noqa: PLC0415 - who renders no files does not pay for their forms
+
     if twice := overlaps(settings.all_sets):
         raise SettingsError(*(f"TRIMTAB_AGENT_FILES and TRIMTAB_AGENT_FILE_SETS together {each}" for each in twice))
-    return settings
 
 
 def load_listen(environ: Mapping[str, str], config: Path | None = None, flags: Mapping[str, str] = _NOTHING) -> Listen:

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import Signals
+from typing import TYPE_CHECKING
 
-from agent.files.file_set import FileSet
-from agent.probing.target import Target
 from shared.runtime.listen import Listen
+
+if TYPE_CHECKING:  # who has neither files nor a probe does not pay for their forms
+    from agent.files.file_set import FileSet
+    from agent.probing.target import Target
 
 DEFAULT_LISTEN = Listen("127.0.0.1", 2772)
 
@@ -25,8 +28,8 @@ class Settings:
     amqp_url: str = field(default="", repr=False)
     amqp_url_file: Path | None = None
     listen: Listen = DEFAULT_LISTEN
-    files: tuple[FileSet, ...] = ()
-    file_sets: tuple[FileSet, ...] = ()
+    files: "tuple[FileSet, ...]" = ()
+    file_sets: "tuple[FileSet, ...]" = ()
     override: Path | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     instance: str = ""
@@ -37,7 +40,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     socket_mode: int = 0o660
-    probe: Target | None = None
+    probe: "Target | None" = None
     probe_interval: float = 5.0
     probe_timeout: float = 2.0
     probe_failures: int = 3
@@ -62,6 +65,6 @@ class Settings:
     exec_ready_timeout: float = 60.0
 
     @property
-    def all_sets(self) -> tuple[FileSet, ...]:
+    def all_sets(self) -> "tuple[FileSet, ...]":
         """Every set, those of one file as well."""
         return self.files + self.file_sets

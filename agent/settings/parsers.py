@@ -8,15 +8,16 @@ import re
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from agent.probing.target import Target as Probe
-from agent.probing.target import read_target
 from shared.domain.codec import Json
 from shared.domain.scope import NAME_PATTERN, is_name
 from shared.runtime.listen import Listen
 from shared.wire.report import MAX_LABELS
+
+if TYPE_CHECKING:
+    from agent.probing.target import Target
 
 T = TypeVar("T")
 
@@ -78,8 +79,10 @@ def amqp_url(raw: Json) -> str:
     return found
 
 
-def probe(raw: Json) -> Probe:
+def probe(raw: Json) -> "Target":
     """How the application is asked."""
+    from agent.probing.target import read_target  # noqa: PLC0415 - who has no probe does not pay for its forms
+
     return read_target(text(raw))
 
 

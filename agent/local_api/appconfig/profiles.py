@@ -3,9 +3,6 @@
 A profile is a config of that name, given as it is, or else the flags whose keys begin with the profile and a dot.
 """
 
-from aiohttp import web
-
-from agent.local_api.adapter import handler
 from agent.local_api.answers import Answers, Body
 from agent.local_api.appconfig.failure import failure
 from agent.local_api.appconfig.question import Profile, context_in, flags_in, profile_in
@@ -21,7 +18,6 @@ from shared.domain.context import EvaluationContext
 from shared.domain.resolution import Reason, Resolution
 from shared.wire.problem import Problem, ProblemType
 
-ROUTE = "/applications/{app}/environments/{environment}/configurations/{profile}"
 _VARY = "Context, Entity-Id, Authorization"
 _MAX_TOLD = 255
 
@@ -32,10 +28,6 @@ class Profiles:
     def __init__(self, view: AgentView, answers: Answers, guard: Guard) -> None:
         self._store, self._own, self._usage = view.store, view.own, view.usage
         self._answers, self._guard = answers, guard
-
-    def routes(self) -> list[web.RouteDef]:
-        """The one that there is."""
-        return [web.get(ROUTE, handler(self.read))]
 
     def read(self, asked: Asked) -> Reply:
         """A document, some flags or all flags of a profile; or a text that says why not."""

@@ -1,63 +1,72 @@
-"""The protocol's routes, and what they stand on: put together once, followed while the agent serves."""
+"""The protocol's routes. An agent that no client of the protocol asks does not pay for it: its parts are loaded by the first."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from agent.local_api.adapter import Face, Handler, asked_of, response_of
 from agent.local_api.answers import Answers
+from agent.local_api.asked import Asked
 from agent.local_api.freshness import Freshness
 from agent.local_api.guard import Guard
 from agent.local_api.lane.routes import POST, Route
-from agent.local_api.ofrep.bulk import Bulk
-from agent.local_api.ofrep.kept import KeptAnswers
-from agent.local_api.ofrep.position import Position
-from agent.local_api.ofrep.refusal import of_problem
-from agent.local_api.ofrep.single import Single
-from agent.local_api.ofrep.streams import PATH, Streams
-from agent.local_api.ofrep.tickets import Tickets
-from agent.local_api.ofrep.together import Together
+from agent.local_api.ofrep.paths import BULK, SINGLE, SINGLE_OF_ANY, STREAM
+from agent.local_api.reply import Reply
 from agent.local_api.view import AgentView
 from shared.wire.problem import Problem, ProblemType
+
+if TYPE_CHECKING:
+    from agent.local_api.ofrep.parts import Parts
 
 
 class Ofrep:
     """The faces `single` and `bulk`, and the event streams."""
 
     def __init__(self, view: AgentView, answers: Answers, freshness: Freshness, guard: Guard, local_token: str) -> None:
-        self._store = view.store
-        self._kept = KeptAnswers(view.store)
-        self.streams = Streams(Position(view.store, view.clock), Tickets(local_token, view.clock), guard)
-        self.single = Single(view, answers, self._kept, freshness, guard)
-        together = Together(view.store, answers, self._kept, freshness)
-        self.bulk = Bulk(view, answers, together, guard, self.streams)
+        self._given = view, answers, freshness, guard, local_token
+        self._followed = ExitStack()
+        self._parts: Parts | None = None
 
     def routes(self) -> list[web.RouteDef]:
-        """All of them. A key is whatever follows: one that some client did not encode is still told back as it is."""
+        """All of them."""
         return [
-            web.post("/ofrep/v1/evaluate/flags", _handler(self.bulk.evaluate)),
-            web.post("/ofrep/v1/evaluate/flags/{key:[\\s\\S]+}", _handler(self.single.evaluate)),
-            web.get(PATH, self.streams.stream, allow_head=False),
+            web.post(BULK, _handler(self._bulk)),
+            web.post(SINGLE_OF_ANY, _handler(self._single)),
+            web.get(STREAM, self._stream, allow_head=False),
         ]
 
     def fast(self) -> list[Route]:
         """Those that the fast lane answers: of keys that need no decoding."""
-        return [
-            Route("/ofrep/v1/evaluate/flags", self.bulk.evaluate, POST),
-            Route("/ofrep/v1/evaluate/flags/{key}", self.single.evaluate, POST),
-        ]
+        return [Route(BULK, self._bulk, POST), Route(SINGLE, self._single, POST)]
 
     @contextmanager
     def following(self) -> Iterator[None]:
-        """Hear of every swap, and of what the clock does, until the block ends."""
-        store = self._store
-        with (
-            store.subscribe(self._kept.swapped),
-            store.subscribe(self.streams.swapped),
-            store.subscribe_time(self.streams.time_passed),
-        ):
+        """Have the parts, once there are any, hear of every swap until the block ends."""
+        with self._followed:
             yield
+
+    async def close(self, _app: web.Application | None = None) -> None:
+        """End all streams."""
+        if self._parts is not None:
+            await self._parts.streams.close()
+
+    def _single(self, asked: Asked) -> Reply:
+        return (self._parts or self._load()).single.evaluate(asked)
+
+    def _bulk(self, asked: Asked) -> Reply:
+        return (self._parts or self._load()).bulk.evaluate(asked)
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        return await (self._parts or self._load()).streams.stream(request)
+
+    def _load(self) -> "Parts":
+        from agent.local_api.ofrep.parts import Parts  # noqa: PLC0415 - memory and time that its clients should pay
+
+        self._parts = Parts(*self._given)
+        self._followed.enter_context(self._parts.following())
+        return self._parts
 
 
 def _handler(face: Face) -> Handler:
@@ -65,6 +74,8 @@ def _handler(face: Face) -> Handler:
         try:
             asked = await asked_of(request)
         except web.HTTPRequestEntityTooLarge:
+            from agent.local_api.ofrep.refusal import of_problem  # noqa: PLC0415 - as the parts
+
             problem = Problem(ProblemType.TOO_LARGE, "The body is larger than this endpoint takes.")
             return response_of(of_problem(problem, request.match_info.get("key")))
         return response_of(face(asked))

@@ -12,6 +12,7 @@ from agent.local_api.asked import Asked
 from agent.local_api.errors import ProblemError
 from agent.local_api.guard import Guard
 from agent.local_api.ofrep.credentials import with_bearer
+from agent.local_api.ofrep.paths import STREAM
 from agent.local_api.ofrep.position import Position
 from agent.local_api.ofrep.tickets import Tickets
 from agent.snapshot.model import Snapshot
@@ -20,7 +21,6 @@ from shared.runtime.connection import SERVER
 from shared.wire.problem import Problem, ProblemType
 from shared.wire.sse import CONTENT_TYPE, comment, frame
 
-PATH = "/ofrep/v1/sse"
 HEARTBEAT = 15.0
 """Seconds of silence after which a comment shows that the connection stands."""
 MAX_READERS = 256
@@ -54,7 +54,7 @@ class Streams:
         query = {"since": self._position.text}
         if ticket := self._tickets.current():
             query["ticket"] = ticket
-        at, host = f"{PATH}?{urlencode(query)}", self._guard.called(asked)
+        at, host = f"{STREAM}?{urlencode(query)}", self._guard.called(asked)
         where = {"url": f"http://{host}{at}"} if host else {"endpoint": {"requestUri": at}}
         return encode([{"type": "sse", **where, "inactivityDelaySec": INACTIVITY}])
 
