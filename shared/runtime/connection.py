@@ -6,7 +6,8 @@ a traceback that holds the very bytes it could not read, which may be those of a
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from socket import socket
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -92,31 +93,34 @@ class Connection(web.RequestHandler):
 
 
 class Front(Protocol):
-    """Somebody who gets new connections before we do, and may hand them on to a protocol that `behind` makes."""
+    """Somebody who accepts connections in our place, and may hand them on to a protocol that `behind` makes."""
 
-    def connection(self, behind: Callable[[], asyncio.Protocol]) -> asyncio.BaseProtocol: ...
+    def open(self, listeners: Sequence[socket], behind: Callable[[], asyncio.Protocol]) -> None: ...
+    def close(self) -> None: ...
 
 
 class _Server(web.Server):
     """Makes our connections for another server's handler."""
 
-    def __init__(self, server: web.Server, options: dict[str, Any], front: Front | None) -> None:
+    def __init__(self, server: web.Server, options: dict[str, Any]) -> None:
         super().__init__(server.request_handler, request_factory=server.request_factory)
-        self._options, self._front = options, front
+        self._options = options
 
-    def __call__(self) -> Any:
-        return self._behind() if self._front is None else self._front.connection(self._behind)
-
-    def _behind(self) -> Connection:
+    def __call__(self) -> Connection:
         return Connection(self, loop=asyncio.get_running_loop(), **self._options)
 
 
 class Runner(web.AppRunner):
     """Runs an application on connections of ours; `options` are those of `web.RequestHandler`."""
 
-    def __init__(self, app: web.Application, *, grace: float, front: Front | None = None, **options: Any) -> None:
+    def __init__(self, app: web.Application, *, grace: float, **options: Any) -> None:
         super().__init__(app, handle_signals=False, shutdown_timeout=grace)
-        self._options, self._front = _DEFAULTS | options, front
+        self._options = _DEFAULTS | options
+
+    def accepting(self) -> asyncio.Protocol:
+        """What takes a connection that somebody else has accepted."""
+        assert self.server is not None  # noqa: S101 - it is set up
+        return self.server()
 
     async def _make_server(self) -> web.Server:
-        return _Server(await super()._make_server(), self._options | {"access_log": None}, self._front)
+        return _Server(await super()._make_server(), self._options | {"access_log": None})

@@ -1,18 +1,15 @@
 """Serving HTTP, the same way in both programs: request ids, problems, bounded shutdown, loopback TCP or unix socket."""
 
 import logging
-import os
 import re
-import socket
-import stat
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from shared.runtime.binding import BACKLOG, bound
 from shared.runtime.connection import SERVER, Front, Runner
 from shared.runtime.listen import Listen
 from shared.runtime.request_id import new_request_id
@@ -130,53 +127,34 @@ async def serving(
     Raises:
         AddressInUseError: the port or the socket is taken.
     """
-    runner = Runner(app, grace=grace, front=front, **(server_options or {}))
+    runner = Runner(app, grace=grace, **(server_options or {}))
     await runner.setup()
     try:
-        yield await (_listen_unix(runner, listen.path, socket_mode) if listen.path else _listen_tcp(runner, listen))
+        at = await _listen(runner, front, listen, socket_mode)
+        try:
+            yield at
+        finally:
+            if front is not None:
+                front.close()
+            if listen.path is not None:
+                listen.path.unlink(missing_ok=True)
     finally:
         with anyio.CancelScope(shield=True):
             await runner.cleanup()
-        if listen.path is not None:
-            listen.path.unlink(missing_ok=True)
 
 
-async def _listen_tcp(runner: web.AppRunner, listen: Listen) -> Listen:
+async def _listen(runner: Runner, front: Front | None, listen: Listen, mode: int) -> Listen:
+    """Where we listen from now on; the sockets are closed with whoever got them."""
     try:
-        await web.TCPSite(runner, listen.host, listen.port, backlog=1024).start()
+        sockets = bound(listen, mode)
     except OSError as error:
         raise AddressInUseError(str(listen)) from error
-    return Listen(listen.host, runner.addresses[0][1])
-
-
-async def _listen_unix(runner: web.AppRunner, path: Path, mode: int) -> Listen:
-    """Bind under a private umask and open the mode afterwards, so that nobody gets in between."""
-    _remove_abandoned(path)
-    before = os.umask(0o177)
-    try:
-        await web.UnixSite(runner, str(path), backlog=1024).start()
-    except OSError as error:
-        address = f"unix:{path}"
-        raise AddressInUseError(address) from error
-    finally:
-        os.umask(before)
-    os.chmod(path, mode)  # noqa: PTH101 - one quick call, as the umask above
-    return Listen(path=path)
-
-
-def _remove_abandoned(path: Path) -> None:
-    """Take away a socket that a killed process left behind."""
-    if path.exists() and stat.S_ISSOCK(path.stat().st_mode) and not _answers(path):
-        path.unlink()
-
-
-def _answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-        return True
+    if front is not None:
+        front.open(sockets, runner.accepting)
+    else:
+        for each in sockets:
+            await web.SockSite(runner, each, backlog=BACKLOG).start()
+    return listen if listen.path else Listen(listen.host, sockets[0].getsockname()[1])
 
 
 __all__ = [

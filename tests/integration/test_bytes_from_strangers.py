@@ -64,8 +64,10 @@ async def program(request: pytest.FixtureRequest, migrated_url: str) -> AsyncIte
         policy=Policy(),
         state_dir="/state",
     )
-    async with serving_local_api(view, Listen("127.0.0.1", 0)) as listen:
-        yield Program(listen.port)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agent.local_api.lane.lane.LOOK_EVERY", 0.1)
+        async with serving_local_api(view, Listen("127.0.0.1", 0)) as listen:
+            yield Program(listen.port)
 
 
 async def _agree() -> bool:

@@ -15,6 +15,7 @@ from agent.snapshot.store import SnapshotStore
 from agent.sync.reporter import Identity
 from agent.sync.status import Status
 from shared.domain.context import EvaluationContext
+from shared.runtime.connection import FIRST_REQUEST_TIMEOUT
 from shared.runtime.listen import Listen
 from tests.fakes.clock import ManualClock
 
@@ -50,12 +51,12 @@ def lane(*clients: Client) -> Lane:
 def test_who_comes_and_asks_nothing_is_sent_away_and_who_asked_may_stay() -> None:
     silent, asked = Client(), Client(used=True)
     watched = lane(silent, asked)
-    watched.look(PATIENCE)
-    watched.look(PATIENCE + 1)
+    watched.look(FIRST_REQUEST_TIMEOUT)
+    watched.look(FIRST_REQUEST_TIMEOUT + 1)
     assert (silent.closed, asked.closed) == (True, False)
-    watched.look(PATIENCE + KEEP_ALIVE)
+    watched.look(FIRST_REQUEST_TIMEOUT + KEEP_ALIVE)
     assert not asked.closed
-    watched.look(PATIENCE + KEEP_ALIVE + 1)
+    watched.look(FIRST_REQUEST_TIMEOUT + KEEP_ALIVE + 1)
     assert asked.closed
 
 

@@ -1,12 +1,14 @@
 """One client's connection in the fast lane.
 
 A request is answered where its bytes arrive: by the memo, or else parsed just far enough to reach its face. At the first
-request that is not one of ours the transport is handed to aiohttp with everything that has not been answered, and this
+request that is not one of ours the socket is handed to aiohttp with everything that has not been answered, and this
 connection is aiohttp's from then on.
+
+It reads and writes its socket itself. asyncio's transports do more than this takes, and cost more than an answer does.
 """
 
 import asyncio
-from collections.abc import Callable
+from socket import socket
 
 from agent.local_api.asked import Asked
 from agent.local_api.errors import ProblemError, problem_reply
@@ -14,77 +16,69 @@ from agent.local_api.lane.lane import Lane
 from agent.local_api.lane.parts import MAX_BODY, MAX_TARGET, ForeignError
 from agent.local_api.lane.routes import Route
 
+READ = 16 * 1024
+"""Bytes that are read at once."""
 _MAX_WAITING = MAX_TARGET + 8 * 1024 + MAX_BODY
 """Bytes of a request that has not come as a whole; more of one are aiohttp's."""
 
 
-class LaneConnection(asyncio.BufferedProtocol):
+class LaneConnection:
     """Reads requests, in their order, and writes their answers; nothing is read from who does not take answers."""
 
-    __slots__ = ("_behind", "_lane", "_memo", "_paused", "_transport", "_waiting", "heard", "new", "used")
+    __slots__ = ("_lane", "_loop", "_memo", "_recv", "_send", "_socket", "_unsent", "_waiting", "heard", "new", "used")
 
-    def __init__(self, lane: Lane, behind: Callable[[], asyncio.Protocol]) -> None:
-        self._lane, self._memo, self._behind = lane, lane.memo, behind
-        self._waiting = b""
-        self._paused, self.used, self.new = False, False, True
-        self.heard = asyncio.get_running_loop().time()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has come."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream's protocol gets nothing else
-        self._transport = transport
-        self._lane.joined(self)
-
-    def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """It has gone."""
-        self._lane.left(self)
-
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Where the next bytes go: into a buffer of all connections, since none waits there when others are read.
-
-        Otherwise asyncio would allocate a quarter of a megabyte for every request, which costs more than its answer.
-        """
-        return self._lane.buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Answer a request that is known by its bytes; look at any other."""
-        data, memo = self._lane.buffer[:nbytes].tobytes(), self._memo
-        if self._waiting:
-            self._read(self._waiting + data)
-        elif (kept := memo.entries.get(data)) is not None and memo.holds():
-            self.used = True
-            kept.again += 1
-            self._transport.write(kept.first)
-        elif (question := self._lane.parts.again(data)) is None or not self._answer(*question, data):
-            self._read(data)
-
-    def pause_writing(self) -> None:
-        """The client does not take what it asked for: read no more of it."""
-        self._paused = True
-        self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        """It does again."""
-        self._paused = False
-        self._transport.resume_reading()
-        if self._waiting:
-            self._read(self._waiting)
-
-    def close(self) -> None:
-        """Send what is on its way, and end."""
-        self._transport.close()
+    def __init__(self, lane: Lane, client: socket) -> None:
+        self._lane, self._memo, self._loop = lane, lane.memo, asyncio.get_running_loop()
+        self._socket, self._recv, self._send = client, client.recv, client.send
+        self._waiting, self._unsent = b"", b""
+        self.used, self.new, self.heard = False, True, self._loop.time()
+        lane.joined(self)
+        self._loop.add_reader(client, self._readable)
 
     @property
     def waits(self) -> bool:
         """Whether a part of a request has come, or an answer is not taken."""
-        return bool(self._waiting) or self._paused
+        return bool(self._waiting or self._unsent)
+
+    def close(self) -> None:
+        """End it, whatever is on its way."""
+        self._leave()
+        self._socket.close()
+
+    def _leave(self) -> None:
+        self._lane.left(self)
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+
+    def _readable(self) -> None:
+        """Answer a request that is known by its bytes; look at any other."""
+        memo = self._memo
+        try:
+            data = self._recv(READ)
+            if not data:
+                self.close()
+            elif self._waiting:
+                self._read(self._waiting + data)
+            elif (kept := memo.entries.get(data)) is not None and memo.holds():
+                self.used = True
+                kept.again += 1
+                self._write(kept.first)
+            elif (question := self._lane.parts.again(data)) is None or not self._answer(*question, data):
+                self._read(data)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.close()
+        except BaseException:
+            self.close()
+            raise
 
     def _read(self, data: bytes) -> None:
         """Answer all requests that have come as a whole."""
         self._waiting = b""
         try:
             while data:
-                found = None if self._paused else self._lane.parts.first(data)
+                found = None if self._unsent else self._lane.parts.first(data)
                 if found is None:
                     self._wait(data)
                     return
@@ -95,10 +89,11 @@ class LaneConnection(asyncio.BufferedProtocol):
         except ForeignError:
             pass
         if data:
-            self._hand_over(data)
+            self._leave()
+            self._lane.hand_over(self._socket, self._unsent, data)
 
     def _wait(self, data: bytes) -> None:
-        if len(data) > _MAX_WAITING and not self._paused:
+        if len(data) > _MAX_WAITING and not self._unsent:
             raise ForeignError
         self._waiting = data
 
@@ -118,22 +113,40 @@ class LaneConnection(asyncio.BufferedProtocol):
         if kept is None:
             kept = memo.wire(reply, route.path, bodiless=bodiless)
         kept.made += 1
-        self._transport.write(kept.first)
+        self._write(kept.first)
         if kept.rest:
-            self._transport.write(kept.rest)
+            self._write(kept.rest)
         if not kept.stays:
             memo.count(kept)
         elif route.keeps and reply.tally is not None:
             memo.keep(request, kept)
         return True
 
-    def _hand_over(self, data: bytes) -> None:
-        """Let aiohttp go on from here."""
-        handler = self._behind()
-        self._transport.set_protocol(handler)
-        self._lane.left(self)
-        handler.connection_made(self._transport)
-        if self._paused:
-            handler.pause_writing()
-            self._transport.resume_reading()
-        handler.data_received(data)
+    def _write(self, data: bytes) -> None:
+        """Send at once what can be sent, and the rest when the client takes more; until then nothing is read from it."""
+        if self._unsent:
+            self._unsent += data
+            return
+        try:
+            sent = self._send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        if sent != len(data):
+            self._unsent = data[sent:]
+            self._loop.remove_reader(self._socket)
+            self._loop.add_writer(self._socket, self._writable)
+
+    def _writable(self) -> None:
+        """Send more."""
+        try:
+            self._unsent = self._unsent[self._send(self._unsent) :]
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.close()
+            return
+        if not self._unsent:
+            self._loop.remove_writer(self._socket)
+            self._loop.add_reader(self._socket, self._readable)
+            if self._waiting:
+                self._read(self._waiting)
