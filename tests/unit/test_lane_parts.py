@@ -95,3 +95,11 @@ def test_the_targets_that_are_known_are_bounded() -> None:
     for number in range(2 * MAX_TARGETS + 1):
         assert known.first(b"GET /v1/values/k%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % number)
     assert len(known.targets) <= MAX_TARGETS
+
+
+def test_a_head_that_has_not_come_as_a_whole_is_none_that_came_before() -> None:
+    it, whole = parts(), b"POST /v1/evaluate HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    assert it.first(whole) is not None
+    assert it.again(whole) is not None
+    for length in range(len(whole)):
+        assert it.again(whole[:length]) is None

@@ -49,8 +49,8 @@ class Parts:
         target = self.targets.get(name)
         if target is None:
             return None
-        block, _, body = rest.partition(_HEAD_END)
-        head = self._heads.known.get(block)
+        block, ended, body = rest.partition(_HEAD_END)
+        head = self._heads.known.get(block) if ended else None  # more headers may be on their way
         if head is None or head.length != len(body) or (body and not target.posts):
             return None
         if query and (len(line) > MAX_TARGET or _QUERY.fullmatch(query) is None or _WAIT in query):
