@@ -56,7 +56,8 @@ class DirectoryPublication:
             yield from (current / name for name in files_of(current))
 
     def directories(self) -> Iterator[Path]:
-        """Where somebody could change it."""
+        """Where somebody could change it, or move it away."""
+        yield self._directory.parent
         yield self._directory
         if (current := self.generations.current) is not None:
             yield from (Path(directory) for directory, _, _ in os.walk(current))

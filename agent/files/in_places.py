@@ -61,8 +61,9 @@ class FilesPublication:
             yield from map(_place, files_of(current))
 
     def directories(self) -> Iterator[Path]:
-        """Where somebody could change it."""
-        yield from dict.fromkeys(each.parent for each in self.places())
+        """Where somebody could change it, or move it away."""
+        parents = dict.fromkeys(each.parent for each in self.places())
+        yield from dict.fromkeys((*parents, *(each.parent for each in parents)))
 
 
 def _place(name: str) -> Path:

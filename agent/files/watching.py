@@ -90,6 +90,7 @@ class Watching:
                     break
             group.cancel_scope.cancel()
         self.watched = frozenset()
+        self._touched()  # one that is gone tells nothing any more
 
     async def _until_others(self, watched: _Watched, stop: anyio.Event) -> None:
         """Also when cancelled: without `stop` the watching thread would hold us up."""

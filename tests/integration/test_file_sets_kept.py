@@ -53,7 +53,7 @@ async def test_what_somebody_does_to_a_file_is_heard_and_put_right(
     it = site_of(tmp_path, directory=directory, look_every=NEVER, reload=(reload,))
     it.swap(a=1)
     async with running(it.renderer.run):
-        await until(lambda: it.renderer.watches == {str(each) for each in it.renderer.directories()})
+        await it.until_watched()
         before = it.shown()
         await anyio.to_thread.run_sync(change, path)
         await until(lambda: len(log.read_text().splitlines()) == 2)
@@ -109,7 +109,7 @@ async def test_a_template_is_followed_and_a_broken_one_remarked_until_it_is_mend
     it.swap(a=1)
     async with running(it.renderer.run):
         assert (out / "t.txt").read_text() == "a is 1"
-        await until(lambda: it.renderer.watches == {str(each) for each in it.renderer.directories()})
+        await it.until_watched()
         await anyio.to_thread.run_sync(mount, "..2", "A = {{ value('a') }}")
         await until(lambda: (out / "t.txt").read_text() == "A = 1")
         await anyio.to_thread.run_sync(mount, "..3", "{{ value('a'")

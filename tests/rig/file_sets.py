@@ -15,6 +15,7 @@ from agent.files.target import File, Format
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
 from agent.sync.remarks import Remarks
+from agent.sync.results import Rendering, Results
 from shared.domain.codec import Json
 from shared.runtime.clock import SystemClock
 from tests.fakes.snapshots import snapshot_of
@@ -30,6 +31,7 @@ class Site:
     retry_every: float = 30.0
     store: SnapshotStore = field(default_factory=lambda: SnapshotStore(Snapshot.empty("billing", "prod")))
     remarks: Remarks = field(init=False)
+    results: Results = field(init=False)
     renderer: Renderer = field(init=False)
     revision: int = 0
 
@@ -39,13 +41,14 @@ class Site:
 
     def begin(self) -> None:
         """As a new agent would."""
-        state = self.directory / "state"
+        state, self.results = self.directory / "state", Results()
         self.renderer = Renderer(
             self.store,
             [self.file_set],
             SystemClock(),
             state,
             remarks=self.remarks,
+            results=self.results,
             retry_every=self.retry_every,
             look_every=self.look_every,
         )
@@ -57,6 +60,12 @@ class Site:
     async def bring(self, **values: Json) -> bool:
         self.swap(**values)
         return await self.renderer.render()
+
+    async def until_watched(self) -> None:
+        """Wait until the kernel tells of all that is touched, and the look at what was published before that is over."""
+        expected = {str(each) for each in self.renderer.directories() if each.is_dir()}
+        await until(lambda: self.renderer.watches == expected)
+        await until(lambda: self.results.renderings[Rendering.UNCHANGED] > 0)
 
     @property
     def state(self) -> SetState:
