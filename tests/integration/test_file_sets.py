@@ -267,12 +267,12 @@ async def test_signals_and_posts_reach_the_application(site: Callable[..., Site]
     process = await anyio.open_process(
         script(
             tmp_path / "app",
-            f"trap 'echo hup >> {tmp_path}/hups' HUP; touch {tmp_path}/up; while :; do sleep 0.01; done",
+            f"trap 'echo hup >> {tmp_path}/hups' USR1; touch {tmp_path}/up; while :; do sleep 0.01; done",
         )
     )
     (tmp_path / "pid").write_text(f"{process.pid}\n")
     await until((tmp_path / "up").exists)
-    it = site(reload=(Signal(Signals.SIGHUP, tmp_path / "pid"), Post(f"http://127.0.0.1:{port}/reload")))
+    it = site(reload=(Signal(Signals.SIGUSR1, tmp_path / "pid"), Post(f"http://127.0.0.1:{port}/reload")))
     try:
         assert await it.bring(a=1)
         await until((tmp_path / "hups").exists)
@@ -284,10 +284,10 @@ async def test_signals_and_posts_reach_the_application(site: Callable[..., Site]
         it.file_set = replace(it.file_set, reload=it.file_set.reload[:1])
         it.begin()
         assert await it.bring(a=3)
-        assert it.remarks.current[0].detail == f"SIGHUP found nobody by {tmp_path}/pid"
+        assert it.remarks.current[0].detail == f"SIGUSR1 found nobody by {tmp_path}/pid"
         (tmp_path / "pid").write_text("none\n")
         assert not await it.bring(a=4)
-        assert "SIGHUP cannot be sent by" in it.state.detail
+        assert "SIGUSR1 cannot be sent by" in it.state.detail
     finally:
         with suppress(ProcessLookupError):
             process.kill()

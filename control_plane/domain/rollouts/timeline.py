@@ -54,7 +54,8 @@ def frozen(timeline: Timeline, now_ms: int) -> Timeline:
 def resumed(timeline: Timeline, paused_ms: int, now_ms: int) -> Timeline:
     """What was left when it was paused, as much later as the pause was long; what is tied to the calendar stays.
 
-    Steps to come are counted from the last moment, so that one is moved on even where its weight was reached already.
+    Steps to come are counted from the last moment, so that one is moved on even where its weight was reached already. What was
+    reached stays so, also by a clock that was set back meanwhile.
     """
     late = now_ms - paused_ms
     moments = []
@@ -63,7 +64,7 @@ def resumed(timeline: Timeline, paused_ms: int, now_ms: int) -> Timeline:
             at = max(each.at_ms, now_ms) if each.fixed else each.at_ms + late
             moments.append(each._replace(at_ms=at))
         else:
-            moments.append(each)
+            moments.append(each._replace(at_ms=min(each.at_ms, now_ms)))
     last = timeline[-1]
     if last.at_ms <= paused_ms and not last.fixed:
         moments.append(last._replace(at_ms=last.at_ms + late))
