@@ -15,6 +15,7 @@ MAX_GROUPS = 100
 MAX_ATTRIBUTES = 100
 MAX_NAME = 255
 _KEY, _GROUPS, _JSON_SIGN = "targetingKey", "groups", ":"
+_KEY_SIGN = f"{_KEY}="
 _NO_GROUPS: tuple[str, ...] = ()
 
 
@@ -41,7 +42,7 @@ def context_of(document: Json, own: Mapping[str, Attribute]) -> EvaluationContex
     key, groups, attributes = None, _NO_GROUPS, dict[str, Attribute]()
     for name, value in document.items():
         if name == _KEY:
-            key = _targeting_key(value)
+            key = value if type(value) is str and len(value) <= MAX_TEXT else _targeting_key(value)
         elif name == _GROUPS:
             groups = _groups(value)
         elif type(value) is str and len(value) <= MAX_TEXT and len(name) <= MAX_NAME and _is_usual(name):
@@ -90,26 +91,37 @@ def asked_context(asked: Asked, own: Mapping[str, Attribute], *reserved: str) ->
 
 
 def _simple_context(query: str, own: Mapping[str, Attribute], reserved: Sequence[str]) -> EvaluationContext | None:
-    """The same for the texts of nearly all queries, in one go; None where there is more to look at."""
+    """The same for the texts of nearly all queries, in one go; None where there is more to look at.
+
+    Who asks differs from one to the next, and there are few ways to be otherwise: so all but the targeting key is known.
+    """
     if not query:
         return EvaluationContext(None, _NO_GROUPS, own)
-    if "%" in query or "+" in query or len(query) > MAX_TEXT or query.count("&") >= MAX_ATTRIBUTES:
+    if "%" in query or "+" in query or len(query) > MAX_TEXT:
         return None
-    key, groups, attributes = None, _NO_GROUPS, dict[str, Attribute]()
-    for each in query.split("&"):
-        name, _, text = each.partition("=")
-        if name == _KEY:
-            key = text
-        elif name == _GROUPS:
-            groups += tuple(text.split(","))
-        elif not _is_usual(name):
+    key, rest, at = None, query, query.find(_KEY_SIGN)
+    if at >= 0:
+        if at and query[at - 1] != "&":
+            return None
+        key, _, after = query[at + len(_KEY_SIGN) :].partition("&")
+        rest = query[:at] + after
+    others = _others(rest, reserved)
+    return None if others is None else EvaluationContext(key, others[0], {**others[1], **own})
+
+
+@lru_cache(maxsize=256)
+def _others(query: str, reserved: Sequence[str]) -> tuple[tuple[str, ...], Mapping[str, Attribute]] | None:
+    """The groups and the attributes of a query; None where there is more to look at."""
+    groups, attributes = _NO_GROUPS, dict[str, Attribute]()
+    pairs = [each.partition("=") for each in query.split("&") if each]
+    for name, _, text in pairs:
+        if name == _GROUPS:
+            groups += tuple(filter(None, text.split(",")))
+        elif not _is_usual(name) or name == _KEY:
             return None
         elif name not in reserved:
             attributes[name] = text
-    if "" in groups or len(groups) > MAX_GROUPS:
-        return None
-    attributes.update(own)
-    return EvaluationContext(key, groups, attributes)
+    return None if len(pairs) > MAX_ATTRIBUTES or len(groups) > MAX_GROUPS else (groups, attributes)
 
 
 @lru_cache(maxsize=1_024)

@@ -1,14 +1,18 @@
 """Sockets that a server listens on: bound to each address of a host, or to a path under a private umask."""
 
+import errno
 import os
 import socket
 import stat
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from shared.runtime.listen import Listen
 
 BACKLOG = 1024
+_NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""What a name says of another family of addresses, where the machine has none of it."""
 
 
 def bound(listen: Listen, mode: int = 0o660) -> Sequence[socket.socket]:
@@ -27,13 +31,20 @@ def _bound_addresses(listen: Listen) -> list[socket.socket]:
     """One socket for each address that the host has."""
     found = socket.getaddrinfo(listen.host or None, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
-    try:
+    absent: OSError | None = None
+    with ExitStack() as stack:
         for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
-            sockets.append(socket.create_server(address[:2], family=family, backlog=BACKLOG))
-    except BaseException:
-        for each in sockets:
-            each.close()
-        raise
+            try:
+                made = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                absent = error
+            else:
+                sockets.append(stack.enter_context(made))
+        if absent is not None and not sockets:
+            raise absent
+        stack.pop_all()
     return sockets
 
 

@@ -102,6 +102,28 @@ async def test_many_are_evaluated_at_once_and_one_that_fails_fails_alone() -> No
         assert (await it.get("/v1/configs"))[1]["configs"]["f"]["value"] is False
 
 
+async def test_a_few_are_the_same_however_often_they_are_asked_for_and_change_with_what_they_depend_on() -> None:
+    async with agent() as it:
+        secret = Entry("s", "value", b'"hidden"', 1, 1, sensitive=True)
+        seeing(it, entry("a", 1), entry("f", FLAG, "flag"), secret)
+        asked = {"context": {"country": "SE"}, "keys": ["f", "a", "f", "s", "gone"]}
+        first = await post(it, "/v1/evaluate", asked)
+        before = dict(it.usage.reasons)
+        assert [await post(it, "/v1/evaluate", asked) for _ in range(3)] == [first] * 3
+        given = {reason: it.usage.reasons[reason] - before[reason] for reason in before}
+        assert given == {"TARGETING_MATCH": 3, "STATIC": 6, "ERROR": 3}
+        assert [each.get("value") for each in first[1]["configs"].values()] == [True, 1, None, None]
+        other = await post(it, "/v1/evaluate", asked | {"context": {"country": "DE"}})
+        assert other[1]["configs"]["f"]["value"] is False
+        it.status.last_confirmed = None
+        stale = await post(it, "/v1/evaluate", asked)
+        assert stale[1]["configs"]["a"]["reason"] == "STALE"
+        it.status.last_confirmed = it.clock.monotonic()
+        seeing(it, entry("a", 2), entry("f", FLAG, "flag"), secret)
+        swapped = await post(it, "/v1/evaluate", asked)
+        assert (swapped[1]["configs"]["a"]["value"], swapped[1]["revision"]) == (2, it.store.current.revision)
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
