@@ -140,13 +140,14 @@ class LaneConnection:
         """Send more."""
         try:
             self._unsent = self._unsent[self._send(self._unsent) :]
+            if not self._unsent:
+                self._loop.remove_writer(self._socket)
+                self._loop.add_reader(self._socket, self._readable)
+                self._read(self._waiting)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
             self.close()
-            return
-        if not self._unsent:
-            self._loop.remove_writer(self._socket)
-            self._loop.add_reader(self._socket, self._readable)
-            if self._waiting:
-                self._read(self._waiting)
+        except BaseException:
+            self.close()
+            raise
