@@ -113,7 +113,10 @@ def _gave_up(conversation: Conversation, more: list[Answered], less: list[Answer
         return True
     if not less or less[-1].status not in {400, 431} or more[: len(less) - 1] != less[:-1]:
         return False
-    return conversation.half or (len(more) > len(less) and more[-1] == less[-1])
+    if conversation.half or (len(more) > len(less) and more[-1] == less[-1]):
+        return True
+    unanswered = len(more) <= conversation.requests  # for aiohttp, what follows upon a `Connection: close` is no HTTP
+    return len(more) >= len(less) and unanswered and ("connection", "close") in more[-1].headers
 
 
 def _etag(received: bytes) -> str:

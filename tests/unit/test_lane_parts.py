@@ -46,12 +46,13 @@ BLOCKS = (
 )
 BODIES = (b"", b"{}", b"{}{}", b"{", b"GET /v1/values/plain HTTP/1.1\r\nHost: localhost\r\n\r\n")
 REQUESTS = st.builds(
-    lambda line, query, version, block, body: line + query + version + block + b"\r\n" + body,
+    lambda line, query, version, block, body, lost: (line + query + version + block + b"\r\n" + body)[: -lost or None],
     st.sampled_from(LINES),
     st.sampled_from(QUERIES),
     st.sampled_from(VERSIONS),
     st.sampled_from(BLOCKS),
     st.sampled_from(BODIES),
+    st.sampled_from((0, 0, 0, 1, 2, 3, 4, 5)),
 )
 
 
@@ -75,6 +76,13 @@ def test_a_request_of_known_parts_is_read_as_if_it_were_the_first(before: list[b
     assert again is None or (found is not None and found == (*again, len(request)))
     if found is not None and found[2] == len(request):
         assert known.first(request) == (*(known.again(request) or ()), len(request)), "its parts are known now"
+
+
+def test_a_head_that_is_cut_off_where_a_known_one_ends_has_not_ended() -> None:
+    known, request = parts(), b"GET /v1/values/plain HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    known.first(request)
+    assert known.again(request) is not None
+    assert [known.again(request[:-lost]) for lost in range(1, len(request))] == [None] * (len(request) - 1)
 
 
 def test_another_query_and_another_body_are_all_that_has_to_be_looked_at() -> None:
