@@ -102,8 +102,9 @@ async def test_both_lanes_give_the_same_answers() -> None:
 def excused(conversation: Conversation, fast: list[Answered], slow: list[Answered]) -> bool:
     """Where aiohttp says something else, or says something else to what comes in other pieces.
 
-    It gives up what it has begun when its client says goodbye, and when something that came in one piece with it is no HTTP;
-    and it calls a head no HTTP before it has come as a whole. It is behind both lanes, and reads a moment later behind the fast one.
+    It gives up what it has begun when its client says goodbye, and when something that came in one piece with it is no HTTP,
+    such as anything at all after a request that says it is the last; and it calls a head no HTTP before it has come as a
+    whole. It is behind both lanes, and reads a moment later behind the fast one.
     """
     return _gave_up(conversation, fast, slow) or _gave_up(conversation, slow, fast)
 
@@ -113,10 +114,11 @@ def _gave_up(conversation: Conversation, more: list[Answered], less: list[Answer
         return True
     if not less or less[-1].status not in {400, 431} or more[: len(less) - 1] != less[:-1]:
         return False
-    if conversation.half or (len(more) > len(less) and more[-1] == less[-1]):
+    if conversation.half:
         return True
-    unanswered = len(more) <= conversation.requests  # for aiohttp, what follows upon a `Connection: close` is no HTTP
-    return len(more) >= len(less) and unanswered and ("connection", "close") in more[-1].headers
+    if len(more) == len(less):
+        return ("connection", "close") in more[-1].headers
+    return len(more) > len(less) and more[-1] == less[-1]
 
 
 def _etag(received: bytes) -> str:
