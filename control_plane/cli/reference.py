@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from control_plane.settings import rows
+from control_plane.settings.load import rows
 
 _PAGE = Path(__file__).parents[2] / "docs" / "control-plane.md"
 _BEGIN, _END = "<!-- settings: begin -->\n", "<!-- settings: end -->\n"

@@ -9,7 +9,7 @@ import typer
 from control_plane.cli.terminal import EXIT_USAGE, fail, show, show_table, tell
 
 if TYPE_CHECKING:
-    from control_plane.settings import Settings
+    from control_plane.settings.model import Settings
 
 # What a command needs is imported when it runs (PLC0415), so that `--help` answers at once.
 # ruff: noqa: PLC0415
@@ -99,7 +99,7 @@ def operator_key(
 
 def settings() -> None:
     """Show every setting of the control plane: its variable, default and meaning."""
-    from control_plane.settings import rows
+    from control_plane.settings.load import rows
 
     show_table(["variable", "default", "meaning"], [list(row) for row in rows()])
 
@@ -111,7 +111,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _settings(listen: str | None = None) -> "Settings":
-    from control_plane.settings import SettingsError, load_settings
+    from control_plane.settings.load import SettingsError, load_settings
 
     try:
         return load_settings(os.environ, listen=listen)

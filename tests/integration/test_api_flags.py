@@ -1,5 +1,6 @@
 """Flags and segments over HTTP: written strictly, through everything that a value goes through, and never left dangling."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,7 +8,6 @@ import anyio
 import pytest
 
 from control_plane.domain.limits import Limits
-from control_plane.services.sealing import Sealer
 from shared.domain.codec import encode
 from shared.wire.yaml_reading import read_yaml
 from tests.rig.api import Answer, Api, serving_api
@@ -40,9 +40,12 @@ def bare(op: str, key: str, app_id: str | None = "shop", environment: str | None
     return {"op": op, "app_id": app_id, "environment": environment, "key": key}
 
 
+SEAL_KEY = b64encode(bytes(range(64))).decode()
+
+
 @pytest.fixture
 async def api(migrated_url: str) -> AsyncIterator[Api]:
-    async with serving_api(migrated_url, sealer=Sealer(bytes(range(64)))) as api:
+    async with serving_api(migrated_url, seal_key=SEAL_KEY) as api:
         await api.register("shop", "prod")
         await api.register("shop", "dev")
         await api.register("mail", "prod")
@@ -411,7 +414,7 @@ async def test_flags_go_out_and_in_as_documents(api: Api, other_url: str) -> Non
         assert document["apps"]["shop"]["configs"]["secret"]["kind"] == "flag"
         again = await api.post("/import", None, raw=encode(document | {"on_conflict": "overwrite"}))
         assert again.document["counts"]["unchanged"] == 3
-    async with serving_api(other_url, sealer=Sealer(bytes(range(64)))) as other:
+    async with serving_api(other_url, seal_key=SEAL_KEY) as other:
         answer = await other.post("/import", document | {"create_missing": True})
         assert answer.status == 201, answer.body
         assert (await other.get("/configs?kind=flag")).document["items"][0]["flag"] == flag(of_segment("s"))

@@ -1,5 +1,6 @@
 """Export and import over HTTP: the same bytes for the same configs, one change for a document, nothing by accident."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,20 +15,20 @@ from shared.domain.scope import Scope
 from shared.wire.yaml_reading import read_yaml
 from tests.rig.api import Answer, Api, serving_api
 
-SEALER = Sealer(bytes(range(64)))
+SEAL_KEY = b64encode(bytes(range(64))).decode()
 LIMITS = Limits(operations=5, import_operations=40)
 YAML = {"Content-Type": "application/yaml"}
 
 
 @pytest.fixture
 async def api(migrated_url: str) -> AsyncIterator[Api]:
-    async with serving_api(migrated_url, LIMITS, sealer=SEALER) as api:
+    async with serving_api(migrated_url, LIMITS, seal_key=SEAL_KEY) as api:
         yield api
 
 
 @pytest.fixture
 async def other(other_url: str) -> AsyncIterator[Api]:
-    async with serving_api(other_url, LIMITS, sealer=SEALER) as api:
+    async with serving_api(other_url, LIMITS, seal_key=SEAL_KEY) as api:
         yield api
 
 
@@ -258,7 +259,7 @@ async def test_an_omitted_secret_keeps_what_is_there_or_is_told_as_missing(api: 
     assert b"hunter2" not in done.body
     sealed = await document_of(api, "?format=json&sensitive=seal")
     seal = sealed["apps"]["billing"]["configs"]["db.password"]["sealed"]
-    assert SEALER.open(Scope("billing"), "db.password", seal) == b'"hunter2"'
+    assert Sealer(bytes(range(64))).open(Scope("billing"), "db.password", seal) == b'"hunter2"'
 
 
 async def test_pruning_deletes_only_in_scopes_whose_configs_are_given(api: Api) -> None:

@@ -7,7 +7,7 @@ as described. So every test of the API is also a test of its documentation.
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -18,64 +18,15 @@ from control_plane.api.app import build_app
 from control_plane.api.openapi import describe
 from control_plane.api.routes import ROUTES
 from control_plane.api.services import Services
-from control_plane.domain.attribution import Attribution
-from control_plane.domain.gates.outside import Prefixes, Sources
+from control_plane.composition.adapters import open_adapters
+from control_plane.composition.services import compose
 from control_plane.domain.limits import Limits
-from control_plane.domain.principal import Role, new_token, token_hash
+from control_plane.domain.principal import Role, new_token
 from control_plane.domain.proxies import NO_PROXIES, TrustedProxies
-from control_plane.embedded.evidence import MemoryEvidence
-from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence, MemoryReadCounters
 from control_plane.metrics import Metrics
-from control_plane.outside.client import open_client
-from control_plane.outside.prometheus import Prometheus
-from control_plane.outside.webhooks import HttpWebhooks
 from control_plane.ports.probes import Probe
-from control_plane.postgres.audit import PostgresAuditLog
-from control_plane.postgres.changes import PostgresChanges
-from control_plane.postgres.configs import PostgresConfigs
-from control_plane.postgres.credentials import PostgresCredentials
-from control_plane.postgres.history import PostgresHistory
-from control_plane.postgres.named_snapshots import PostgresNamedSnapshots
-from control_plane.postgres.policies import PostgresPolicies
-from control_plane.postgres.pool import open_pool
-from control_plane.postgres.probe import PostgresProbe
-from control_plane.postgres.proposals import PostgresProposals
-from control_plane.postgres.reads import Reads
-from control_plane.postgres.receipts import PostgresReceipts
-from control_plane.postgres.registry import PostgresRegistry
-from control_plane.postgres.rollouts import PostgresRollouts
-from control_plane.postgres.rules import PostgresRules
-from control_plane.postgres.schemas import PostgresSchemas
-from control_plane.postgres.search import PostgresSearch
-from control_plane.postgres.templates import PostgresTemplates
-from control_plane.postgres.transfer import PostgresTransfer
-from control_plane.services.access import Access
-from control_plane.services.audit import Audit
-from control_plane.services.checks import Checks
-from control_plane.services.denials import Denials
-from control_plane.services.feed import Feed
-from control_plane.services.fleet import Fleet
-from control_plane.services.gates.concerned import Concerned
-from control_plane.services.gates.evidences import Evidences
-from control_plane.services.gates.judges import Judges
-from control_plane.services.hindsight import Hindsight
-from control_plane.services.preview import Previews
-from control_plane.services.proposals import Proposals
-from control_plane.services.publishing import Publishing
-from control_plane.services.retirement import Retirement
-from control_plane.services.reveals import Reveals
-from control_plane.services.rollouts.acting import Acting
-from control_plane.services.rollouts.moving import Moving
-from control_plane.services.rollouts.previewing import Previewing
-from control_plane.services.rollouts.showing import Showing
-from control_plane.services.rules import Rules
-from control_plane.services.schemas import SchemaKeeping
-from control_plane.services.sealing import Sealer
-from control_plane.services.snapshots import Snapshots
-from control_plane.services.transfer import Transfers
-from control_plane.services.usage import Usage
+from control_plane.settings.load import load_settings
 from shared.domain.codec import decode, encode
-from shared.runtime.clock import SystemClock
 from shared.runtime.http import Listen, serving
 
 DOCUMENT = describe(ROUTES, Limits())
@@ -163,88 +114,22 @@ async def serving_api(
     database_url: str,
     limits: Limits | None = None,
     probes: tuple[Probe, ...] = (),
-    sealer: Sealer | None = None,
     proxies: TrustedProxies = NO_PROXIES,
+    **settings: object,
 ) -> AsyncIterator[Api]:
-    """Serve the API over this database until the block ends."""
-    async with open_pool(database_url, 5) as pool, open_client() as outside:
-        metrics, clock, changes = Metrics(), SystemClock(), PostgresChanges(pool)
-        audit = Audit(PostgresAuditLog(pool))
-        feed, configs = Feed(changes, metrics, clock), PostgresConfigs(pool)
-        await feed.load()
-        credentials, named = PostgresCredentials(pool), PostgresNamedSnapshots(pool)
-        operator = new_token(Role.OPERATOR)
-        await credentials.ensure_operator(token_hash(operator), Attribution("test"))
-        book = PostgresRules(pool)
-        rules = Rules(book)
-        presence, evidence = MemoryPresence(clock), MemoryEvidence()
-        registry, fleet = PostgresRegistry(pool), Fleet(presence, changes, clock)
-        snapshots = Snapshots(configs, feed, MemoryCache(clock), metrics, clock)
-        checks = Checks(book)
-        publishing = Publishing(
-            changes,
-            rules=rules,
-            checks=checks,
-            feed=feed,
-            notices=MemoryNotices(),
-            metrics=metrics,
-            limits=limits or Limits(),
-        )
-        judges = Judges.over(
-            presence, evidence, Prometheus(outside, Sources()), HttpWebhooks(outside, Prefixes()), clock
-        )
-        store = PostgresRollouts(pool)
-        acting = Acting(store, Moving(book, publishing), judges, clock)
-        showing = Showing(store, book, fleet, evidence, clock)
-        previews = Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing)
-        services = Services(
-            publishing=publishing,
-            proposals=Proposals(PostgresProposals(pool), publishing, rules, limits or Limits(), clock),
-            rollouts=store,
-            acting=acting,
-            showing=showing,
-            previewing=Previewing(
-                acting, showing, previews, snapshots=snapshots, registry=registry, fleet=fleet, clock=clock
-            ),
-            policies=PostgresPolicies(pool),
-            templates=PostgresTemplates(pool),
-            previews=previews,
-            rules=rules,
-            schemas=SchemaKeeping(PostgresSchemas(pool), book, rules),
-            changes=changes,
-            configs=configs,
-            registry=registry,
-            receipts=PostgresReceipts(pool),
-            access=Access(credentials, clock),
-            audit=audit,
-            denials=Denials(audit, clock),
-            reveals=Reveals(audit, clock),
-            proxies=proxies,
-            snapshots=snapshots,
-            fleet=fleet,
-            evidences=Evidences(evidence, MemoryNotices(), clock, Concerned(store, clock)),
-            judges=judges,
-            searching=PostgresSearch(Reads(pool)),
-            usage=Usage(MemoryReadCounters(), fleet, snapshots, clock),
-            retirement=Retirement(registry, fleet, feed, MemoryNotices(), metrics),
-            named_snapshots=named,
-            transfers=Transfers(PostgresTransfer(pool), registry, limits or Limits(), sealer),
-            hindsight=Hindsight.over(
-                PostgresHistory(pool),
-                PostgresHistory(pool),
-                changes=changes,
-                configs=configs,
-                registry=registry,
-                named=named,
-                limits=limits or Limits(),
-            ),
-            feed=feed,
-            probes=(PostgresProbe(pool), *probes),
-            metrics=metrics,
-            limits=limits or Limits(),
-            clock=clock,
-            heartbeat_interval=0.2,
-        )
+    """Serve the API over this database until the block ends; `settings` by their names."""
+    operator, metrics = new_token(Role.OPERATOR), Metrics()
+    sizes = {f"max_{name}": each for name, each in asdict(limits or Limits()).items()}
+    common = {
+        "database_url": database_url,
+        "database_pool_size": 5,
+        "bootstrap_token": operator,
+        "heartbeat_interval": 0.2,
+    }
+    chosen = load_settings({}, **common, **sizes, **settings)
+    async with open_adapters(chosen, metrics) as adapters:
+        services = await compose(chosen, adapters, metrics)
+        services = replace(services, probes=(*services.probes, *probes), proxies=proxies)
         async with serving(build_app(services), Listen("127.0.0.1", 0), grace=2.0) as listen:
             connector = aiohttp.TCPConnector(limit=0)
             async with aiohttp.ClientSession(connector=connector, auto_decompress=True) as session:

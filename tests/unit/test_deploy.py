@@ -49,7 +49,7 @@ def _script(name: str) -> ModuleType:
 
 
 def _control_plane_variables() -> set[str]:
-    from control_plane.settings import rows  # noqa: PLC0415
+    from control_plane.settings.load import rows  # noqa: PLC0415
 
     secrets = {f"{name}_FILE" for name, _, meaning in rows() if f"{name}_FILE" in meaning}
     clients = {"TRIMTAB_URL", "TRIMTAB_TOKEN", "TRIMTAB_TOKEN_FILE"}

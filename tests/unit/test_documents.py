@@ -16,7 +16,7 @@ from agent.local_api.description import DOCUMENT
 from agent.settings.knobs import KNOBS
 from agent.settings.load import _NOT_SETTINGS, load
 from control_plane.cli.main import app
-from control_plane.settings import rows
+from control_plane.settings.load import rows
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from agent.settings.load import load
-from control_plane.settings import rows
+from control_plane.settings.load import rows
 from tests.rig.command_lines import agent_command, control_plane_command
 from tests.rig.manifests import (
     AGENTS,

@@ -6,7 +6,7 @@ import pytest
 
 from control_plane.cli.reference import main as reference
 from control_plane.domain.limits import Limits
-from control_plane.settings import SettingsError, load_settings, rows
+from control_plane.settings.load import SettingsError, load_settings, rows
 
 _DATABASE = {"TRIMTAB_DATABASE_URL": "postgresql://db/trimtab"}
 

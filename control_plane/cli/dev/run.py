@@ -31,7 +31,8 @@ from control_plane.domain.principal import Role, new_token
 from control_plane.embedded.data_directory import DataDirectory, EmbeddedError
 from control_plane.embedded.postgres_server import PostgresServer, embedded_postgres
 from control_plane.main import running_control_plane
-from control_plane.settings import Settings, SettingsError, load_settings
+from control_plane.settings.load import SettingsError, load_settings
+from control_plane.settings.model import Settings
 from control_plane.starting import StartError, clear_errors, in_event_loop
 from shared.runtime.lifecycle import wait_for_stop_signal
 from shared.runtime.logs import JsonFormatter, TextFormatter

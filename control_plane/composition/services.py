@@ -1,0 +1,156 @@
+"""The services behind the API, over adapters that are open."""
+
+from base64 import b64decode
+
+from control_plane.api.services import Services
+from control_plane.composition.adapters import Adapters
+from control_plane.domain.principal import token_hash
+from control_plane.metrics import Metrics
+from control_plane.outside.prometheus import Prometheus
+from control_plane.outside.webhooks import HttpWebhooks
+from control_plane.postgres.audit import PostgresAuditLog
+from control_plane.postgres.changes import PostgresChanges
+from control_plane.postgres.configs import PostgresConfigs
+from control_plane.postgres.credentials import PostgresCredentials
+from control_plane.postgres.history import PostgresHistory
+from control_plane.postgres.named_snapshots import PostgresNamedSnapshots
+from control_plane.postgres.policies import PostgresPolicies
+from control_plane.postgres.probe import PostgresProbe, ReplicaProbe
+from control_plane.postgres.proposals import PostgresProposals
+from control_plane.postgres.receipts import PostgresReceipts
+from control_plane.postgres.registry import PostgresRegistry
+from control_plane.postgres.rollouts import PostgresRollouts
+from control_plane.postgres.rules import PostgresRules
+from control_plane.postgres.schemas import PostgresSchemas
+from control_plane.postgres.search import PostgresSearch
+from control_plane.postgres.templates import PostgresTemplates
+from control_plane.postgres.transfer import PostgresTransfer
+from control_plane.rabbitmq.probe import RabbitProbe
+from control_plane.services.access import Access
+from control_plane.services.audit import Audit
+from control_plane.services.checks import Checks
+from control_plane.services.denials import Denials
+from control_plane.services.feed import Feed
+from control_plane.services.fleet import Fleet
+from control_plane.services.gates.concerned import Concerned
+from control_plane.services.gates.evidences import Evidences
+from control_plane.services.gates.judges import Judges
+from control_plane.services.hindsight import Hindsight
+from control_plane.services.preview import Previews
+from control_plane.services.proposals import Proposals
+from control_plane.services.publishing import Publishing
+from control_plane.services.retirement import Retirement
+from control_plane.services.reveals import Reveals
+from control_plane.services.rollouts.acting import Acting
+from control_plane.services.rollouts.moving import Moving
+from control_plane.services.rollouts.previewing import Previewing
+from control_plane.services.rollouts.showing import Showing
+from control_plane.services.rules import Rules
+from control_plane.services.schemas import SchemaKeeping
+from control_plane.services.sealing import Sealer
+from control_plane.services.snapshots import Snapshots
+from control_plane.services.transfer import Transfers
+from control_plane.services.usage import Usage
+from control_plane.settings.model import Settings
+from control_plane.starting import ourselves
+from shared.runtime.clock import SystemClock
+
+
+async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> Services:
+    """The services of a replica, ready to serve."""
+    clock = SystemClock()
+    pool, reads, lossy, outside = adapters.pool, adapters.reads, adapters.lossy, adapters.outside
+    changes, configs, registry = (
+        PostgresChanges(pool, reads),
+        PostgresConfigs(pool, reads),
+        PostgresRegistry(pool, reads),
+    )
+    credentials, named = PostgresCredentials(pool), PostgresNamedSnapshots(pool)
+    if settings.bootstrap_token:
+        await credentials.ensure_operator(token_hash(settings.bootstrap_token), ourselves())
+    audit = Audit(PostgresAuditLog(pool, reads))
+    feed = Feed(changes, metrics, clock)
+    await feed.load()
+    snapshots = Snapshots(configs, feed, lossy.cache, metrics, clock)
+    await snapshots.warm(await registry.environments(settings.warm_limit))
+    book = PostgresRules(pool)
+    rules = Rules(book)
+    fleet = Fleet(lossy.presence, changes, clock)
+    checks = Checks(book)
+    publishing = Publishing(
+        changes,
+        rules=rules,
+        checks=checks,
+        feed=feed,
+        notices=lossy.notices,
+        metrics=metrics,
+        limits=settings.limits,
+    )
+    judges = Judges.over(
+        lossy.presence,
+        lossy.evidence,
+        Prometheus(outside, settings.sources),
+        HttpWebhooks(outside, settings.webhooks),
+        clock,
+    )
+    store = PostgresRollouts(pool)
+    acting = Acting(store, Moving(book, publishing), judges, clock)
+    showing = Showing(store, book, fleet, lossy.evidence, clock)
+    previews = Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing)
+    return Services(
+        publishing=publishing,
+        proposals=Proposals(PostgresProposals(pool), publishing, rules, settings.limits, clock),
+        rollouts=store,
+        acting=acting,
+        showing=showing,
+        previewing=Previewing(
+            acting, showing, previews, snapshots=snapshots, registry=registry, fleet=fleet, clock=clock
+        ),
+        policies=PostgresPolicies(pool),
+        templates=PostgresTemplates(pool),
+        previews=previews,
+        rules=rules,
+        schemas=SchemaKeeping(PostgresSchemas(pool), book, rules),
+        changes=changes,
+        configs=configs,
+        registry=registry,
+        receipts=PostgresReceipts(pool),
+        access=Access(credentials, clock),
+        audit=audit,
+        denials=Denials(audit, clock),
+        reveals=Reveals(audit, clock),
+        snapshots=snapshots,
+        fleet=fleet,
+        evidences=Evidences(lossy.evidence, lossy.alarms, clock, Concerned(store, clock)),
+        judges=judges,
+        searching=PostgresSearch(reads),
+        usage=Usage(lossy.read_counters, fleet, snapshots, clock),
+        retirement=Retirement(registry, fleet, feed, lossy.notices, metrics),
+        named_snapshots=named,
+        transfers=Transfers(PostgresTransfer(pool, reads), registry, settings.limits, _sealer(settings)),
+        hindsight=Hindsight.over(
+            PostgresHistory(pool, reads),
+            PostgresHistory(pool),
+            changes=changes,
+            configs=configs,
+            registry=registry,
+            named=named,
+            limits=settings.limits,
+        ),
+        feed=feed,
+        probes=[
+            PostgresProbe(pool),
+            *([ReplicaProbe(reads)] if settings.database_replica_url else []),
+            *lossy.probes,
+            *([RabbitProbe(adapters.publisher)] if adapters.publisher else []),
+        ],
+        metrics=metrics,
+        limits=settings.limits,
+        clock=clock,
+        heartbeat_interval=settings.heartbeat_interval,
+        proxies=settings.proxies,
+    )
+
+
+def _sealer(settings: Settings) -> Sealer | None:
+    return Sealer(b64decode(settings.seal_key)) if settings.seal_key else None

@@ -1,0 +1,1 @@
+"""Every knob of the control plane, read once from the environment, frozen."""
