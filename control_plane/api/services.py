@@ -1,4 +1,4 @@
-"""Everything that handlers may use; composed in `control_plane/main.py`."""
+"""Everything that handlers may use; composed in `control_plane/composition`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
