@@ -203,7 +203,9 @@ async def render_once(settings: Settings, timeout: float) -> tuple[bool, str]:  
 async def _parts(settings: Settings) -> AsyncIterator[Parts]:
     clock, status = SystemClock(), Status()
     store = SnapshotStore(Snapshot.empty(settings.app_id, settings.environment))
-    with closing(FileKeeper(settings.state_dir, settings.app_id, settings.environment)) as keeper:
+    with closing(
+        FileKeeper(settings.state_dir, settings.app_id, settings.environment, settings.state_key_file)
+    ) as keeper:
         identity = Identity(
             settings.instance or kept_instance(keeper.directory), agent_version(), dict(settings.labels)
         )

@@ -75,7 +75,9 @@ class Source(Protocol):
 
 
 class Keeper(Protocol):
-    """Where the last known good is kept between runs."""
+    """Where the last known good is kept between runs. `trouble` says why what was kept could not be loaded."""
+
+    trouble: str
 
     def load(self) -> Snapshot | None:
         """The newest state that is whole and ours, or None. Never raises for a damaged file; it says so in the log."""

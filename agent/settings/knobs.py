@@ -170,6 +170,12 @@ KNOBS: Mapping[str, Knob] = {
         "Where the last known good is kept. One agent at a time uses it for an application/environment.",
         "`$STATE_DIRECTORY`; as root `/var/lib/trimtab`; else `$XDG_STATE_HOME/trimtab` (`~/.local/state/trimtab`)",
     ),
+    "state_key_file": Knob(
+        "TRIMTAB_AGENT_STATE_KEY_FILE",
+        parsers.path,
+        "A file that holds the key, 32 bytes in base64, by which sensitive values are encrypted in the last known good.",
+        "systemd's credential `trimtab-state-key`; else `keys/` in the state directory, made at first use",
+    ),
     "files": Knob(
         "TRIMTAB_AGENT_FILES",
         _files,

@@ -28,6 +28,7 @@ class Settings:
     amqp_url: str = field(default="", repr=False)
     amqp_url_file: Path | None = None
     listen: Listen = DEFAULT_LISTEN
+    state_key_file: Path | None = None
     files: "tuple[FileSet, ...]" = ()
     file_sets: "tuple[FileSet, ...]" = ()
     override: Path | None = None

@@ -1,23 +1,27 @@
 r"""The form of the files that hold the last known good: a base with a checksum, a journal of checksummed records.
 
 ```text
-base     {"format":1,"app_id":…,"environment":…,"revisions":[…],"digests":[…],"length":…,"sha256":…}\n  document
-journal  {"format":1,"app_id":…,"environment":…}\n  (  length sha256 global,app,environment\n  document \n  )*
+base     {"format":2,"app_id":…,"environment":…,"revisions":[…],"digests":[…],"length":…,"sha256":…}\n  document
+journal  {"format":2,"app_id":…,"environment":…}\n  (  length sha256 global,app,environment\n  document \n  )*
 ```
 
 A record says on top of which revisions its document was applied, so that journals can be chained without doubt.
+Sensitive values are sealed (`agent.snapshot.sealing`). In files of format 1 they were not: those are read, and replaced.
 """
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from agent.snapshot.sealing import Sealer
 from shared.domain.codec import Json, MalformedJsonError, decode, encode
 from shared.domain.entry import digest_text, parse_digest
 from shared.domain.scope import Revisions
 from shared.wire.snapshot import MalformedSnapshotError, SnapshotDocument
 
-FORMAT = 1
+FORMAT = 2
+_BEFORE = 1
+"""The format before: sensitive values stood in it in clear."""
 
 
 class DamagedError(Exception):
@@ -36,9 +40,13 @@ class Record:
     document: SnapshotDocument
 
 
-def encode_base(document: SnapshotDocument) -> bytes:
-    """The bytes of a base file."""
-    body = document.encode()
+def encode_base(document: SnapshotDocument, sealer: Sealer) -> bytes:
+    """The bytes of a base file.
+
+    Raises:
+        OSError: it holds sensitive values, and there is no key to seal them with.
+    """
+    body = sealer.encode(document)
     header = _owner(document.app_id, document.environment) | {
         "revisions": list(document.revisions),
         "digests": [digest_text(each) for each in document.digests],
@@ -64,19 +72,20 @@ def read_base_header(line: bytes, app_id: str, environment: str) -> tuple[Revisi
         raise DamagedError(msg) from error
 
 
-def decode_base(content: bytes, app_id: str, environment: str) -> SnapshotDocument:
+def decode_base(content: bytes, app_id: str, environment: str, sealer: Sealer) -> SnapshotDocument:
     """Read a base file.
 
     Raises:
         DamagedError: it is not whole.
         ForeignError: it is not ours.
+        SealedError: it was sealed with another key than we have.
     """
     head, _, body = content.partition(b"\n")
     header = _header(head, app_id, environment)
     if (header.get("length"), header.get("sha256")) != (len(body), hashlib.sha256(body).hexdigest()):
         msg = "its checksum is wrong"
         raise DamagedError(msg)
-    document = _document(body)
+    document = _document(body, sealer)
     told = (list(document.revisions), [digest_text(each) for each in document.digests])
     if (header.get("revisions"), header.get("digests")) != told or not document.full:
         msg = "its header belongs to another body"
@@ -89,25 +98,30 @@ def journal_header(app_id: str, environment: str) -> bytes:
     return encode(_owner(app_id, environment)) + b"\n"
 
 
-def encode_record(since: Revisions, document: SnapshotDocument) -> bytes:
-    """The bytes of one record."""
-    body = document.encode()
+def encode_record(since: Revisions, document: SnapshotDocument, sealer: Sealer) -> bytes:
+    """The bytes of one record.
+
+    Raises:
+        OSError: as for a base.
+    """
+    body = sealer.encode(document)
     place = ",".join(str(each) for each in since)
     return f"{len(body)} {_record_sum(place.encode(), body)} {place}\n".encode() + body + b"\n"
 
 
-def decode_records(content: bytes, app_id: str, environment: str) -> Iterator[Record]:
+def decode_records(content: bytes, app_id: str, environment: str, sealer: Sealer) -> Iterator[Record]:
     """Read a journal from its beginning.
 
     Raises:
         DamagedError: at the first record that is not whole; those before it were good.
         ForeignError: it is not ours.
+        SealedError: at the first record that was sealed with another key than we have.
     """
     head, _, rest = content.partition(b"\n")
     _header(head, app_id, environment)
     at = len(content) - len(rest)
     while at < len(content):
-        at, record = _record(content, at)
+        at, record = _record(content, at, sealer)
         yield record
 
 
@@ -120,7 +134,7 @@ def is_ours(first_line: bytes, app_id: str, environment: str) -> bool:
     return True
 
 
-def _record(content: bytes, at: int) -> tuple[int, Record]:
+def _record(content: bytes, at: int, sealer: Sealer) -> tuple[int, Record]:
     line_end = content.find(b"\n", at)
     words = content[at : max(line_end, at)].split(b" ")
     if len(words) != 3 or not words[0].isdigit() or len(words[0]) > 12:  # noqa: PLR2004 - length, checksum, place
@@ -131,7 +145,15 @@ def _record(content: bytes, at: int) -> tuple[int, Record]:
     if content[end : end + 1] != b"\n" or words[1].decode(errors="replace") != _record_sum(words[2], body):
         msg = "a record is cut or altered"
         raise DamagedError(msg)
-    return end + 1, Record(Revisions(*(int(each) for each in words[2].split(b","))), _document(body))
+    return end + 1, Record(Revisions(*(int(each) for each in words[2].split(b","))), _document(body, sealer))
+
+
+def is_unsealed(first_line: bytes, app_id: str, environment: str) -> bool:
+    """Whether a file is ours and from before there were seals."""
+    try:
+        return bool(_header(first_line, app_id, environment)["format"] == _BEFORE)
+    except (DamagedError, ForeignError):
+        return False
 
 
 def _record_sum(place: bytes, body: bytes) -> str:
@@ -152,14 +174,15 @@ def _header(line: bytes, app_id: str, environment: str) -> dict[str, Json]:
         msg = "its header is none"
         raise DamagedError(msg)
     for name, ours in _owner(app_id, environment).items():
-        if (found := header.get(name)) != ours:
+        found = header.get(name)
+        if found != ours and not (name == "format" and type(found) is int and found == _BEFORE):
             msg = f"its {name} is {found!r}, ours is {ours!r}"
             raise ForeignError(msg)
     return header
 
 
-def _document(body: bytes) -> SnapshotDocument:
+def _document(body: bytes, sealer: Sealer) -> SnapshotDocument:
     try:
-        return SnapshotDocument.decode(body)
+        return sealer.decode(body)
     except MalformedSnapshotError as error:
         raise DamagedError(str(error)) from error

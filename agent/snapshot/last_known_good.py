@@ -3,7 +3,7 @@
 A generation is a base file (a whole snapshot, replaced atomically) and a journal (each document applied since).
 Keeping a change is one write to the journal, without waiting for the disk: that survives our own death. `tidy` syncs
 it, and starts a new generation when the journal has grown; after a loss of power an older state may be found, but
-always a whole one. The generation before is kept as well.
+always a whole one. The generation before is kept as well. Sensitive values are sealed with a key that is kept apart.
 """
 
 import fcntl
@@ -16,7 +16,9 @@ from agent.snapshot.durable import create, replace, write_all
 from agent.snapshot.journal import encode_base, encode_record, journal_header
 from agent.snapshot.model import Snapshot
 from agent.snapshot.proven import ProvenCopy
-from agent.snapshot.recovery import drop_older, generation_path, generations, recover
+from agent.snapshot.recovery import drop_older, generation_path, generations, recover, unsealed
+from agent.snapshot.sealing import SealedError, Sealer
+from agent.snapshot.state_key import StateKey
 from shared.domain.scope import Revisions
 from shared.wire.snapshot import SnapshotDocument
 
@@ -40,13 +42,16 @@ class StateInUseError(OSError):
 class FileKeeper:
     """Keeps the last known good of one app/environment in `state_dir/<app>.<environment>`, which it locks.
 
-    `keep` belongs to the event loop, `tidy` may run in a thread at the same time.
+    `keep` belongs to the event loop, `tidy` may run in a thread at the same time. `trouble` says why nothing was loaded
+    although something was kept; `key` is where the key is, if it is not our own.
     """
 
-    def __init__(self, state_dir: Path, app_id: str, environment: str) -> None:
-        self.directory = state_dir / f"{app_id}.{environment}"
+    def __init__(self, state_dir: Path, app_id: str, environment: str, key: Path | None = None) -> None:
+        owner = f"{app_id}.{environment}"
+        self.directory, self.trouble = state_dir / owner, ""
         self._empty = Snapshot.empty(app_id, environment)
-        self.proven = ProvenCopy(self.directory, self._empty)
+        self._sealer = Sealer(StateKey.of(state_dir, owner, key), app_id, environment)
+        self.proven = ProvenCopy(self.directory, self._empty, self._sealer)
         self._mutex = threading.Lock()
         self._lock = self._journal = -1
         self._base = self._generation = self._size = self._records = 0
@@ -62,13 +67,15 @@ class FileKeeper:
     def load(self) -> Snapshot | None:
         """The newest state that is whole and ours, or None."""
         try:
-            found = recover(self.directory, self._empty)
-        except OSError as error:
+            found = recover(self.directory, self._empty, self._sealer)
+        except (OSError, SealedError) as error:
             _log.warning("the last known good cannot be read", extra={"error": str(error)})
+            self.trouble = f"the last known good cannot be read: {error}"
             return None
         if found is None:
             return self.proven.load()  # older, and still better than nothing
         self._latest, self._base, self._whole_next = found.snapshot, found.base, False
+        self._seal_all()
         return found.snapshot
 
     def keep(self, snapshot: Snapshot, document: SnapshotDocument) -> None:
@@ -104,9 +111,7 @@ class FileKeeper:
         finally:
             os.close(synced)
         if grown:
-            replace(generation_path(self.directory, generation, "base"), encode_base(snapshot.document()))
-            drop_older(self.directory, self._base, self._empty)
-            self._base = generation
+            self._start_base(generation, snapshot)
 
     def close(self) -> None:
         """Let go of the files and of the lock."""
@@ -116,8 +121,28 @@ class FileKeeper:
                     os.close(descriptor)
             self._journal = self._lock = -1
 
+    def _start_base(self, generation: int, snapshot: Snapshot) -> None:
+        """Have a new base; what was written before values were sealed is not needed any more, and goes."""
+        content = encode_base(snapshot.document(), self._sealer)
+        replace(generation_path(self.directory, generation, "base"), content)
+        drop_older(self.directory, self._base, self._empty)
+        for path in unsealed(self.directory, self._empty):
+            path.unlink(missing_ok=True)
+        self._base = generation
+
+    def _seal_all(self) -> None:
+        """Write again, sealed, what may stand in clear in the files of an agent from before."""
+        try:
+            if unsealed(self.directory, self._empty):
+                if (proven := self.proven.load()) is not None:
+                    self.proven.keep(proven)
+                self._start_journal()
+                self._start_base(self._generation, self._latest)
+        except OSError as error:
+            _log.warning("the state stays in clear until there is a new base", extra={"error": str(error)})
+
     def _open_directory(self) -> None:
-        """Make and lock our directory."""
+        """Make and lock our directory; what a write that was broken off left behind goes."""
         self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory.mkdir(mode=0o700, exist_ok=True)
         lock = create(self.directory / "lock")
@@ -127,6 +152,8 @@ class FileKeeper:
             os.close(lock)
             raise StateInUseError(self.directory) from error
         self._lock = lock
+        for path in self.directory.glob("*.temporary"):
+            path.unlink(missing_ok=True)
 
     def _grown(self) -> bool:
         if self._base == 0 or self._size > MAX_JOURNAL_BYTES or self._records > MAX_JOURNAL_RECORDS:
@@ -138,7 +165,7 @@ class FileKeeper:
             self._open_directory()
         if self._journal < 0:
             self._start_journal()
-        record = encode_record(since, document)
+        record = encode_record(since, document, self._sealer)
         try:
             write_all(self._journal, record)
         except OSError:

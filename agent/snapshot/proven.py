@@ -11,6 +11,7 @@ from pathlib import Path
 from agent.snapshot.durable import replace, sync_directory
 from agent.snapshot.journal import DamagedError, ForeignError, decode_base, encode_base, read_base_header
 from agent.snapshot.model import RejectedError, Snapshot
+from agent.snapshot.sealing import SealedError, Sealer
 from shared.domain.codec import MalformedJsonError, decode, encode
 
 _HEADER_LIMIT = 4096
@@ -33,7 +34,8 @@ class Proof:
 class ProvenCopy:
     """The files `proven.snapshot` and `fallback.json` of a directory that its owner has locked."""
 
-    def __init__(self, directory: Path, empty: Snapshot) -> None:
+    def __init__(self, directory: Path, empty: Snapshot, sealer: Sealer) -> None:
+        self._sealer = sealer
         self._copy, self._mark, self._empty = directory / "proven.snapshot", directory / "fallback.json", empty
 
     def load(self) -> Snapshot | None:
@@ -43,8 +45,8 @@ class ProvenCopy:
         except OSError:
             return None
         try:
-            return self._empty.after(decode_base(content, self._empty.app_id, self._empty.environment))
-        except (DamagedError, ForeignError, RejectedError) as error:
+            return self._empty.after(decode_base(content, self._empty.app_id, self._empty.environment, self._sealer))
+        except (DamagedError, ForeignError, RejectedError, SealedError) as error:
             _log.warning("the proven snapshot cannot be used", extra={"file": str(self._copy), "error": str(error)})
             return None
 
@@ -64,7 +66,7 @@ class ProvenCopy:
         Raises:
             OSError: the disk is full or broken; the one before is untouched.
         """
-        replace(self._copy, encode_base(snapshot.document()))
+        replace(self._copy, encode_base(snapshot.document(), self._sealer))
 
     def fell_back(self, failed: int) -> None:
         """Remember, over restarts, that the application failed on this revision.

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.snapshot.journal import DamagedError, ForeignError, decode_base, decode_records, is_ours
+from agent.snapshot.journal import DamagedError, ForeignError, decode_base, decode_records, is_ours, is_unsealed
 from agent.snapshot.model import RejectedError, Snapshot
+from agent.snapshot.sealing import Sealer
 
 _HEADER_LIMIT = 4096
 
@@ -31,16 +32,21 @@ class Recovered:
     base: int
 
 
-def recover(directory: Path, empty: Snapshot) -> Recovered | None:
+def recover(directory: Path, empty: Snapshot, sealer: Sealer) -> Recovered | None:
     """The newest state that is whole and ours; None where there is none.
 
     A base that is damaged is passed over in favour of the one before it; journals are replayed for as long as each
-    record stands exactly on what the one before it led to, or stands for itself.
+    record stands exactly on what the one before it led to, or stands for itself. What we have no key for is passed over
+    in favour of nothing: with its secrets left out it would be a state that never was, and whatever came before them
+    may be older than anything that a damaged disk leaves.
+
+    Raises:
+        SealedError: it was sealed with another key than we have.
     """
     for generation in reversed(generations(directory, "base")):
-        if (base := _base(generation_path(directory, generation, "base"), empty)) is not None:
-            return Recovered(_replay(directory, generation, base), generation)
-    replayed = _replay(directory, 0, empty)
+        if (base := _base(generation_path(directory, generation, "base"), empty, sealer)) is not None:
+            return Recovered(_replay(directory, generation, base, sealer), generation)
+    replayed = _replay(directory, 0, empty, sealer)
     return None if replayed is empty else Recovered(replayed, 0)
 
 
@@ -53,31 +59,42 @@ def drop_older(directory: Path, oldest: int, empty: Snapshot) -> None:
                 path.unlink(missing_ok=True)
 
 
+def unsealed(directory: Path, empty: Snapshot) -> list[Path]:
+    """Our files that may hold sensitive values in clear: those from before there were seals."""
+    found = [*directory.glob("*.base"), *directory.glob("*.journal"), *directory.glob("proven.snapshot")]
+    return [path for path in found if _is_unsealed(path, empty)]
+
+
+def _is_unsealed(path: Path, empty: Snapshot) -> bool:
+    with path.open("rb") as file:
+        return is_unsealed(file.readline(_HEADER_LIMIT), empty.app_id, empty.environment)
+
+
 def _ours(path: Path, empty: Snapshot) -> bool:
     with path.open("rb") as file:
         return is_ours(file.readline(_HEADER_LIMIT), empty.app_id, empty.environment)
 
 
-def _base(path: Path, empty: Snapshot) -> Snapshot | None:
+def _base(path: Path, empty: Snapshot, sealer: Sealer) -> Snapshot | None:
     try:
-        return empty.after(decode_base(path.read_bytes(), empty.app_id, empty.environment))
+        return empty.after(decode_base(path.read_bytes(), empty.app_id, empty.environment, sealer))
     except (DamagedError, ForeignError, RejectedError, OSError) as error:
         _refuse(path, error)
     return None
 
 
-def _replay(directory: Path, first: int, snapshot: Snapshot) -> Snapshot:
+def _replay(directory: Path, first: int, snapshot: Snapshot, sealer: Sealer) -> Snapshot:
     for generation in generations(directory, "journal"):
         if generation >= first:
-            for state in _states(generation_path(directory, generation, "journal"), snapshot):
+            for state in _states(generation_path(directory, generation, "journal"), snapshot, sealer):
                 snapshot = state
     return snapshot
 
 
-def _states(path: Path, snapshot: Snapshot) -> Iterator[Snapshot]:
+def _states(path: Path, snapshot: Snapshot, sealer: Sealer) -> Iterator[Snapshot]:
     """The states that a journal leads to, up to its first record that is torn or does not follow."""
     try:
-        for record in decode_records(path.read_bytes(), snapshot.app_id, snapshot.environment):
+        for record in decode_records(path.read_bytes(), snapshot.app_id, snapshot.environment, sealer):
             if record.document.revisions == snapshot.revisions and record.document.digests == snapshot.digests:
                 continue
             if not record.document.full and record.since != snapshot.revisions:

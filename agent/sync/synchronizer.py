@@ -62,6 +62,7 @@ class Synchronizer:
         """Serve the last known good, if there is one; whether there was."""
         snapshot = self._keeper.load()
         if snapshot is None:
+            self._status.last_error = self._keeper.trouble
             return False
         self._store.swap(snapshot)
         self._status.heard_of(snapshot.revision)

@@ -47,20 +47,22 @@ class SnapshotDocument:
     stale: bool = False
 
     def encode(self) -> bytes:
-        """The document's bytes; `entries` come in the order of the items."""
-        return encode(
-            {
-                "schema": SCHEMA,
-                "app_id": self.app_id,
-                "environment": self.environment,
-                "revision": self.revisions.latest,
-                "revisions": dict(self.revisions.by_level()),
-                "digests": {level.value: digest_text(each) for level, each in zip(Level, self.digests, strict=True)},
-                "full": self.full,
-                "stale": self.stale,
-                "entries": [_item_document(each) for each in self.items],
-            }
-        )
+        """The document's bytes."""
+        return encode(self.document())
+
+    def document(self) -> dict[str, Json]:
+        """The document, to be encoded; `entries` come in the order of the items."""
+        return {
+            "schema": SCHEMA,
+            "app_id": self.app_id,
+            "environment": self.environment,
+            "revision": self.revisions.latest,
+            "revisions": dict(self.revisions.by_level()),
+            "digests": {level.value: digest_text(each) for level, each in zip(Level, self.digests, strict=True)},
+            "full": self.full,
+            "stale": self.stale,
+            "entries": [_item_document(each) for each in self.items],
+        }
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
@@ -70,8 +72,22 @@ class SnapshotDocument:
             MalformedSnapshotError: it is not one, or of another schema major.
         """
         try:
-            return cls._from(decode(body))
-        except (MalformedJsonError, LookupError, TypeError, ValueError, AttributeError) as error:
+            document = decode(body)
+        except MalformedJsonError as error:
+            msg = f"not a snapshot document: {type(error).__name__}: {error}"
+            raise MalformedSnapshotError(msg) from error
+        return cls.read(document)
+
+    @classmethod
+    def read(cls, document: Json) -> Self:
+        """Read one that is decoded already.
+
+        Raises:
+            MalformedSnapshotError: as above.
+        """
+        try:
+            return cls._from(document)
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             msg = f"not a snapshot document: {type(error).__name__}: {error}"
             raise MalformedSnapshotError(msg) from error
 

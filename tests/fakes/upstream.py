@@ -101,6 +101,7 @@ class MemoryKeeper:
 
     def __init__(self) -> None:
         self.kept: Snapshot | None = None
+        self.trouble = ""
         self.failure: OSError | None = None
         self.tidied = 0
 

@@ -14,7 +14,11 @@ from agent.snapshot.model import Snapshot
 from tests.fakes.control_plane import APP, ENVIRONMENT, LINEAGE, Model, Write
 
 writes = st.builds(
-    Write, st.sampled_from(LINEAGE), st.sampled_from(["a", "b"]), st.one_of(st.none(), st.sampled_from([b"1", b"22"]))
+    Write,
+    st.sampled_from(LINEAGE),
+    st.sampled_from(["a", "b"]),
+    st.one_of(st.none(), st.sampled_from([b"1", b"22"])),
+    st.booleans(),
 )
 steps = st.lists(
     st.one_of(st.lists(writes, min_size=1, max_size=3), st.sampled_from(["tidy", "restart", "whole"])),
@@ -43,8 +47,11 @@ def play(directory: Path, asked: list[object]) -> list[Snapshot]:
             loaded = keeper.load()
             assert (loaded or states[0]) == states[-1]
         else:
-            if isinstance(step, list):
-                messages = [each for each in model.commit(*step) if each.scope in LINEAGE]
+            messages = [each for each in model.commit(*step) if each.scope in LINEAGE] if isinstance(step, list) else []
+            if any(each.withholds_values for each in messages):
+                document = model.document(states[-1].revisions)
+                snapshot = states[-1].after(document)
+            elif messages:
                 snapshot = states[-1].after_messages(messages)
                 document = snapshot.delta(messages)
             else:
@@ -88,7 +95,7 @@ def a_small_history(directory: Path) -> list[Snapshot]:
     return play(
         directory,
         [[Write(global_, "a")], "tidy", [Write(app, "b"), Write(own, "b", b"22")], [Write(own, "b", None)], "restart",
-         [Write(own, "c", b"3")]],
+         [Write(own, "c", b"3", True)], [Write(own, "a", b"4")]],
     )  # fmt: skip
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from agent.snapshot.model import Snapshot
 from agent.snapshot.proven import ProvenCopy
+from agent.snapshot.sealing import Sealer
+from agent.snapshot.state_key import StateKey
 from agent.snapshot.store import SnapshotStore
 from agent.sync.fallback import KIND, Fallback
 from agent.sync.health import Health
@@ -65,11 +67,15 @@ class Bench:
                 await anyio.sleep(0.005)
 
 
+def sealer(directory: Path) -> Sealer:
+    return Sealer(StateKey(directory / "keys" / "a.key"), "billing", "prod")
+
+
 def bench(directory: Path, bake: float = BAKE) -> Bench:
     clock = SystemClock()
     store = SnapshotStore(Snapshot.empty("billing", "prod"))
     health, remarks = Health(), Remarks(clock, lambda: store.applied.revision)
-    copy = ProvenCopy(directory, Snapshot.empty("billing", "prod"))
+    copy = ProvenCopy(directory, Snapshot.empty("billing", "prod"), sealer(directory))
     proving = Proving(store, health, remarks, copy, after=bake)
     fallback = Fallback(store, health, proving, copy, remarks=remarks, clock=clock, after=PATIENCE)
     return Bench(store, health, remarks, copy, proving, fallback)
@@ -219,8 +225,11 @@ from itertools import count
 from pathlib import Path
 from agent.snapshot.model import Snapshot
 from agent.snapshot.proven import ProvenCopy
+from agent.snapshot.sealing import Sealer
+from agent.snapshot.state_key import StateKey
 from tests.fakes.snapshots import snapshot_of
-copy = ProvenCopy(Path(sys.argv[1]), Snapshot.empty("billing", "prod"))
+sealer = Sealer(StateKey(Path(sys.argv[1]) / "a.key"), "billing", "prod")
+copy = ProvenCopy(Path(sys.argv[1]), Snapshot.empty("billing", "prod"), sealer)
 for revision in count(1):
     copy.keep(snapshot_of(revision, {"a": "x" * 100_000, "revision": revision}))
     if revision == 2:
@@ -229,7 +238,7 @@ for revision in count(1):
 
 
 def test_a_kill_at_any_moment_leaves_a_whole_copy(tmp_path: Path) -> None:
-    copy, seen = ProvenCopy(tmp_path, Snapshot.empty("billing", "prod")), set[int]()
+    copy, seen = ProvenCopy(tmp_path, Snapshot.empty("billing", "prod"), sealer(tmp_path)), set[int]()
     for _ in range(3):
         words = [sys.executable, "-c", _KEEP_FOREVER, str(tmp_path)]
         with subprocess.Popen(words, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own program
@@ -247,7 +256,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_copy(tmp_path: Path) -> None:
 
 
 def test_a_proven_copy_that_is_cut_anywhere_is_not_used(tmp_path: Path) -> None:
-    copy = ProvenCopy(tmp_path, Snapshot.empty("billing", "prod"))
+    copy = ProvenCopy(tmp_path, Snapshot.empty("billing", "prod"), sealer(tmp_path))
     copy.keep(snapshot_of(1, {"a": "well"}))
     file = tmp_path / "proven.snapshot"
     whole = file.read_bytes()
