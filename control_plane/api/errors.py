@@ -12,6 +12,7 @@ from control_plane.domain.errors import (
     ForbiddenError,
     GuardedError,
     InvalidError,
+    KeyLostError,
     KeyReusedError,
     NotFoundError,
     PreconditionRequiredError,
@@ -107,6 +108,7 @@ _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
     InvalidError: _invalid,
     PreconditionRequiredError: _plain(ProblemType.PRECONDITION_REQUIRED, "This operation needs the header If-Match."),
     UnavailableError: _unavailable,
+    KeyLostError: lambda error: Problem(ProblemType.KEY_LOST, str(error), extensions={"key": error.key}),
     NotReadyError: lambda error: Problem(
         ProblemType.NOT_READY, str(error), retry_after=1, extensions={"dependencies": error.dependencies}
     ),

@@ -22,6 +22,7 @@ from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.gates.evidences import Evidences
 from control_plane.services.hindsight import Hindsight
+from control_plane.services.keys.signing import SigningKeys
 from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
@@ -58,6 +59,7 @@ class Services:
     registry: Registry
     receipts: Receipts
     access: Access
+    signing_keys: SigningKeys
     audit: Audit
     denials: Denials
     reveals: Reveals

@@ -13,6 +13,7 @@ from control_plane.cli import (
     deciding,
     dev_command,
     history,
+    keys,
     named_snapshots,
     policies,
     reviews,
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 dev_command.register(app)
 servers.register(app)
+app.add_typer(keys.group, name="keys", rich_help_panel="Servers")
 configs.register(app)
 history.register(app, "Look back and compare (clients of the API)")
 undo.register(app, "Undo and carry over (clients of the API)")

@@ -9,9 +9,11 @@ import asyncpg
 
 from control_plane.embedded.evidence import MemoryEvidence
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence, MemoryReadCounters
+from control_plane.key_encryption.local import LocalKeyEncryption
 from control_plane.metrics import Metrics
 from control_plane.outside.client import open_client
 from control_plane.ports.evidence import Evidence
+from control_plane.ports.keys import KeyEncryption
 from control_plane.ports.lossy import Cache, Notices, Presence, ReadCounters
 from control_plane.ports.probes import Probe
 from control_plane.postgres.pool import open_pool
@@ -25,6 +27,7 @@ from control_plane.redis_cache.presence import RedisPresence
 from control_plane.redis_cache.probe import RedisProbe
 from control_plane.redis_cache.read_counters import RedisReadCounters
 from control_plane.settings.model import Settings
+from control_plane.starting import StartError
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +81,17 @@ class Adapters:
     lossy: Lossy
     publisher: RabbitPublisher | None
     outside: aiohttp.ClientSession
+    encryption: KeyEncryption
 
 
 @asynccontextmanager
 async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[Adapters]:
-    """What the settings name, until the block ends."""
+    """What the settings name, until the block ends.
+
+    Raises:
+        StartError: there is no key-encryption key.
+    """
+    encryption = _encryption(settings)
     async with (
         open_pool(settings.database_url, settings.database_pool_size) as pool,
         open_reads(pool, settings.database_replica_url, settings.database_pool_size, metrics) as reads,
@@ -90,4 +99,14 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
         _open_broker(settings) as publisher,
         open_client() as outside,
     ):
-        yield Adapters(pool, reads, lossy, publisher, outside)
+        yield Adapters(pool, reads, lossy, publisher, outside, encryption)
+
+
+def _encryption(settings: Settings) -> KeyEncryption:
+    if not settings.encryption_key:
+        msg = (
+            "TRIMTAB_ENCRYPTION_KEY must be given: without it nothing sensitive can be stored. `trimtab keys generate` "
+            "makes one; every replica gets the same, and a backup of it belongs beside none of the database"
+        )
+        raise StartError(msg)
+    return LocalKeyEncryption.parse(settings.encryption_key)

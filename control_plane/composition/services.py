@@ -23,6 +23,7 @@ from control_plane.postgres.rollouts import PostgresRollouts
 from control_plane.postgres.rules import PostgresRules
 from control_plane.postgres.schemas import PostgresSchemas
 from control_plane.postgres.search import PostgresSearch
+from control_plane.postgres.signing_keys import PostgresSigningKeys
 from control_plane.postgres.templates import PostgresTemplates
 from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.rabbitmq.probe import RabbitProbe
@@ -36,6 +37,7 @@ from control_plane.services.gates.concerned import Concerned
 from control_plane.services.gates.evidences import Evidences
 from control_plane.services.gates.judges import Judges
 from control_plane.services.hindsight import Hindsight
+from control_plane.services.keys.signing import SigningKeys
 from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
@@ -68,6 +70,8 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
     credentials, named = PostgresCredentials(pool), PostgresNamedSnapshots(pool)
     if settings.bootstrap_token:
         await credentials.ensure_operator(token_hash(settings.bootstrap_token), ourselves())
+    signing_keys = SigningKeys(PostgresSigningKeys(pool), adapters.encryption, clock, ourselves())
+    await signing_keys.load()
     audit = Audit(PostgresAuditLog(pool, reads))
     feed = Feed(changes, metrics, clock)
     await feed.load()
@@ -116,6 +120,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         registry=registry,
         receipts=PostgresReceipts(pool),
         access=Access(credentials, clock),
+        signing_keys=signing_keys,
         audit=audit,
         denials=Denials(audit, clock),
         reveals=Reveals(audit, clock),

@@ -21,6 +21,7 @@ def workers_of(settings: Settings, services: Services, adapters: Adapters) -> li
     workers: list[Worker] = [
         Follower(services.feed, lossy.notices).run,
         Heartbeats(services.feed, interval).run,
+        services.signing_keys.run,
         services.denials.run,
         services.reveals.run,
         Scheduler(PostgresLeadership(dsn, "scheduler"), services.proposals.due(ourselves())).run,

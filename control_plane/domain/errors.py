@@ -162,3 +162,12 @@ class UnavailableError(TrimtabError):
     def __init__(self, dependency: str, detail: str, retry_after: int = 1) -> None:
         super().__init__(f"{dependency}: {detail}")
         self.dependency, self.detail, self.retry_after = dependency, detail, retry_after
+
+
+class KeyLostError(TrimtabError):
+    """Something lies encrypted under a key that is not there, or was altered. `key` is the id of that key."""
+
+    def __init__(self, key: str, *, altered: bool = False) -> None:
+        why = "but it was altered, or belongs elsewhere" if altered else "which this control plane does not have"
+        super().__init__(f"It is encrypted under the key {key}, {why}.")
+        self.key, self.altered = key, altered

@@ -7,6 +7,7 @@ from pydantic.config import JsonDict
 
 from control_plane.domain.gates.outside import Prefixes, Sources
 from control_plane.domain.proxies import TrustedProxies
+from control_plane.key_encryption.local import LocalKeyEncryption
 from shared.runtime.listen import Listen
 
 SECRET: JsonDict = {"secret": True}
@@ -78,4 +79,11 @@ def required(text: str) -> str:
     if not text:
         msg = "must be given, for example postgresql://trimtab:secret@db.example/trimtab"
         raise ValueError(msg)
+    return text
+
+
+def encryption_keys(text: str) -> str:
+    """Key-encryption keys, or nothing."""
+    if text:
+        LocalKeyEncryption.parse(text)
     return text

@@ -58,6 +58,7 @@ def make() -> dict[str, str]:
         "control_plane_amqp_url": f"amqp://control-plane:{control_plane}@rabbitmq:5672/",
         "agent_settings": f"amqp_url: amqp://agent:{agent}@rabbitmq:5672/\n",
         "bootstrap_token": secrets.token_urlsafe(32),
+        "encryption_key": base64.b64encode(secrets.token_bytes(32)).decode(),
     }
 
 

@@ -132,6 +132,12 @@ class ProblemType(Enum):
         "Something failed here",
         "Report the request id in `instance`; the server's log has the cause.",
     )
+    KEY_LOST = (
+        "key-lost",
+        503,
+        "A key is missing that this is encrypted under",
+        "Give the control plane the key that the detail names (TRIMTAB_ENCRYPTION_KEY takes several), or put the value anew.",
+    )
     UNAVAILABLE = ("unavailable", 503, "Something this needs is away", "Try again after Retry-After.")
     NOT_READY = ("not-ready", 503, "Not ready to serve", "Wait until /readyz answers 200.")
 

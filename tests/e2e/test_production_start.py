@@ -37,6 +37,14 @@ async def test_a_fresh_database_becomes_a_running_control_plane(postgres_url: st
     assert "applied" not in _trimtab("migrate", **database).stdout
     token = _trimtab("operator-key", **database).stdout.strip()
 
+    unkeyed = _trimtab("control-plane", **database)
+    assert unkeyed.returncode != 0
+    assert "trimtab keys generate" in unkeyed.stderr
+    weak = _trimtab("control-plane", **database, TRIMTAB_ENCRYPTION_KEY="QUFB" * 10 + "QUE=")
+    assert "can be guessed" in weak.stderr
+    assert "QUFB" not in weak.stderr
+    database["TRIMTAB_ENCRYPTION_KEY"] = _trimtab("keys", "generate").stdout.strip()
+
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     listen = {"TRIMTAB_LISTEN": f"127.0.0.1:{port}"}

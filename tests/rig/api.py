@@ -23,6 +23,7 @@ from control_plane.composition.services import compose
 from control_plane.domain.limits import Limits
 from control_plane.domain.principal import Role, new_token
 from control_plane.domain.proxies import NO_PROXIES, TrustedProxies
+from control_plane.key_encryption.local import new_key
 from control_plane.metrics import Metrics
 from control_plane.ports.probes import Probe
 from control_plane.settings.load import load_settings
@@ -30,6 +31,7 @@ from shared.domain.codec import decode, encode
 from shared.runtime.http import Listen, serving
 
 DOCUMENT = describe(ROUTES, Limits())
+ENCRYPTION_KEY = new_key()
 NOT_ROUTED = {404, 405, 431}
 """Statuses of requests that no operation of the document is about."""
 
@@ -124,6 +126,7 @@ async def serving_api(
         "database_url": database_url,
         "database_pool_size": 5,
         "bootstrap_token": operator,
+        "encryption_key": ENCRYPTION_KEY,
         "heartbeat_interval": 0.2,
     }
     chosen = load_settings({}, **common, **sizes, **settings)

@@ -10,6 +10,7 @@ import aiohttp
 import anyio
 
 from control_plane.domain.principal import Role, new_token
+from control_plane.key_encryption.local import new_key
 from tests.rig.process import Process
 from tests.servers.server import free_port
 
@@ -51,6 +52,7 @@ class Installation:
     servers: Servers
     session: aiohttp.ClientSession
     token: str = field(default_factory=lambda: new_token(Role.OPERATOR))
+    encryption_key: str = field(default_factory=new_key)
     agent_token: str = ""
     processes: list[Process] = field(default_factory=list)
 
@@ -61,6 +63,7 @@ class Installation:
         port = free_port()
         environ = self.servers.environ() | {
             "TRIMTAB_BOOTSTRAP_TOKEN": self.token,
+            "TRIMTAB_ENCRYPTION_KEY": self.encryption_key,
             "TRIMTAB_LISTEN": f"127.0.0.1:{port}",
             "TRIMTAB_MIGRATE": "1",
             "TRIMTAB_LOG_LEVEL": "INFO",

@@ -244,7 +244,8 @@ def test_a_kill_at_any_moment_leaves_a_whole_copy(tmp_path: Path) -> None:
         with subprocess.Popen(words, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own program
             assert process.stdout is not None
             assert process.stdout.readline() == b"keeps\n"
-            for _ in range(20):
+            seen.clear()
+            while len(seen) < 3:  # it goes on writing meanwhile, as the test's own timeout sees to
                 found = copy.load()
                 assert found is not None
                 seen.add(found.revision)
@@ -252,7 +253,6 @@ def test_a_kill_at_any_moment_leaves_a_whole_copy(tmp_path: Path) -> None:
         found = copy.load()
         assert found is not None
         assert found == snapshot_of(found.revision, {"a": "x" * 100_000, "revision": found.revision})
-    assert len(seen) > 1
 
 
 def test_a_proven_copy_that_is_cut_anywhere_is_not_used(tmp_path: Path) -> None:

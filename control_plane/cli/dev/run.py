@@ -16,6 +16,7 @@ from anyio.abc import TaskStatus
 from control_plane.cli.client import Client, ClientError
 from control_plane.cli.dev.agent_process import AgentProcess, wait_until_converged
 from control_plane.cli.dev.credentials import read_credentials, write_credentials, write_header
+from control_plane.cli.dev.encryption_key import encryption_key
 from control_plane.cli.dev.installation import (
     EMPTY_APP,
     EMPTY_ENVIRONMENT,
@@ -86,7 +87,7 @@ def run_dev(options: Options) -> None:
 async def _serve(options: Options, directory: DataDirectory, postgres: PostgresServer) -> None:
     known = read_credentials(directory.credentials)
     token = known.get("TRIMTAB_TOKEN") or new_token(Role.OPERATOR)
-    settings = _settings(options, postgres.dsn, token)
+    settings = _settings(options, postgres.dsn, token, encryption_key(directory.root / "encryption.key"))
     tell("Starting the control plane")
     async with running_control_plane(settings):
         credentials = await to_thread.run_sync(_prepare, options, known, token)
@@ -103,9 +104,10 @@ async def _serve(options: Options, directory: DataDirectory, postgres: PostgresS
             tell("\nStopping")
 
 
-def _settings(options: Options, dsn: str, token: str) -> Settings:
+def _settings(options: Options, dsn: str, token: str, key: str) -> Settings:
     """Limits and the like come from the environment; where things are does not: this installation is of itself."""
     mine = {"DATABASE_URL": dsn, "LISTEN": f"{_HOST}:{options.port}", "BOOTSTRAP_TOKEN": token}
+    mine["ENCRYPTION_KEY"] = key
     others = ("REDIS_URL", "AMQP_URL", "MIGRATE", "LOG_FORMAT")
     away = tuple(f"TRIMTAB_{name}" for name in (*mine, *others))
     environ = {name: value for name, value in os.environ.items() if not name.startswith(away)}

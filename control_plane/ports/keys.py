@@ -1,0 +1,53 @@
+"""Who encrypts keys, and where the encrypted ones are kept."""
+
+from datetime import datetime
+from typing import Protocol
+
+from control_plane.domain.attribution import Attribution
+from control_plane.domain.keys import Purpose, SigningKeyRecord, WrappedKey
+
+
+class KeyEncryption(Protocol):
+    """The key-encryption key, wherever it is. `context` is part of what is encrypted: it opens under the same only."""
+
+    @property
+    def id(self) -> str:
+        """Of the key that encrypts from now on."""
+        ...
+
+    async def wrap(self, key: bytes, context: bytes) -> WrappedKey:
+        """Encrypt a key.
+
+        Raises:
+            UnavailableError: whoever has the key-encryption key is away.
+        """
+        ...
+
+    async def unwrap(self, wrapped: WrappedKey, context: bytes) -> bytes:
+        """Decrypt a key.
+
+        Raises:
+            KeyLostError: the key-encryption key is not there any more, or the encrypted key was altered.
+            UnavailableError: whoever has the key-encryption key is away.
+        """
+        ...
+
+
+class SigningKeyStore(Protocol):
+    """Signing keys by purpose and generation; each is written once, whichever replica comes first."""
+
+    async def list(self, purpose: Purpose) -> list[SigningKeyRecord]:
+        """All generations that may still be trusted, the oldest first."""
+        ...
+
+    async def add(self, record: SigningKeyRecord, by: Attribution) -> None:
+        """Keep a new generation, unless somebody else has made it meanwhile."""
+        ...
+
+    async def rewrap(self, record: SigningKeyRecord, private: WrappedKey) -> None:
+        """Keep the same key under another key-encryption key."""
+        ...
+
+    async def prune(self, purpose: Purpose, before: datetime) -> None:
+        """Forget generations whose successors began to sign before then."""
+        ...
