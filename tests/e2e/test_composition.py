@@ -13,6 +13,7 @@ import anyio
 import pytest
 import yaml
 
+from control_plane.key_encryption.local import new_key
 from shared.runtime import child
 from tests.servers.server import free_port
 
@@ -121,6 +122,7 @@ def composition(tmp_path: Path, postgres_url: str, redis_url: str, amqp_url: str
         "database_url": postgres_url,
         "control_plane_amqp_url": amqp_url,
         "agent_settings": f"amqp_url: {amqp_url}\n",
+        "encryption_key": new_key(),
         "bootstrap_token": TOKEN,
     }
     with tempfile.TemporaryDirectory(
