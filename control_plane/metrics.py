@@ -20,6 +20,12 @@ class Metrics:
             buckets=_LATENCY_BUCKETS,
             registry=self.registry,
         )
+        self.rate_limited = Counter(
+            "trimtab_http_rate_limited_total",
+            "Requests refused because they came too often.",
+            ["kind"],
+            registry=self.registry,
+        )
         self.cache_hits = Counter(
             "trimtab_snapshot_cache_hits_total", "Snapshots served from a cache.", ["layer"], registry=self.registry
         )

@@ -8,6 +8,7 @@ from control_plane.api.errors import translate
 from control_plane.api.observe import add_headers, observing_middleware
 from control_plane.api.openapi import describe
 from control_plane.api.page import OPENAPI
+from control_plane.api.rate_limits import RateLimits
 from control_plane.api.routes import ROUTES
 from control_plane.api.services import Services
 from control_plane.api.watch import STOPPING
@@ -28,8 +29,9 @@ def build_app(services: Services) -> web.Application:
     app[OPENAPI] = encode(describe(ROUTES, services.limits))
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_end_streams)
+    limits = RateLimits(services.rates)
     for route in ROUTES:
-        answer = Endpoint(route, services).answer
+        answer = Endpoint(route, services, limits).answer
         resource = app.router.add_resource(route.path)
         resource.add_route(route.method, answer)
         if route.method == "GET":

@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 
 from control_plane.api.call import Call, app_in, attribution, environment_in
 from control_plane.api.once import answer_once
+from control_plane.api.rate_limits import RateLimits
 from control_plane.api.reading import read_body, read_bytes, read_document, read_idempotency_key, read_query
 from control_plane.api.route import Repeat, Route
 from control_plane.api.services import Services
@@ -24,9 +25,10 @@ ANYBODY = Principal("anybody", Role.AGENT)
 class Endpoint:
     """Serves one route."""
 
-    def __init__(self, route: Route[Any, Any], services: Services) -> None:
+    def __init__(self, route: Route[Any, Any], services: Services, limits: RateLimits) -> None:
         self._route = route
         self._services = services
+        self._rates = limits
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -80,7 +82,7 @@ class Endpoint:
         """Authenticate, then authorise; the path says which app/environment an agent asks for."""
         if self._route.permission is None:
             return ANYBODY
-        principal = await self._services.access.authenticate(bearer_token(request))
+        principal = await self._rates.admit(request, self._route, partial(self._authenticate, request))
         request[PRINCIPAL] = principal.id
         request[CALLER] = principal
         if "environment" not in request.match_info:
@@ -88,6 +90,9 @@ class Endpoint:
         else:
             self._services.access.authorise(principal, self._route.permission, app_in(request), environment_in(request))
         return principal
+
+    async def _authenticate(self, request: web.Request) -> Principal:
+        return await self._services.access.authenticate(bearer_token(request))
 
     def _query(self, request: web.Request) -> Any:
         if self._route.query is not None:

@@ -1,6 +1,7 @@
 """From an error of the domain to the problem that the caller sees: one table, used by one middleware."""
 
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from control_plane.domain.errors import (
     KeyReusedError,
     NotFoundError,
     PreconditionRequiredError,
+    RateLimitedError,
     RolloutRunningError,
     StagingRequiredError,
     StaleRolloutError,
@@ -79,6 +81,11 @@ def _unavailable(error: UnavailableError) -> Problem:
     return Problem(ProblemType.UNAVAILABLE, detail, retry_after=error.retry_after)
 
 
+def _rate_limited(error: RateLimitedError) -> Problem:
+    facts: dict[str, Json] = {"limit": str(error.kind), "allowed": error.rate.burst}
+    return Problem(ProblemType.RATE_LIMITED, str(error), retry_after=max(1, ceil(error.wait)), extensions=facts)
+
+
 def _plain(kind: ProblemType, detail: str | None = None) -> Callable[[Exception], Problem]:
     return lambda error: Problem(kind, detail or str(error) or kind.title)
 
@@ -107,6 +114,7 @@ _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
     UnsupportedMediaError: _plain(ProblemType.UNSUPPORTED_MEDIA),
     InvalidError: _invalid,
     PreconditionRequiredError: _plain(ProblemType.PRECONDITION_REQUIRED, "This operation needs the header If-Match."),
+    RateLimitedError: _rate_limited,
     UnavailableError: _unavailable,
     KeyLostError: lambda error: Problem(ProblemType.KEY_LOST, str(error), extensions={"key": error.key}),
     NotReadyError: lambda error: Problem(

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from control_plane.api.call import ADDRESS, address_of
 from control_plane.api.endpoint import PRINCIPAL, ROUTE
+from control_plane.api.rate_limits import ALLOWANCE, headers_of
 from control_plane.domain.proxies import TrustedProxies
 from control_plane.metrics import Metrics
 from shared.runtime.clock import Clock
@@ -59,6 +60,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Put on an answer what it does not say itself; also on streams, which start before the middleware sees them."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers.update(headers_of(request.get(ALLOWANCE)))
     response.headers["Server"] = SERVER
     response.headers.setdefault(REQUEST_ID_HEADER, request.get(REQUEST_ID, ""))
 

@@ -108,7 +108,8 @@ class Route(Generic[B, Q]):
         """Every problem that this operation can be answered with."""
         found = {ProblemType.MALFORMED, ProblemType.INTERNAL, *self.errors}
         if self.permission:
-            found |= {ProblemType.UNAUTHENTICATED, ProblemType.FORBIDDEN, ProblemType.UNAVAILABLE}
+            found |= {ProblemType.UNAUTHENTICATED, ProblemType.FORBIDDEN, ProblemType.RATE_LIMITED}
+            found.add(ProblemType.UNAVAILABLE)
         if "{" in self.path:
             found.add(ProblemType.NOT_FOUND)
         if self.body:

@@ -26,6 +26,7 @@ from control_plane.services.keys.signing import SigningKeys
 from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
+from control_plane.services.rates import Rates
 from control_plane.services.retirement import Retirement
 from control_plane.services.reveals import Reveals
 from control_plane.services.rollouts.acting import Acting
@@ -60,6 +61,7 @@ class Services:
     receipts: Receipts
     access: Access
     signing_keys: SigningKeys
+    rates: Rates
     audit: Audit
     denials: Denials
     reveals: Reveals

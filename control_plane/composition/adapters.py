@@ -9,6 +9,7 @@ import asyncpg
 
 from control_plane.embedded.evidence import MemoryEvidence
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence, MemoryReadCounters
+from control_plane.embedded.rates import MemoryRateCounters
 from control_plane.key_encryption.local import LocalKeyEncryption
 from control_plane.metrics import Metrics
 from control_plane.outside.client import open_client
@@ -16,6 +17,7 @@ from control_plane.ports.evidence import Evidence
 from control_plane.ports.keys import KeyEncryption
 from control_plane.ports.lossy import Cache, Notices, Presence, ReadCounters
 from control_plane.ports.probes import Probe
+from control_plane.ports.rates import RateCounters
 from control_plane.postgres.pool import open_pool
 from control_plane.postgres.reads import Reads, open_reads
 from control_plane.rabbitmq.publisher import RabbitPublisher, open_publisher
@@ -25,6 +27,7 @@ from control_plane.redis_cache.evidence import RedisEvidence
 from control_plane.redis_cache.notices import ALARMS, RedisNotices
 from control_plane.redis_cache.presence import RedisPresence
 from control_plane.redis_cache.probe import RedisProbe
+from control_plane.redis_cache.rates import RedisRateCounters
 from control_plane.redis_cache.read_counters import RedisReadCounters
 from control_plane.settings.model import Settings
 from control_plane.starting import StartError
@@ -40,6 +43,7 @@ class Lossy:
     presence: Presence
     evidence: Evidence
     read_counters: ReadCounters
+    rate_counters: RateCounters
     probes: list[Probe]
 
 
@@ -48,7 +52,16 @@ async def _open_lossy(settings: Settings, metrics: Metrics) -> AsyncIterator[Los
     """Redis, if the settings name one; else this process."""
     if not settings.redis_url:
         notices, alarms = MemoryNotices(), MemoryNotices()
-        yield Lossy(MemoryCache(), notices, alarms, MemoryPresence(), MemoryEvidence(), MemoryReadCounters(), [])
+        yield Lossy(
+            MemoryCache(),
+            notices,
+            alarms,
+            MemoryPresence(),
+            MemoryEvidence(),
+            MemoryReadCounters(),
+            MemoryRateCounters(),
+            [],
+        )
         return
     async with open_redis(settings.redis_url) as client:
         yield Lossy(
@@ -58,6 +71,7 @@ async def _open_lossy(settings: Settings, metrics: Metrics) -> AsyncIterator[Los
             RedisPresence(client),
             RedisEvidence(client),
             RedisReadCounters(client),
+            RedisRateCounters(client),
             [RedisProbe(client)],
         )
 

@@ -5,6 +5,7 @@ from base64 import b64decode
 from control_plane.api.services import Services
 from control_plane.composition.adapters import Adapters
 from control_plane.domain.principal import token_hash
+from control_plane.embedded.rates import MemoryRateCounters
 from control_plane.metrics import Metrics
 from control_plane.outside.prometheus import Prometheus
 from control_plane.outside.webhooks import HttpWebhooks
@@ -41,6 +42,7 @@ from control_plane.services.keys.signing import SigningKeys
 from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
+from control_plane.services.rates import Rates
 from control_plane.services.retirement import Retirement
 from control_plane.services.reveals import Reveals
 from control_plane.services.rollouts.acting import Acting
@@ -121,6 +123,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         receipts=PostgresReceipts(pool),
         access=Access(credentials, clock),
         signing_keys=signing_keys,
+        rates=Rates(settings.rates, lossy.rate_counters, MemoryRateCounters(clock), clock, metrics),
         audit=audit,
         denials=Denials(audit, clock),
         reveals=Reveals(audit, clock),

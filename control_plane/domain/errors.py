@@ -22,6 +22,7 @@ TrimtabError
 ├── PreconditionRequiredError If-Match is missing
 ├── UnauthenticatedError
 ├── ForbiddenError            (permission)
+├── RateLimitedError          (kind, rate, wait)
 └── UnavailableError          (dependency, retry_after)   adapters translate driver errors into this, with `from`
 ```
 """
@@ -29,6 +30,7 @@ TrimtabError
 from collections.abc import Mapping, Sequence
 
 from control_plane.domain.guards import Hit
+from control_plane.domain.rates import Kind, Rate
 from control_plane.domain.unfit import Unfit
 from shared.domain.codec import Json
 from shared.wire.problem import Violation
@@ -154,6 +156,14 @@ class ForbiddenError(TrimtabError):
     def __init__(self, permission: str, detail: str) -> None:
         super().__init__(detail)
         self.permission = permission
+
+
+class RateLimitedError(TrimtabError):
+    """The caller asks too often; there is room again in `wait` seconds."""
+
+    def __init__(self, kind: Kind, rate: Rate, wait: float) -> None:
+        super().__init__(f"The limit {kind} is {rate.per_second:g} a second, and {rate.burst:,} at once.")
+        self.kind, self.rate, self.wait = kind, rate, wait
 
 
 class UnavailableError(TrimtabError):

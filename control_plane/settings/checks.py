@@ -7,6 +7,7 @@ from pydantic.config import JsonDict
 
 from control_plane.domain.gates.outside import Prefixes, Sources
 from control_plane.domain.proxies import TrustedProxies
+from control_plane.domain.rates import Rate
 from control_plane.key_encryption.local import LocalKeyEncryption
 from shared.runtime.listen import Listen
 
@@ -71,6 +72,12 @@ def sources(text: str) -> str:
 def prefixes(text: str) -> str:
     """Beginnings of URLs."""
     Prefixes.parse(text)
+    return text
+
+
+def rate(text: str) -> str:
+    """How often something may be."""
+    Rate.parse(text)
     return text
 
 

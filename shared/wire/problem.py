@@ -120,6 +120,12 @@ class ProblemType(Enum):
         'Send the version that you read as `If-Match: "<version>"`.',
     )
     TOO_MANY_REQUESTS = ("too-many-requests", 429, "Too many requests", "Wait for as long as Retry-After says.")
+    RATE_LIMITED = (
+        "rate-limited",
+        429,
+        "Requests come faster than allowed",
+        "Wait for as long as Retry-After says, and stay below what RateLimit-Policy says.",
+    )
     HEADERS_TOO_LARGE = (
         "headers-too-large",
         431,
