@@ -1,6 +1,6 @@
 """What `trimtab migrate` and `trimtab operator-key` do: work on the database itself, with no control plane running."""
 
-from control_plane.domain.principal import token_hash
+from control_plane.domain.access.token import token_hash
 from control_plane.postgres.credentials import PostgresCredentials
 from control_plane.postgres.migrate import Migrated, migrate, require_current
 from control_plane.postgres.pool import open_pool

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from aiohttp import web
 
+from control_plane.domain.access.principal import Principal
 from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.errors import InvalidError, NotFoundError
 from control_plane.domain.limits import Limits
-from control_plane.domain.principal import Principal
 from shared.domain.codec import Json, encode
 from shared.domain.scope import is_name
 from shared.runtime.http import REQUEST_ID

@@ -11,10 +11,11 @@ from control_plane.api.bodies.intent import Intent
 from control_plane.api.bodies.preview import PreviewView
 from control_plane.api.call import Call, reply
 from control_plane.api.services import Services
+from control_plane.domain.access.permission import Permission
 from control_plane.domain.change import Aim, Committed, Draft, Operation
 from control_plane.domain.history import Computed, LeftOut
 from control_plane.domain.proposal import Proposed
-from control_plane.services.access import Permission, require_permission
+from control_plane.services.access import require_permission
 
 
 def draft_of(

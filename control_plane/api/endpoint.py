@@ -11,14 +11,16 @@ from control_plane.api.rate_limits import RateLimits
 from control_plane.api.reading import read_body, read_bytes, read_document, read_idempotency_key, read_query
 from control_plane.api.route import Repeat, Route
 from control_plane.api.services import Services
+from control_plane.domain.access.principal import Principal, PrincipalKind
+from control_plane.domain.access.reach import EVERYWHERE, Place
 from control_plane.domain.errors import ForbiddenError, InvalidError, UnauthenticatedError
-from control_plane.domain.principal import Principal, Role
+from control_plane.services.access import require_permission, require_somewhere
 from shared.wire.problem import Violation
 
 PRINCIPAL = web.RequestKey("principal", str)
 CALLER = web.RequestKey("caller", Principal)
 ROUTE = web.RequestKey("route", Route)
-ANYBODY = Principal("anybody", Role.AGENT)
+ANYBODY = Principal("anybody", PrincipalKind.AGENT)
 """Calls the open routes; has no app/environment, so it would pass no check."""
 
 
@@ -79,16 +81,16 @@ class Endpoint:
         return read_body(model, raw, limits)
 
     async def _admit(self, request: web.Request) -> Principal:
-        """Authenticate, then authorise; the path says which app/environment an agent asks for."""
+        """Authenticate, then authorise for what the path names."""
         if self._route.permission is None:
             return ANYBODY
         principal = await self._rates.admit(request, self._route, partial(self._authenticate, request))
         request[PRINCIPAL] = principal.id
         request[CALLER] = principal
-        if "environment" not in request.match_info:
-            self._services.access.authorise_role(principal, self._route.permission)
+        if self._route.part:
+            require_somewhere(principal, self._route.permission, _place(request))
         else:
-            self._services.access.authorise(principal, self._route.permission, app_in(request), environment_in(request))
+            require_permission(principal, self._route.permission, _place(request))
         return principal
 
     async def _authenticate(self, request: web.Request) -> Principal:
@@ -100,6 +102,13 @@ class Endpoint:
         if self._route.permission is not None and request.query:
             raise InvalidError([Violation(f"?{name}", "there is no such parameter") for name in sorted(request.query)])
         return None
+
+
+def _place(request: web.Request) -> Place:
+    """What the path names; the whole installation if it names nothing."""
+    if "app" not in request.match_info:
+        return EVERYWHERE
+    return Place(app_in(request), environment_in(request) if "environment" in request.match_info else None)
 
 
 def bearer_token(request: web.Request) -> str:

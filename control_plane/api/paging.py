@@ -13,11 +13,13 @@ T = TypeVar("T")
 V = TypeVar("V")
 Q = TypeVar("Q", bound=PageQuery)
 
-Place: TypeAlias = tuple[str, ...]
+Position: TypeAlias = tuple[str, ...]
 """By what a list is ordered; no two items have the same."""
 
 
-def cut_page(call: Call[B, Q], items: Iterable[T], place: Callable[[T], Place], show: Callable[[T], V]) -> PageView[V]:
+def cut_page(
+    call: Call[B, Q], items: Iterable[T], place: Callable[[T], Position], show: Callable[[T], V]
+) -> PageView[V]:
     """The page that the call asks for, in the order of the places."""
     size, after = call.page_size(call.query.limit), read_cursor(call.query.cursor)
     rest = sorted((each for each in items if place(each) > after), key=place)
@@ -25,12 +27,12 @@ def cut_page(call: Call[B, Q], items: Iterable[T], place: Callable[[T], Place], 
     return PageView(tuple(map(show, rest[:size])), following)
 
 
-def write_cursor(place: Place) -> str:
+def write_cursor(place: Position) -> str:
     """A cursor that stands at a place."""
     return urlsafe_b64encode("\n".join(place).encode()).decode()
 
 
-def read_cursor(cursor: str | None) -> Place:
+def read_cursor(cursor: str | None) -> Position:
     """The place of a cursor; nothing without one.
 
     Raises:

@@ -12,8 +12,9 @@ from aiohttp import hdrs, web
 
 from control_plane.api.call import address_of
 from control_plane.api.route import Route
+from control_plane.domain.access.principal import Principal
+from control_plane.domain.access.role import Role
 from control_plane.domain.errors import RateLimitedError, UnauthenticatedError
-from control_plane.domain.principal import Principal, Role
 from control_plane.domain.rates import Kind, origin
 from control_plane.services.rates import Allowance, Rates
 

@@ -12,7 +12,7 @@ from control_plane.api.bodies.pages import PageView
 from control_plane.api.call import B, Call, Q
 from control_plane.api.media import JSON
 from control_plane.api.services import Services
-from control_plane.services.access import Permission
+from control_plane.domain.access.permission import Permission
 from shared.wire.problem import ProblemType
 
 
@@ -71,6 +71,9 @@ class Route(Generic[B, Q]):
 
     `permission` None: open to everybody. `errors` adds problems to those that follow from the rest. `streams`: the
     answer has no end, so its duration means nothing. `document`: the body is a whole document, in YAML too, and larger.
+
+    Whoever calls must have the permission for the whole of what the path names: an application, an environment, else the
+    installation. `part`: for a part of it is enough, and the handler sees to what it reads and writes.
     """
 
     method: str
@@ -86,6 +89,7 @@ class Route(Generic[B, Q]):
     conditional: bool = False
     streams: bool = False
     document: bool = False
+    part: bool = False
 
     @property
     def name(self) -> str:

@@ -97,7 +97,7 @@ from control_plane.api.handlers import (
 )
 from control_plane.api.route import NO_CONTENT, NOT_MODIFIED, Repeat, Route, in_form, made, ok, page_of, text
 from control_plane.api.staleness import STALE
-from control_plane.services.access import Permission
+from control_plane.domain.access.permission import Permission
 from shared.wire.problem import ProblemType
 from shared.wire.sse import CONTENT_TYPE as EVENT_STREAM
 
@@ -221,7 +221,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("POST",   "/api/v1/import",        transfer.import_configs, P.CHANGES_PROPOSE, (made(ImportReceipt), ok(ImportReceipt)), NewImport, repeat=ANSWERED, errors=_CHANGE_ERRORS, document=True),
 
     Route("GET",    "/api/v1/agents",        fleet.list_agents,       P.FLEET_READ,     (page_of(AgentView),),        query=AgentQuery),
-    Route("POST",   "/api/v1/agents/report", fleet.report_agent,      P.FLEET_REPORT,   (ok(NextReport),),            AgentReport),
+    Route("POST",   "/api/v1/agents/report", fleet.report_agent,      P.FLEET_REPORT,   (ok(NextReport),),            AgentReport, part=True),
 
     Route("POST",   "/api/v1/api-keys",      api_keys.create_api_key, P.API_KEYS_WRITE, (made(NewApiKeyView),),       NewApiKey, repeat=SECRET),
     Route("GET",    "/api/v1/api-keys",      api_keys.list_api_keys,  P.API_KEYS_READ,  (page_of(ApiKeyView),),       query=PageQuery),

@@ -80,7 +80,8 @@ def operator_key(
     settings = _settings()
     if settings.bootstrap_token:
         fail("TRIMTAB_BOOTSTRAP_TOKEN is set and would replace a new token at the next start: change it there")
-    from control_plane.domain.principal import Role, new_token
+    from control_plane.domain.access.role import Role
+    from control_plane.domain.access.token import new_token
     from control_plane.starting import StartError
     from control_plane.upkeep import set_operator_token
 

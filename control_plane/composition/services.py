@@ -4,7 +4,7 @@ from base64 import b64decode
 
 from control_plane.api.services import Services
 from control_plane.composition.adapters import Adapters
-from control_plane.domain.principal import token_hash
+from control_plane.domain.access.token import token_hash
 from control_plane.embedded.rates import MemoryRateCounters
 from control_plane.metrics import Metrics
 from control_plane.outside.prometheus import Prometheus

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from control_plane.domain.principal import Role
+from control_plane.domain.access.role import Role
 
 LONGEST_LIFE = timedelta(days=3_650)
 """How far away the end of a key can be; a key without an end has none."""

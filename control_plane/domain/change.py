@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.guards import Hit, Mode
-from control_plane.domain.principal import Role
 from control_plane.domain.staging import Staged
 from control_plane.domain.transition import Transition
 from shared.domain.entry import Kind

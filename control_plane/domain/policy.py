@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from uuid import UUID
 
-from control_plane.domain.principal import Role
+from control_plane.domain.access.role import Role
 from control_plane.domain.staging import Staging, staging_violations, strictest
 from control_plane.domain.window import Window, window_violations
 from shared.domain.codec import Json

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.change import Draft, Forced, Operation
 from control_plane.domain.lifecycle import State
 from control_plane.domain.policy import Requirements
-from control_plane.domain.principal import Role
 from shared.domain.codec import Json
 from shared.domain.scope import Scope
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from control_plane.domain.access.principal import Principal
 from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
-from control_plane.domain.principal import Principal
 from control_plane.ports.pages import Page
 from shared.domain.codec import Json
 

@@ -4,11 +4,12 @@ from uuid import UUID
 
 import asyncpg
 
+from control_plane.domain.access.principal import Principal, agent_of, holder
+from control_plane.domain.access.role import Role
 from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
 from control_plane.domain.errors import ConflictError, NotFoundError
-from control_plane.domain.principal import Principal, Role
 from control_plane.ports.pages import Page
 from control_plane.postgres.cursors import page, read_cursor
 from control_plane.postgres.pool import fetch, fetch_row
@@ -39,9 +40,10 @@ class PostgresCredentials:
         row = await fetch_row(self._pool, _FIND, token_hash)
         if row is None:
             return None
-        role = Role(row["role"])
-        name = f"{role}:{row['id']}" if role is Role.AGENT else row["name"] or role.value
-        return Principal(name, role, row["app_id"], row["environment"], row["expires_at"])
+        role, over, shown = Role(row["role"]), row["expires_at"], str(row["id"])
+        if role is Role.AGENT:
+            return agent_of(row["app_id"], row["environment"], f"agent:{shown}", expires_at=over, credential=shown)
+        return holder(row["name"] or role.value, role, expires_at=over, credential=shown)
 
     async def ensure_operator(self, token_hash: bytes, by: Attribution) -> None:
         """Let this token be the bootstrap operator's; any earlier bootstrap token stops working."""

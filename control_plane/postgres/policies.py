@@ -5,10 +5,10 @@ from uuid import UUID
 
 import asyncpg
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import ConflictError, InvalidError, NotFoundError, VersionMismatchError
 from control_plane.domain.policy import MAX_POLICIES, NewPolicy, Policy
-from control_plane.domain.principal import Role
 from control_plane.domain.staging import Staging
 from control_plane.domain.window import Window
 from control_plane.ports.pages import Page

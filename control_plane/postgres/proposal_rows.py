@@ -5,10 +5,10 @@ from uuid import UUID
 
 import asyncpg
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.attribution import Source
 from control_plane.domain.change import Forced, Op, Operation
 from control_plane.domain.lifecycle import State
-from control_plane.domain.principal import Role
 from control_plane.domain.proposal import Approval, Move, Proposal, Review
 from control_plane.postgres.drafts import forced_document, operation_document
 from control_plane.postgres.rows import attribution, scope

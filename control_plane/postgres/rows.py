@@ -4,6 +4,7 @@ from uuid import UUID
 
 import asyncpg
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.api_key import ApiKey
 from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.change import (
@@ -17,7 +18,6 @@ from control_plane.domain.change import (
     Op,
 )
 from control_plane.domain.history import PastEntry
-from control_plane.domain.principal import Role
 from shared.domain.codec import Json, canonical, decode, encode
 from shared.domain.entry import WITH_VALUE, Entry, known_kind
 from shared.domain.scope import Level, Scope

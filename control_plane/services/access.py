@@ -9,14 +9,18 @@ it takes tells nothing about them.
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
+from control_plane.domain.access.decision import decide, may, may_grant, may_somewhere
+from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.principal import Principal
+from control_plane.domain.access.reach import EVERYWHERE, GLOBAL, Place
+from control_plane.domain.access.role import PERMISSIONS, Role
+from control_plane.domain.access.token import new_token, token_hash
 from control_plane.domain.api_key import LONGEST_LIFE, ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
 from control_plane.domain.errors import ForbiddenError, InvalidError, UnauthenticatedError, UnavailableError
-from control_plane.domain.principal import Principal, Role, new_token, token_hash
 from control_plane.ports.credentials import Credentials
 from control_plane.ports.pages import Page
 from shared.runtime.clock import Clock
@@ -28,81 +32,31 @@ REMEMBERED_TOKENS = 20_000
 MAX_TOKEN_LENGTH = 256
 
 
-class Permission(StrEnum):
-    """What an operation of the API asks for."""
-
-    APPS_READ = "apps.read"
-    APPS_WRITE = "apps.write"
-    TOKENS_READ = "agent-tokens.read"
-    TOKENS_WRITE = "agent-tokens.write"
-    CONFIGS_READ = "configs.read"
-    CONFIGS_WRITE = "configs.write"
-    CHANGES_READ = "changes.read"
-    CHANGES_PROPOSE = "changes.propose"
-    CHANGES_APPROVE = "changes.approve"
-    CHANGES_BREAK_GLASS = "changes.break-glass"
-    POLICIES_READ = "policies.read"
-    POLICIES_WRITE = "policies.write"
-    SCHEMAS_READ = "schemas.read"
-    SCHEMAS_WRITE = "schemas.write"
-    NAMED_SNAPSHOTS_READ = "named-snapshots.read"
-    NAMED_SNAPSHOTS_WRITE = "named-snapshots.write"
-    ROLLOUTS_READ = "rollouts.read"
-    ROLLOUTS_WRITE = "rollouts.write"
-    ROLLOUTS_OPERATE = "rollouts.operate"
-    ROLLOUTS_APPROVE = "rollouts.approve"
-    ROLLOUTS_ABORT = "rollouts.abort"
-    EXPORTS_READ = "exports.read"
-    AUDIT_READ = "audit.read"
-    AUDIT_ARCHIVE = "audit.archive"
-    API_KEYS_READ = "api-keys.read"
-    API_KEYS_WRITE = "api-keys.write"
-    SNAPSHOTS_READ = "snapshots.read"
-    FLEET_READ = "fleet.read"
-    FLEET_REPORT = "fleet.report"
-
-
-_LOOK = frozenset(
-    {
-        Permission.APPS_READ,
-        Permission.CONFIGS_READ,
-        Permission.CHANGES_READ,
-        Permission.SNAPSHOTS_READ,
-        Permission.FLEET_READ,
-        Permission.POLICIES_READ,
-        Permission.SCHEMAS_READ,
-        Permission.NAMED_SNAPSHOTS_READ,
-        Permission.ROLLOUTS_READ,
-        Permission.EXPORTS_READ,
-    }
-)
-_PROPOSE = frozenset({Permission.CHANGES_PROPOSE, Permission.ROLLOUTS_WRITE, Permission.ROLLOUTS_ABORT})
-_APPROVE = frozenset({Permission.CHANGES_APPROVE, Permission.ROLLOUTS_APPROVE, Permission.ROLLOUTS_ABORT})
-_PUBLISH = _PROPOSE | {Permission.CONFIGS_WRITE, Permission.ROLLOUTS_OPERATE, Permission.NAMED_SNAPSHOTS_WRITE}
-
-GRANTS: dict[Role, frozenset[Permission]] = {
-    Role.OPERATOR: frozenset(Permission),
-    Role.ADMIN: frozenset(Permission),
-    Role.VIEWER: _LOOK,
-    Role.EDITOR: _LOOK | _PROPOSE,
-    Role.APPROVER: _LOOK | _APPROVE,
-    Role.PUBLISHER: _LOOK | _PUBLISH,
-    Role.AUDITOR: _LOOK | {Permission.AUDIT_READ},
-    Role.AGENT: frozenset({Permission.SNAPSHOTS_READ, Permission.FLEET_REPORT}),
-}
-"""What each role may do; an agent only for its own app/environment. Whoever may have a say in a rollout may abort it: that
-brings back what was there before, and is needed in a hurry."""
-
-
-def require_permission(principal: Principal, permission: Permission) -> None:
-    """Let the principal pass if its role may do this.
+def require_permission(principal: Principal, permission: Permission, *places: Place) -> None:
+    """Let the principal pass if it may do this to all of these places.
 
     Raises:
         ForbiddenError: it may not.
     """
-    if permission not in GRANTS[principal.role]:
-        detail = f"This needs the permission {permission}, which the role {principal.role} lacks."
-        raise ForbiddenError(permission, detail)
+    if permission in principal.everywhere:
+        return
+    for place in places or (EVERYWHERE,):
+        if not may(principal, permission, place):
+            raise ForbiddenError(permission, _sentence(decide(principal, permission, place).because))
+
+
+def require_somewhere(principal: Principal, permission: Permission, place: Place = EVERYWHERE) -> None:
+    """Let the principal pass if it may do this to something in this place; what exactly is looked at later.
+
+    Raises:
+        ForbiddenError: to nothing in it.
+    """
+    if not may_somewhere(principal, permission, place):
+        raise ForbiddenError(permission, _sentence(decide(principal, permission, place).because))
+
+
+def _sentence(because: str) -> str:
+    return f"{because[0].upper()}{because[1:]}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,24 +94,13 @@ class Access:
             raise UnauthenticatedError
         return known.principal
 
-    def authorise_role(self, principal: Principal, permission: Permission) -> None:
-        """Let the principal pass if it may do this anywhere.
+    def authorise(self, principal: Principal, permission: Permission, *places: Place) -> None:
+        """Let the principal pass if it may do this to all of these places; without any, to the whole installation.
 
         Raises:
             ForbiddenError: it may not.
         """
-        require_permission(principal, permission)
-
-    def authorise(self, principal: Principal, permission: Permission, app_id: str, environment: str) -> None:
-        """Let the principal pass if it may do this to this app/environment.
-
-        Raises:
-            ForbiddenError: it may not.
-        """
-        self.authorise_role(principal, permission)
-        if not principal.sees(app_id, environment):
-            own = f"{principal.app_id}/{principal.environment}"
-            raise ForbiddenError(permission, f"This agent token has the permission {permission} for {own} only.")
+        require_permission(principal, permission, *places)
 
     async def create_agent_token(
         self, app_id: str, environment: str, description: str, by: Attribution
@@ -184,7 +127,7 @@ class Access:
             InvalidError: it would expire in the past, or too far in the future.
             ConflictError: another key that works has its name.
         """
-        if lacking := sorted(GRANTS[asked.role] - GRANTS[maker.role]):
+        if lacking := may_grant(maker, PERMISSIONS[asked.role], GLOBAL):
             detail = f"The role {asked.role} has permissions that {maker.id} lacks: {', '.join(lacking)}."
             raise ForbiddenError(lacking[0], detail)
         self._require_an_end_ahead(asked.expires_at)

@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.role import Role
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Aim, BreakGlass, Committed, Draft
 from control_plane.domain.errors import (
@@ -22,11 +24,9 @@ from control_plane.domain.gate import require_permitted
 from control_plane.domain.lifecycle import OPEN, Action, State, after, illegal
 from control_plane.domain.limits import Limits
 from control_plane.domain.policy import Requirements
-from control_plane.domain.principal import Role
 from control_plane.domain.proposal import LONGEST_AHEAD, PATIENCE, Move, Proposal, ProposalFilter, Proposed, Review
 from control_plane.ports.changes import Proposals as Store
 from control_plane.ports.pages import Page
-from control_plane.services.access import Permission
 from control_plane.services.due import Due
 from control_plane.services.publishing import Publishing
 from control_plane.services.rules import Rules

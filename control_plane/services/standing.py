@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.role import PERMISSIONS, Role
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Forced, Operation
 from control_plane.domain.errors import ConflictError, ForbiddenError, VersionMismatchError
 from control_plane.domain.gate import require_open
 from control_plane.domain.lifecycle import OPEN, Action, State
 from control_plane.domain.policy import Requirements
-from control_plane.domain.principal import Role
 from control_plane.domain.proposal import Proposal
-from control_plane.services.access import GRANTS, Permission
 
 RECORDED: Mapping[Action, str] = {
     Action.EDIT: "change.edited",
@@ -71,7 +71,7 @@ def edited(found: Proposal, revision: Revision) -> Proposal:
 
 def enough(count: int, required: Requirements, role: str) -> bool:
     """Whether a change waits for nobody: who may not commit by himself always needs somebody else."""
-    alone = bool(role) and Permission.CONFIGS_WRITE in GRANTS[Role(role)]
+    alone = bool(role) and Permission.CONFIGS_WRITE in PERMISSIONS[Role(role)]
     return count >= (required.approvals if alone else max(1, required.approvals))
 
 

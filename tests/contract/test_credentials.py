@@ -7,9 +7,11 @@ from uuid import uuid4
 import anyio
 import pytest
 
+from control_plane.domain.access.principal import holder
+from control_plane.domain.access.role import Role
+from control_plane.domain.access.token import new_token, token_hash
 from control_plane.domain.api_key import NewApiKey
 from control_plane.domain.errors import ConflictError, NotFoundError
-from control_plane.domain.principal import Principal, Role, new_token, token_hash
 from control_plane.ports.credentials import Credentials
 from shared.runtime.clock import SystemClock
 from tests.fakes.credentials import FakeCredentials
@@ -69,7 +71,7 @@ class CredentialsContract:
         secret = token_hash("alice's")
         made = await credentials.create_api_key(NewApiKey("alice", Role.EDITOR, "Alice"), secret, OLGA)
         assert (made.name, made.role, made.description, made.created_by) == ("alice", Role.EDITOR, "Alice", "olga")
-        assert await credentials.find(secret) == Principal("alice", Role.EDITOR)
+        assert await credentials.find(secret) == holder("alice", Role.EDITOR)
         await credentials.revoke_api_key(made.id, OLGA)
         assert await credentials.find(secret) is None
         for gone in (made.id, uuid4()):
@@ -83,7 +85,7 @@ class CredentialsContract:
         assert await credentials.find(token_hash("2")) is None
         await credentials.revoke_api_key(first.id, OLGA)
         await credentials.create_api_key(NewApiKey("bob", Role.VIEWER), token_hash("3"), OLGA)
-        assert await credentials.find(token_hash("3")) == Principal("bob", Role.VIEWER)
+        assert await credentials.find(token_hash("3")) == holder("bob", Role.VIEWER)
 
     async def test_of_two_who_want_a_name_at_the_same_time_one_gets_it(self, credentials: Credentials) -> None:
         over = SystemClock().now() - timedelta(hours=1)
@@ -109,7 +111,7 @@ class CredentialsContract:
         assert await credentials.find(token_hash("1")) is None
         assert [each.expires_at for each in (await credentials.list_api_keys(limit=9, cursor=None)).items] == [over]
         kept = await credentials.create_api_key(NewApiKey("ci", Role.EDITOR, "", ahead), token_hash("2"), OLGA)
-        assert await credentials.find(token_hash("2")) == Principal("ci", Role.EDITOR, expires_at=ahead)
+        assert await credentials.find(token_hash("2")) == holder("ci", Role.EDITOR, expires_at=ahead)
         assert list((await credentials.list_api_keys(limit=9, cursor=None)).items) == [kept]
 
     async def test_api_keys_are_listed_by_name(self, credentials: Credentials) -> None:

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
+from control_plane.domain.access.token import token_hash
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import ConflictError, InvalidError, NotFoundError
-from control_plane.domain.principal import token_hash
 from control_plane.postgres.probe import PostgresProbe
 from tests.store import GLOBAL, OLGA, STAGING, Store, open_store, put
 

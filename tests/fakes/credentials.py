@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from control_plane.domain.access.principal import Principal, agent_of, holder
+from control_plane.domain.access.role import Role
 from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
 from control_plane.domain.errors import ConflictError, NotFoundError, UnavailableError
-from control_plane.domain.principal import Principal, Role
 from control_plane.ports.pages import Page
 from shared.runtime.clock import Clock, SystemClock
 
@@ -40,7 +41,7 @@ class FakeCredentials:
     async def ensure_operator(self, token_hash: bytes, by: Attribution) -> None:
         _ = by
         kept = {key: each for key, each in self.principals.items() if each.role is not Role.OPERATOR}
-        self.principals = kept | {token_hash: Principal("operator", Role.OPERATOR)}
+        self.principals = kept | {token_hash: holder("operator", Role.OPERATOR)}
 
     async def create_agent_token(
         self, app_id: str, environment: str, token_hash: bytes, description: str, by: Attribution
@@ -50,7 +51,7 @@ class FakeCredentials:
             raise NotFoundError(kind, f"{app_id}/{environment}")
         made = AgentToken(uuid4(), app_id, environment, description, NOW, by.principal)
         self._tokens[made.id] = made, token_hash
-        self.principals[token_hash] = Principal(f"agent:{made.id}", Role.AGENT, app_id, environment)
+        self.principals[token_hash] = agent_of(app_id, environment, f"agent:{made.id}")
         return made
 
     async def list_agent_tokens(self, app_id: str, environment: str) -> list[AgentToken]:
@@ -73,7 +74,7 @@ class FakeCredentials:
             await self.revoke_api_key(namesake.id, by)
         made = ApiKey(uuid4(), asked.name, asked.role, asked.description, NOW, by.principal, asked.expires_at)
         self._keys[made.id] = made, token_hash
-        self.principals[token_hash] = Principal(made.name, made.role, expires_at=made.expires_at)
+        self.principals[token_hash] = holder(made.name, made.role, expires_at=made.expires_at)
         return made
 
     async def list_api_keys(self, *, limit: int, cursor: str | None) -> Page[ApiKey]:

@@ -10,8 +10,9 @@ import pytest
 
 from control_plane.api.route import Route
 from control_plane.api.routes import ROUTES
-from control_plane.domain.principal import Role, new_token
-from control_plane.services.access import GRANTS, Permission
+from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.role import PERMISSIONS, Role
+from control_plane.domain.access.token import new_token
 from shared.runtime.clock import SystemClock
 from tests.rig.api import Api, serving_api
 
@@ -24,7 +25,12 @@ async def api(migrated_url: str) -> AsyncIterator[Api]:
 
 OPEN = {"get_health", "get_readiness", "get_metrics", "get_openapi", "get_docs", "get_docs_file"}
 """The operations that anybody may ask for."""
-ASKED_BY_HANDLERS = {Permission.CONFIGS_WRITE, Permission.CHANGES_PROPOSE, Permission.CHANGES_BREAK_GLASS}
+ASKED_BY_HANDLERS = {
+    Permission.CONFIGS_WRITE,
+    Permission.CHANGES_PROPOSE,
+    Permission.CHANGES_BREAK_GLASS,
+    Permission.SELF,
+}
 """What else an operation asks for, by what the request says."""
 KEY_ROLES = set(Role) - {Role.OPERATOR, Role.AGENT}
 
@@ -64,7 +70,7 @@ def _refusal(route: Route[Any, Any], caller: Caller) -> int | None:
     if caller.role is None:
         return 401
     foreign = "{environment}" in route.path and caller.environment == "dev"
-    return None if route.permission in GRANTS[caller.role] and not foreign else 403
+    return None if route.permission in PERMISSIONS[caller.role] and not foreign else 403
 
 
 async def _status(api: Api, route: Route[Any, Any], caller: Caller) -> int:
@@ -147,7 +153,7 @@ async def test_how_far_a_change_goes_decides_what_it_asks_for(api: Api) -> None:
     callers = await _callers(api)
     soon = (SystemClock().now() + timedelta(hours=6)).isoformat()
     for name, caller in callers.items():
-        grants = GRANTS[caller.role] if caller.role else frozenset()
+        grants = PERMISSIONS[caller.role] if caller.role else frozenset()
         for intent, needed in (
             ({}, {Permission.CONFIGS_WRITE}),
             ({"mode": "draft"}, {Permission.CHANGES_PROPOSE}),

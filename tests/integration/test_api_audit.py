@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.attribution import Attribution
-from control_plane.domain.principal import Role
 from control_plane.postgres import audit as audit_log
 from tests.rig.api import Api, serving_api
 

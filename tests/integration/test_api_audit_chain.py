@@ -10,9 +10,9 @@ import anyio
 import asyncpg
 import pytest
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.audit import Chain, Flaw, Link
-from control_plane.domain.principal import Role
 from control_plane.services import audit as service
 from shared.domain.codec import decode
 from tests.audit_chain import REWRITE, hashed, tamper

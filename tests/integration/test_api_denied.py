@@ -1,6 +1,6 @@
 """Who is turned away: recorded if known, with the address that can be believed."""
 
-from control_plane.domain.principal import Role
+from control_plane.domain.access.role import Role
 from control_plane.domain.proxies import TrustedProxies
 from tests.rig.api import serving_api
 

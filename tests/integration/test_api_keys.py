@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from control_plane.domain.principal import Role
+from control_plane.domain.access.role import Role
 from shared.runtime.clock import SystemClock
 from tests.rig.api import Api, serving_api
 

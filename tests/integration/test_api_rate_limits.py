@@ -2,7 +2,7 @@
 
 import pytest
 
-from control_plane.domain.principal import Role
+from control_plane.domain.access.role import Role
 from control_plane.domain.proxies import TrustedProxies
 from tests.rig.api import Answer, serving_api
 

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from agent.snapshot.model import Snapshot
-from control_plane.domain.principal import Role
+from control_plane.domain.access.role import Role
 from shared.domain.codec import decode
 from shared.domain.scope import Revisions
 from shared.wire.messages import ChangeMessage, Delete, decode_message

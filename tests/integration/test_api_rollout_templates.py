@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from control_plane.domain.principal import Role
+from control_plane.domain.access.role import Role
 from tests.rig.api import Api, serving_api
 
 PLAN: dict[str, Any] = {

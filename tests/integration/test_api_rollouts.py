@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.attribution import Attribution
-from control_plane.domain.principal import Role
 from shared.domain.scope import Revisions
 from shared.runtime.clock import SystemClock
 from shared.wire.report import Report

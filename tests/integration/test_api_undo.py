@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Draft
 from control_plane.domain.errors import ConflictError
 from control_plane.domain.limits import Limits
-from control_plane.domain.principal import Role
 from tests.rig.api import Answer, Api, serving_api
 
 SHOP = {"app_id": "shop", "environment": "prod"}

@@ -8,7 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
-from control_plane.domain.principal import Role, new_token
+from control_plane.domain.access.role import Role
+from control_plane.domain.access.token import new_token
 from shared.domain.codec import decode
 from tests.rig.installation import APP, ENVIRONMENT, Installation, Servers, installation
 from tests.rig.process import Process

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.domain.principal import Role
+from control_plane.domain.access.role import Role
 from tests.rig.api import serving_api
 from tests.rig.cli import Cli
 

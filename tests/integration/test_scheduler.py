@@ -10,8 +10,8 @@ import anyio.abc
 import asyncpg
 import pytest
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.attribution import Attribution, Source
-from control_plane.domain.principal import Role
 from control_plane.postgres.leadership import PostgresLeadership
 from control_plane.services.due import Due
 from control_plane.workers.scheduler import Scheduler

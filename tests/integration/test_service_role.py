@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from control_plane.api.routes import ROUTES
-from control_plane.domain.principal import Role
+from control_plane.domain.access.role import Role
 from control_plane.postgres.migrate import MigrationError, migrate, require_current
 from control_plane.postgres.service_role import add_service_role
 from tests.rig.api import serving_api

@@ -15,7 +15,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from control_plane.api.routes import ROUTES
-from control_plane.domain.principal import Role
+from control_plane.domain.access.role import Role
 from shared.domain.codec import encode
 from tests.rig.api import Answer, Api, serving_api
 from tests.rig.good_requests import FLAG, FORCE, GOOD, SEGMENT, known_names, stay_writable

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.gates.judging import Judgement, Verdict
-from control_plane.domain.principal import Role
 from control_plane.domain.rollouts import machine
 from control_plane.domain.rollouts.exposure import exposure
 from control_plane.domain.rollouts.rollout import Rollout, rollout_of

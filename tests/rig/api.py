@@ -20,8 +20,9 @@ from control_plane.api.routes import ROUTES
 from control_plane.api.services import Services
 from control_plane.composition.adapters import open_adapters
 from control_plane.composition.services import compose
+from control_plane.domain.access.role import Role
+from control_plane.domain.access.token import new_token
 from control_plane.domain.limits import Limits
-from control_plane.domain.principal import Role, new_token
 from control_plane.domain.proxies import NO_PROXIES, TrustedProxies
 from control_plane.key_encryption.local import new_key
 from control_plane.metrics import Metrics

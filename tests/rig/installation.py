@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 import anyio
 
-from control_plane.domain.principal import Role, new_token
+from control_plane.domain.access.role import Role
+from control_plane.domain.access.token import new_token
 from control_plane.key_encryption.local import new_key
 from tests.rig.process import Process
 from tests.servers.server import free_port

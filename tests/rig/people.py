@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from control_plane.domain.principal import Role
+from control_plane.domain.access.role import Role
 from shared.runtime.clock import SystemClock
 from tests.rig.api import Answer, Api
 

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.gates.judging import Judgement, Verdict, judge, judge_step
 from control_plane.domain.gates.measurement import MAX_KEPT, Measurement, Result, latest, recorded, remembered
 from control_plane.domain.gates.parsing import parse_gate, parse_gates
 from control_plane.domain.gates.spec import Acks, Approval, Bake, Gate, Health, Outcomes, Terms
-from control_plane.domain.principal import Role
 from shared.domain.codec import Json
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.gates.evidence import EvidenceReport, Health, OutcomeCount, Status
 from control_plane.domain.gates.judging import Verdict, judge_step
 from control_plane.domain.gates.measurement import Measurement, Result, recorded
@@ -14,7 +15,6 @@ from control_plane.domain.gates.outside import Prefixes, Sources
 from control_plane.domain.gates.parsing import parse_gate
 from control_plane.domain.gates.spec import Gate
 from control_plane.domain.gates.trial import Trial
-from control_plane.domain.principal import Role
 from control_plane.embedded.evidence import MemoryEvidence
 from control_plane.embedded.memory import MemoryNotices, MemoryPresence
 from control_plane.ports.gates import Answer, Silence

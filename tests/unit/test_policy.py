@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.policy import (
     NewPolicy,
     Policy,
@@ -15,7 +16,6 @@ from control_plane.domain.policy import (
     policy_violations,
     requirements,
 )
-from control_plane.domain.principal import Role
 from control_plane.domain.window import Window
 from shared.domain.scope import Scope
 

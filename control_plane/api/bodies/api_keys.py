@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import AfterValidator
 
 from control_plane.api.bodies.fields import Body, Moment, Name, Text
+from control_plane.domain.access.role import Role
 from control_plane.domain.api_key import ApiKey, is_reserved
 from control_plane.domain.api_key import NewApiKey as Asked
-from control_plane.domain.principal import Role
 
 
 def _not_reserved(name: str) -> str:

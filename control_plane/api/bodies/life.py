@@ -12,9 +12,9 @@ from control_plane.api.bodies.contents import contents
 from control_plane.api.bodies.fields import Body, Moment, Text
 from control_plane.api.bodies.intent import Breaking
 from control_plane.api.bodies.pages import PageQuery
+from control_plane.domain.access.role import Role
 from control_plane.domain.change import Op, Operation
 from control_plane.domain.lifecycle import legal_actions
-from control_plane.domain.principal import Role
 from control_plane.domain.proposal import Approval, Proposal, Review
 from control_plane.services.standing import Standing
 from shared.domain.scope import Level

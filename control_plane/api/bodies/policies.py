@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field
 
 from control_plane.api.bodies.fields import Body, Name, Text, without_nul
 from control_plane.domain import policy, staging
+from control_plane.domain.access.role import Role
 from control_plane.domain.policy import NewPolicy, Policy
-from control_plane.domain.principal import Role
 from control_plane.domain.staging import Staging
 from control_plane.domain.window import LONGEST_WINDOW, MAX_SCHEDULE_LENGTH, Window
 

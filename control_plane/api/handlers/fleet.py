@@ -4,10 +4,11 @@ from aiohttp import web
 
 from control_plane.api.bodies.fleet import AgentQuery, AgentReport, AgentView, NextReport
 from control_plane.api.call import Call, reply
-from control_plane.api.paging import Place, cut_page
+from control_plane.api.paging import Position, cut_page
 from control_plane.api.services import Services
+from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.reach import Place
 from control_plane.ports.lossy import AgentPresence
-from control_plane.services.access import Permission
 from shared.runtime.clock import unix_ms
 
 
@@ -17,7 +18,7 @@ async def report_agent(services: Services, call: Call[AgentReport, None]) -> web
     Members that this control plane does not know are ignored: agents may be newer.
     """
     report = call.body.report()
-    services.access.authorise(call.principal, Permission.FLEET_REPORT, report.app_id, report.environment)
+    services.access.authorise(call.principal, Permission.FLEET_REPORT, Place(report.app_id, report.environment))
     interval = await services.fleet.record(report, call.address)
     if (evidence := call.body.evidence) is not None:
         await services.evidences.record(evidence.report(report.app_id, report.environment, report.instance))
@@ -31,5 +32,5 @@ async def list_agents(services: Services, call: Call[None, AgentQuery]) -> web.S
     return reply(cut_page(call, agents, _place, AgentView.of))
 
 
-def _place(agent: AgentPresence) -> Place:
+def _place(agent: AgentPresence) -> Position:
     return agent.report.app_id, agent.report.environment, agent.report.instance

@@ -11,7 +11,8 @@ from control_plane.api.bodies.preview import PreviewView
 from control_plane.api.call import Call, reply
 from control_plane.api.preconditions import asked_version, etag
 from control_plane.api.services import Services
-from control_plane.services.access import Permission, require_permission
+from control_plane.domain.access.permission import Permission
+from control_plane.services.access import require_permission
 from control_plane.services.standing import Revision, Standing
 
 

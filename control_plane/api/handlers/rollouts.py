@@ -22,10 +22,11 @@ from control_plane.api.call import Call, reply
 from control_plane.api.preconditions import etag, given_version
 from control_plane.api.rollout_asking import about_the_request, asked, completed, completed_clone, scope_of
 from control_plane.api.services import Services
+from control_plane.domain.access.permission import Permission
 from control_plane.domain.rollouts.rollout import Rollout, rollout_of
 from control_plane.domain.rollouts.spec import NewRollout as Asked
 from control_plane.ports.rollouts import RolloutFilter
-from control_plane.services.access import Permission, require_permission
+from control_plane.services.access import require_permission
 from control_plane.services.rollouts.previewing import Wishes
 from shared.domain.codec import Json
 from shared.runtime.clock import unix_ms

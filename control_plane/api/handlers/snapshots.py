@@ -10,7 +10,6 @@ from control_plane.api.preconditions import unchanged
 from control_plane.api.services import Services
 from control_plane.api.staleness import staleness
 from control_plane.api.watch import Watch
-from control_plane.domain.principal import Role
 from shared.domain.codec import decode, encode
 from shared.domain.scope import Lineage
 
@@ -21,7 +20,7 @@ async def get_snapshot(services: Services, call: Call[None, SnapshotQuery]) -> w
     Secrets are in it for the agents of this app/environment only; an operator gets null in their place. `stale` is
     set, and so is the header `Trimtab-Stale`, while the database is away and the answer may be behind.
     """
-    gzip = "gzip" in call.request.headers.get("Accept-Encoding", "") and call.principal.role is Role.AGENT
+    gzip = "gzip" in call.request.headers.get("Accept-Encoding", "") and call.principal.is_agent
     query = call.query
     served = await services.snapshots.fetch(call.app_id, call.environment, query.revisions, query.at_least, gzip=gzip)
     headers = {"Vary": "Accept-Encoding, Authorization"} | staleness(served.stale)
@@ -31,9 +30,9 @@ async def get_snapshot(services: Services, call: Call[None, SnapshotQuery]) -> w
             return web.Response(status=304, headers=headers)
     if served.gzip:
         headers["Content-Encoding"] = "gzip"
-    if call.principal.role is Role.AGENT and served.sensitive:
+    if call.principal.is_agent and served.sensitive:
         services.reveals.add(call.attribution, call.app_id, call.environment)
-    body = served.body if call.principal.role is Role.AGENT else _without_secrets(served.body)
+    body = served.body if call.principal.is_agent else _without_secrets(served.body)
     return web.Response(body=body, content_type="application/json", headers=headers)
 
 
@@ -45,7 +44,7 @@ async def watch_snapshot(services: Services, call: Call[None, None]) -> web.Stre
     Secrets are never in it. The stream ends when the reader is too slow, its token is revoked, or the server stops.
     """
     app_id, environment = call.app_id, call.environment
-    if call.principal.role is not Role.AGENT:  # an agent's token belongs to what is registered
+    if not call.principal.is_agent:  # an agent's token belongs to what is registered
         await require_registered(services, app_id, environment)
     watch = Watch(services, Lineage.of(app_id, environment), bearer_token(call.request))
     return await watch.serve(call.request)

@@ -11,9 +11,9 @@ from control_plane.api.bodies.transfer import ExportQuery, ImportReceipt, NewImp
 from control_plane.api.call import Call, reply
 from control_plane.api.carry_out import carry_out, draft_of
 from control_plane.api.services import Services
+from control_plane.domain.access.permission import Permission
 from control_plane.domain.errors import TrimtabError
 from control_plane.domain.transfer import Plan
-from control_plane.services.access import Permission
 from control_plane.services.documents import JsonWriter, Writer, YamlWriter
 from control_plane.services.transfer import pointing
 from shared.domain.codec import fragment
@@ -63,7 +63,7 @@ async def import_configs(services: Services, call: Call[NewImport, None]) -> web
     """
     body = call.body
     if body.create_missing:
-        services.access.authorise_role(call.principal, Permission.APPS_WRITE)
+        services.access.authorise(call.principal, Permission.APPS_WRITE)
     document, sealed = body.document()
     plan = await services.transfers.plan(document, sealed, body.on_conflict, prune=body.prune)
     services.transfers.require_agreement(plan)

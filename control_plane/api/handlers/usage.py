@@ -7,7 +7,7 @@ from aiohttp import web
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.bodies.usage import CoverageView, KeyUseView, ReadsView, UnusedQuery, UnusedView
 from control_plane.api.call import Call, reply
-from control_plane.api.paging import Place, cut_page
+from control_plane.api.paging import Position, cut_page
 from control_plane.api.services import Services
 from control_plane.domain.errors import InvalidError
 from control_plane.services.usage import KeyUse
@@ -48,5 +48,5 @@ async def list_unused(services: Services, call: Call[None, UnusedQuery]) -> web.
     return reply(UnusedView(query.days, views, page.items, page.next_cursor))
 
 
-def _place(use: KeyUse) -> Place:
+def _place(use: KeyUse) -> Position:
     return use.environment, use.key

@@ -28,7 +28,8 @@ from control_plane.cli.dev.installation import (
 )
 from control_plane.cli.dev.summary import Summary
 from control_plane.cli.terminal import fail, show, tell
-from control_plane.domain.principal import Role, new_token
+from control_plane.domain.access.role import Role
+from control_plane.domain.access.token import new_token
 from control_plane.embedded.data_directory import DataDirectory, EmbeddedError
 from control_plane.embedded.postgres_server import PostgresServer, embedded_postgres
 from control_plane.main import running_control_plane

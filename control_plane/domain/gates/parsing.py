@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.gates.spec import (
     COMPARISONS,
     KINDS,
@@ -23,7 +24,6 @@ from control_plane.domain.gates.spec import (
     Terms,
 )
 from control_plane.domain.policy import APPROVERS
-from control_plane.domain.principal import Role
 from shared.domain.codec import Json
 from shared.wire.problem import Violation
 

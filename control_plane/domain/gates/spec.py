@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import ClassVar, Literal, TypeAlias
 
-from control_plane.domain.principal import Role
+from control_plane.domain.access.role import Role
 from shared.domain.codec import Json
 
 Seconds: TypeAlias = int | float

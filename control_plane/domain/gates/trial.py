@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.gates.measurement import Measurement
-from control_plane.domain.principal import Role
 from shared.domain.scope import Scope
 from shared.wire.report import Report
 

@@ -16,9 +16,9 @@ step begin anew; they are watched meanwhile, so a clear failure aborts it all th
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.errors import ConflictError
 from control_plane.domain.gates.judging import Judgement, Verdict
-from control_plane.domain.principal import Role
 from control_plane.domain.rollouts.rollout import Given, Rollout
 from control_plane.domain.rollouts.timeline import frozen, laid_out, resumed
 from control_plane.domain.rollouts.words import EXPOSED, LEGAL, Action, AtEnd, Outcome, Phase

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from uuid import UUID
 
-from control_plane.domain.principal import Role
+from control_plane.domain.access.role import Role
 from control_plane.domain.rollouts.plan import Plan
 from control_plane.domain.rollouts.timeline import Moment, Timeline, settled_ms, weight_at
 from control_plane.domain.rollouts.words import FINISHED, AtEnd, Outcome, Phase, Strategy

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from control_plane.domain.access.role import Role
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Draft
 from control_plane.domain.errors import ForbiddenError, StaleRolloutError, VersionMismatchError
-from control_plane.domain.principal import Role
 from control_plane.domain.rollouts import machine
 from control_plane.domain.rollouts.machine import Moved
 from control_plane.domain.rollouts.rollout import Rollout, rollout_of
