@@ -10,6 +10,7 @@ from control_plane.domain.change import Draft, Op, Operation
 from control_plane.postgres.changes import PostgresChanges
 from shared.domain.scope import Scope
 from tests.rig.installation import APP, ENVIRONMENT
+from tests.rig.seals import seals_over
 
 Write = Callable[[int, int], Awaitable[object]]
 """Write a value (the second number) as one of the clients (the first)."""
@@ -36,7 +37,7 @@ class Forms:
         """Make the tables that the other two need."""
         await pool.execute(_TABLES)
         await pool.execute("insert into bench_bare select id, 0 from generate_series(0, $1) as id", clients)
-        return cls(pool, PostgresChanges(pool))
+        return cls(pool, PostgresChanges(pool, seals_over(pool)))
 
     async def commit(self, client: int, value: int) -> None:
         """A change: checked, versioned, audited in the hash chain, with an outbox row; one statement."""

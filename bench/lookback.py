@@ -11,6 +11,7 @@ from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.pool import open_pool
 from shared.domain.scope import Scope
 from tests.rig.installation import APP, ENVIRONMENT
+from tests.rig.seals import seals_over
 
 CONFIGS = 10_000
 """In two environments of one application, half of them in each."""
@@ -41,7 +42,7 @@ async def measure(directory: Path, plan: Plan) -> list[Result]:
 async def _write_history(made: Bed, configs: int) -> int:
     """Put every config `VERSIONS` times; returns the last revision."""
     async with open_pool(made.site.servers.database_url) as pool:
-        changes, revision = PostgresChanges(pool), 0
+        changes, revision = PostgresChanges(pool, seals_over(pool)), 0
         for version in range(VERSIONS):
             for environment in (ENVIRONMENT, OTHER):
                 keys = [f"bench.key-{number:05}" for number in range(configs // 2)]

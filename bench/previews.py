@@ -9,6 +9,7 @@ from bench.rig import Bed, Transport, bed
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.pool import open_pool
 from shared.domain.scope import Scope
+from tests.rig.seals import seals_over
 
 APPS = 25
 ENVIRONMENTS = 20
@@ -29,7 +30,7 @@ async def measure(directory: Path, plan: Plan) -> list[Result]:
 
 async def _fill(made: Bed, apps: int) -> None:
     async with open_pool(made.site.servers.database_url) as pool:
-        changes, keys = PostgresChanges(pool), [f"bench.key-{number:04}" for number in range(KEYS)]
+        changes, keys = PostgresChanges(pool, seals_over(pool)), [f"bench.key-{number:04}" for number in range(KEYS)]
         await commit_all(changes, Scope(), keys, "global")
         for number in range(apps):
             app_id, environments = f"app-{number:02}", [f"env-{each:02}" for each in range(ENVIRONMENTS)]

@@ -19,6 +19,7 @@ from control_plane.postgres.rollouts import PostgresRollouts
 from shared.domain.codec import Json, canonical
 from shared.domain.resolution import scope_digest
 from shared.domain.scope import Scope
+from tests.rig.seals import seals_over
 
 OLGA = Attribution("olga", "192.0.2.7", "req-1")
 GLOBAL = Scope()
@@ -49,11 +50,11 @@ async def open_store(url: str, size: int = 5) -> AsyncIterator[Store]:
     async with open_pool(url, size) as pool:
         yield Store(
             pool,
-            PostgresChanges(pool),
-            PostgresConfigs(pool),
+            PostgresChanges(pool, seals_over(pool)),
+            PostgresConfigs(pool, seals_over(pool)),
             PostgresRegistry(pool),
             PostgresCredentials(pool),
-            PostgresRollouts(pool),
+            PostgresRollouts(pool, seals_over(pool)),
         )
 
 

@@ -23,6 +23,8 @@ from control_plane.postgres.registry import PostgresRegistry
 from control_plane.postgres.rollouts import PostgresRollouts
 from control_plane.postgres.rules import PostgresRules
 from control_plane.postgres.schemas import PostgresSchemas
+from control_plane.postgres.sealing.data_keys import DataKeys
+from control_plane.postgres.sealing.seals import Seals
 from control_plane.postgres.search import PostgresSearch
 from control_plane.postgres.signing_keys import PostgresSigningKeys
 from control_plane.postgres.templates import PostgresTemplates
@@ -64,9 +66,11 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
     """The services of a replica, ready to serve."""
     clock = SystemClock()
     pool, reads, lossy, outside = adapters.pool, adapters.reads, adapters.lossy, adapters.outside
+    data_keys = DataKeys(pool, adapters.encryption, clock)
+    seals = Seals(data_keys)
     changes, configs, registry = (
-        PostgresChanges(pool, reads),
-        PostgresConfigs(pool, reads),
+        PostgresChanges(pool, seals, reads),
+        PostgresConfigs(pool, seals, reads),
         PostgresRegistry(pool, reads),
     )
     credentials, named = PostgresCredentials(pool), PostgresNamedSnapshots(pool)
@@ -79,7 +83,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
     await feed.load()
     snapshots = Snapshots(configs, feed, lossy.cache, metrics, clock)
     await snapshots.warm(await registry.environments(settings.warm_limit))
-    book = PostgresRules(pool)
+    book = PostgresRules(pool, seals)
     rules = Rules(book)
     fleet = Fleet(lossy.presence, changes, clock)
     checks = Checks(book)
@@ -99,13 +103,13 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         HttpWebhooks(outside, settings.webhooks),
         clock,
     )
-    store = PostgresRollouts(pool)
+    store = PostgresRollouts(pool, seals)
     acting = Acting(store, Moving(book, publishing), judges, clock)
     showing = Showing(store, book, fleet, lossy.evidence, clock)
     previews = Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing)
     return Services(
         publishing=publishing,
-        proposals=Proposals(PostgresProposals(pool), publishing, rules, settings.limits, clock),
+        proposals=Proposals(PostgresProposals(pool, seals), publishing, rules, settings.limits, clock),
         rollouts=store,
         acting=acting,
         showing=showing,
@@ -135,10 +139,10 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         usage=Usage(lossy.read_counters, fleet, snapshots, clock),
         retirement=Retirement(registry, fleet, feed, lossy.notices, metrics),
         named_snapshots=named,
-        transfers=Transfers(PostgresTransfer(pool, reads), registry, settings.limits, _sealer(settings)),
+        transfers=Transfers(PostgresTransfer(pool, seals, reads), registry, settings.limits, _sealer(settings)),
         hindsight=Hindsight.over(
-            PostgresHistory(pool, reads),
-            PostgresHistory(pool),
+            PostgresHistory(pool, seals, reads),
+            PostgresHistory(pool, seals),
             changes=changes,
             configs=configs,
             registry=registry,

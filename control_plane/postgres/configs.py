@@ -13,7 +13,8 @@ from control_plane.postgres.pool import fetch_row
 from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads
 from control_plane.postgres.registry import not_registered
-from control_plane.postgres.rows import config, config_version, snapshot_item, stored_value
+from control_plane.postgres.rows import config, config_version, snapshot_item
+from control_plane.postgres.sealing.seals import Seals
 from shared.domain.codec import encode
 from shared.domain.scope import Level, Revisions, Scope
 from shared.wire.problem import Violation
@@ -31,8 +32,8 @@ _LEVELS = frozenset(Level)
 class PostgresConfigs:
     """Reads what stands in the scopes."""
 
-    def __init__(self, pool: asyncpg.Pool, reads: Reads | None = None) -> None:
-        self._pool, self._reads = pool, reads or Reads(pool)
+    def __init__(self, pool: asyncpg.Pool, seals: Seals, reads: Reads | None = None) -> None:
+        self._pool, self._seals, self._reads = pool, seals, reads or Reads(pool)
 
     async def get(self, config_id: UUID) -> Config:
         """One config by id, deleted ones too."""
@@ -68,7 +69,7 @@ class PostgresConfigs:
         row = await fetch_row(self._pool, _VALUE, config_id, version)
         if row is None:
             raise NotFoundError(_KIND, f"{config_id} at version {version}")
-        return stored_value(row["value"])
+        return (await self._seals.opening([row], "value")).value(row)
 
     async def versions(self, config_id: UUID, *, limit: int, cursor: str | None) -> Page[ConfigVersion]:
         """The versions of one config, newest first."""
@@ -84,6 +85,7 @@ class PostgresConfigs:
         if not rows:
             raise await not_registered(self._pool, app_id, environment)
         states = {row["level"]: (row["scope_revision"], row["scope_digest"]) for row in rows}
+        opening = await self._seals.opening(rows)
         (global_, app, own) = (states[level] for level in Level)
         return SnapshotDocument(
             app_id=app_id,
@@ -91,7 +93,7 @@ class PostgresConfigs:
             revisions=Revisions(global_[0], app[0], own[0]),
             digests=(global_[1], app[1], own[1]),
             full=rows[0]["whole"],
-            items=tuple(snapshot_item(row) for row in rows if row["key"] is not None),
+            items=tuple(snapshot_item(row, opening) for row in rows if row["key"] is not None),
         )
 
 

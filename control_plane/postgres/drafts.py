@@ -11,7 +11,8 @@ from control_plane.domain.errors import InvalidError
 from control_plane.domain.guards import Mode
 from control_plane.domain.transition import Transition
 from control_plane.postgres.errors import guard_hit, refusal
-from control_plane.postgres.rows import PLACING, REMOVING, applied, attribution, entry, scope
+from control_plane.postgres.rows import REMOVING, applied, attribution, entry, scope
+from control_plane.postgres.sealing.seals import NOTHING, PLACING, Sealed, Sealing
 from shared.domain.codec import Json, decode, encode, fragment
 from shared.domain.entry import Kind, rollout_digest, value_digest
 from shared.wire.messages import ChangeMessage, Delete, Put
@@ -22,6 +23,7 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """A NUL character in JSON, told from a backslash that happens to stand before the letters."""
 
 
+_TO_SEAL = "TT428"
 _UNSTORABLE = "contains a NUL character, which cannot be stored"
 
 
@@ -34,8 +36,8 @@ class WrittenDraft:
     operations: int
 
 
-def write_draft(draft: Draft) -> WrittenDraft:
-    """Write a draft down.
+def write_draft(draft: Draft, sealing: Sealing = NOTHING) -> WrittenDraft:
+    """Write a draft down; `sealing` are those of its operations whose values are sealed.
 
     Raises:
         InvalidError: there is a NUL character somewhere, which PostgreSQL cannot store, or a key stands there twice.
@@ -48,7 +50,7 @@ def write_draft(draft: Draft) -> WrittenDraft:
     marks.add(draft.id)
     if draft.idempotency_key is not None:
         marks.add((draft.by.principal, draft.idempotency_key))
-    return WrittenDraft(encode(draft_document(draft)), frozenset(marks), len(draft.operations))
+    return WrittenDraft(encode(draft_document(draft, sealing)), frozenset(marks), len(draft.operations))
 
 
 def waves(drafts: Sequence[WrittenDraft]) -> bytes:
@@ -64,7 +66,7 @@ def waves(drafts: Sequence[WrittenDraft]) -> bytes:
     return b"[%s]" % b",".join(b"[%s]" % b",".join(wave) for wave in written)
 
 
-def draft_document(draft: Draft) -> dict[str, Json]:
+def draft_document(draft: Draft, sealing: Sealing = NOTHING) -> dict[str, Json]:
     """A draft as the database's functions read it."""
     return {
         "id": str(draft.id),
@@ -82,7 +84,7 @@ def draft_document(draft: Draft) -> dict[str, Json]:
         "transition": draft.transition and transition_document(draft.transition),
         "idempotency_key": None if draft.dry_run else draft.idempotency_key,
         "request_hash": draft.request_hash.hex(),
-        "operations": [operation_document(each) for each in draft.operations],
+        "operations": operation_documents(draft.operations, sealing),
     }
 
 
@@ -91,8 +93,30 @@ def forced_document(forced: Forced | None) -> Json:
     return forced and {"reason": forced.reason, "guards": list(forced.guards)}
 
 
-def operation_document(operation: Operation) -> Json:
-    """An operation as the database's functions read it; `puts_back` is only for whom a stored change is read."""
+def operation_documents(operations: Sequence[Operation], sealing: Sealing = NOTHING) -> list[Json]:
+    """Operations as the database's functions read them."""
+    if not sealing:
+        return [_operation_document(each) for each in operations]
+    return [
+        _operation_document(each) | _sealed_members(sealing[position])
+        if position in sealing
+        else _operation_document(each)
+        for position, each in enumerate(operations)
+    ]
+
+
+def _sealed_members(sealed: Sealed) -> dict[str, Json]:
+    """What stands in the place of the members that tell the value."""
+    return {
+        "value": sealed.value,
+        "value_digest": 0,
+        **({} if sealed.rollout is None else {"rollout": sealed.rollout, "rollout_digest": 0}),
+        **({} if sealed.mark is None else {"sealed": sealed.mark}),
+    }
+
+
+def _operation_document(operation: Operation) -> dict[str, Json]:
+    """An operation whose value may be seen; `puts_back` is only for whom a stored change is read."""
     return {
         **({"puts_back": True} if operation.puts_back else {}),
         "op": operation.op,
@@ -186,6 +210,14 @@ def _repetitions(draft: Draft) -> Iterator[Violation]:
         if (operation.scope, operation.key) in seen:
             yield Violation(f"/operations/{index}/key", "stands in an earlier operation already")
         seen.add((operation.scope, operation.key))
+
+
+def places_to_seal(outcome: str) -> Sequence[Json]:
+    """Where a draft's values have to be sealed before it can be carried out; empty if that is not why it was refused."""
+    if _TO_SEAL not in outcome:
+        return ()
+    result = decode(outcome)
+    return tuple(result["detail"]) if result.get("state") == _TO_SEAL else ()
 
 
 def committed(draft: Draft, outcome: str) -> Committed:

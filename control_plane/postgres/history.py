@@ -13,6 +13,7 @@ from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads
 from control_plane.postgres.rows import past_entry
+from control_plane.postgres.sealing.seals import Seals
 from shared.domain.scope import Scope
 
 _KEYS = sql("history_keys")
@@ -26,8 +27,8 @@ _LAST_VERSION = 2**63 - 1
 class PostgresHistory:
     """Reads what stood where. What it reads of the past never changes, so it may come from a replica."""
 
-    def __init__(self, pool: asyncpg.Pool, reads: Reads | None = None) -> None:
-        self._pool, self._reads = pool, reads or Reads(pool)
+    def __init__(self, pool: asyncpg.Pool, seals: Seals, reads: Reads | None = None) -> None:
+        self._pool, self._seals, self._reads = pool, seals, reads or Reads(pool)
 
     async def moment(self, at: datetime | None = None) -> Moment:
         """What the installation is at, and was at a moment."""
@@ -41,12 +42,12 @@ class PostgresHistory:
 
     async def entries(self, scopes: Collection[Scope], keys: Sequence[str], revision: int) -> list[PastEntry]:
         """What stood in the scopes under these keys at a revision, deleted entries too."""
-        return [past_entry(row) for row in await self._reads.fetch(_ENTRIES, *_columns(scopes), list(keys), revision)]
+        return await self._opened(await self._reads.fetch(_ENTRIES, *_columns(scopes), list(keys), revision))
 
     async def entries_of(self, configs: Collection[UUID], revision: int) -> dict[UUID, PastEntry]:
         """These configs as they stood at a revision; one that had no version then is left out."""
         rows = await self._reads.fetch(_ENTRIES_OF, list(configs), revision)
-        return {each.config_id: each for each in map(past_entry, rows)}
+        return {each.config_id: each for each in await self._opened(rows)}
 
     async def version(self, config_id: UUID, version: int) -> PastEntry:
         """One version of a config."""
@@ -54,7 +55,12 @@ class PostgresHistory:
         if row is None:
             kind = "version"
             raise NotFoundError(kind, f"{config_id}/{version}")
-        return past_entry(row)
+        [found] = await self._opened([row])
+        return found
+
+    async def _opened(self, rows: Sequence[asyncpg.Record]) -> list[PastEntry]:
+        opening = await self._seals.opening(rows)
+        return [past_entry(row, opening) for row in rows]
 
 
 def _columns(scopes: Collection[Scope]) -> tuple[list[str], list[str]]:

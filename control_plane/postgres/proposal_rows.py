@@ -10,14 +10,17 @@ from control_plane.domain.attribution import Source
 from control_plane.domain.change import Forced, Op, Operation
 from control_plane.domain.lifecycle import State
 from control_plane.domain.proposal import Approval, Move, Proposal, Review
-from control_plane.postgres.drafts import forced_document, operation_document
+from control_plane.postgres.drafts import forced_document, operation_documents
 from control_plane.postgres.rows import attribution, scope
+from control_plane.postgres.sealing.envelope import change_place
+from control_plane.postgres.sealing.opening import Opening
+from control_plane.postgres.sealing.seals import Sealing
 from shared.domain.codec import Json, canonical, decode
 from shared.domain.entry import Kind
 
 
-def move_document(move: Move) -> Json:
-    """The argument of `trimtab_move`."""
+def move_document(move: Move, sealing: Sealing) -> Json:
+    """The argument of `trimtab_move`; `sealing` are those of its operations whose values are sealed."""
     return {
         "id": str(move.id),
         "moves": move.moves,
@@ -31,7 +34,7 @@ def move_document(move: Move) -> Json:
         "base_revision": move.base_revision,
         "scheduled_at": move.scheduled_at,
         "expires_at": move.expires_at,
-        "operations": None if move.operations is None else [operation_document(each) for each in move.operations],
+        "operations": None if move.operations is None else operation_documents(move.operations, sealing),
         "forced": forced_document(move.forced),
         "writer": move.writer,
         "failure": None if move.failure is None else dict(move.failure),
@@ -41,9 +44,18 @@ def move_document(move: Move) -> Json:
     }
 
 
-def proposal(row: asyncpg.Record) -> Proposal:
-    """A row of `trimtab_proposals`."""
-    operations = decode(row["operations"]) if row["operations"] else []
+def operations_of(row: asyncpg.Record) -> list[Json]:
+    """The operations of a row of `trimtab_proposals`, as they are stored."""
+    return list(decode(row["operations"])) if row["operations"] else []
+
+
+def proposal(row: asyncpg.Record, opening: Opening) -> Proposal:
+    """A row of `trimtab_proposals`.
+
+    Raises:
+        KeyLostError: a value of it does not open.
+    """
+    operations = operations_of(row)
     forced = row["forced"] and decode(row["forced"])
     return Proposal(
         id=UUID(int=row["id"].int),
@@ -55,7 +67,7 @@ def proposal(row: asyncpg.Record) -> Proposal:
         source=Source(row["source"]),
         message=row["message"],
         labels=decode(row["labels"]),
-        operations=tuple(map(_operation, operations)),
+        operations=tuple(_operation(row["id"], *each, opening) for each in enumerate(operations)),
         secrets=frozenset(index for index, each in enumerate(operations) if "secret" in each),
         writers=tuple(row["writers"]),
         approvals=tuple(map(_approval, decode(row["approvals"]))),
@@ -91,13 +103,13 @@ def review(row: asyncpg.Record) -> Review:
     )
 
 
-def _operation(document: Json) -> Operation:
+def _operation(change_id: UUID, position: int, document: Json, opening: Opening) -> Operation:
     known = document["op"] == Op.PUT and "value" in document and "secret" not in document
     return Operation(
         op=Op(document["op"]),
         scope=scope(document["app_id"], document["environment"]),
         key=document["key"],
-        value=canonical(document["value"]) if known else b"",
+        value=_value(document, change_place(change_id, position, "value"), opening) if known else b"",
         sensitive=document["sensitive"],
         description=document["description"],
         expected_version=document["expected_version"],
@@ -106,6 +118,11 @@ def _operation(document: Json) -> Operation:
         puts_back=document.get("puts_back", False),
         kind=Kind(document.get("kind", Kind.VALUE)),
     )
+
+
+def _value(document: Json, place: bytes, opening: Opening) -> bytes:
+    value = document["value"]
+    return opening.opened(value, place) if "sealed" in document else canonical(value)
 
 
 def _approval(document: Json) -> Approval:

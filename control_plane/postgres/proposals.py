@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from control_plane.domain.attribution import Attribution
-from control_plane.domain.change import Draft
+from control_plane.domain.change import Draft, Operation
 from control_plane.domain.errors import (
     ConflictError,
     ForbiddenError,
@@ -21,12 +21,13 @@ from control_plane.domain.lifecycle import State
 from control_plane.domain.proposal import Move, Proposal, ProposalFilter, Proposed, Review
 from control_plane.ports.pages import Page
 from control_plane.postgres.cursors import read_cursor, write_cursor
-from control_plane.postgres.drafts import draft_document, write_draft
+from control_plane.postgres.drafts import draft_document, operation_documents, write_draft
 from control_plane.postgres.errors import refusal
 from control_plane.postgres.pool import fetch, fetch_row
-from control_plane.postgres.proposal_rows import move_document, proposal, review
+from control_plane.postgres.proposal_rows import move_document, operations_of, proposal, review
 from control_plane.postgres.queries import sql
 from control_plane.postgres.rows import attributed
+from control_plane.postgres.sealing.seals import NOTHING, Sealing, Seals
 from shared.domain.codec import Json, decode, encode
 from shared.wire.problem import Violation
 
@@ -35,6 +36,7 @@ _PROPOSE = sql("propose")
 _MOVE = sql("move_proposal")
 _GET = sql("get_proposal")
 _LIST = sql("list_proposals")
+_UNSEALED = sql("unsealed")
 _DUE = sql("due_proposals")
 _OVERDUE = sql("overdue_proposals")
 _UNTIL_DUE = sql("until_due")
@@ -48,8 +50,8 @@ _KIND = "change"
 class PostgresProposals:
     """Keeps them in the table of changes, where the commit finds them."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: asyncpg.Pool, seals: Seals) -> None:
+        self._pool, self._seals = pool, seals
 
     async def known(self, draft: Draft) -> Proposed | None:
         """What an earlier request with this draft's Idempotency-Key stored."""
@@ -66,7 +68,7 @@ class PostgresProposals:
     async def propose(self, draft: Draft, state: State, expires_at: datetime | None) -> Proposed:
         """Store a draft."""
         write_draft(draft)  # refuses what cannot be stored
-        document = draft_document(draft) | {
+        document = draft_document(draft, await self._sealing(draft.id, draft.operations)) | {
             "stored_state": state,
             "action": "change.drafted" if state is State.DRAFT else "change.submitted",
             "scheduled_at": draft.scheduled_at,
@@ -83,20 +85,21 @@ class PostgresProposals:
         row = await fetch_row(self._pool, _GET, change_id, secrets)
         if row is None:
             raise NotFoundError(_KIND, str(change_id))
-        return proposal(row)
+        return (await self._opened([row]))[0]
 
     async def list(self, where: ProposalFilter, *, limit: int, cursor: str | None) -> Page[Proposal]:
         """Stored changes, newest first."""
         labels = encode({name: value for name, value in where.labels.items() if value is not None}).decode()
         arguments = (where.state, where.author, labels, where.app_id, list(where.labels))
         rows = await fetch(self._pool, _LIST, *_position(cursor), limit + 1, *arguments)
-        return Page(tuple(map(proposal, rows[:limit])), _next(rows, limit, "created_at"))
+        return Page(tuple(await self._opened(rows[:limit])), _next(rows, limit, "created_at"))
 
     async def move(self, move: Move) -> None:
         """Let something happen to a stored change."""
-        rows = await fetch(self._pool, _MOVE, encode(move_document(move)).decode())
+        sealing = NOTHING if move.operations is None else await self._sealing(move.id, move.operations)
+        rows = await fetch(self._pool, _MOVE, encode(move_document(move, sealing)).decode())
         outcome = rows[0][0]
-        if outcome == "stale":
+        if outcome in {"stale", "unsealed"}:
             msg = "Something else happened to the change meanwhile."
             raise StaleProposalError(msg)
         if outcome == "rules":
@@ -105,11 +108,21 @@ class PostgresProposals:
 
     async def due(self, limit: int) -> Sequence[Proposal]:
         """Scheduled changes whose time has come."""
-        return [proposal(row) for row in await fetch(self._pool, _DUE, limit)]
+        return await self._opened(await fetch(self._pool, _DUE, limit))
 
     async def overdue(self, limit: int) -> Sequence[Proposal]:
         """Changes that waited too long for their approvals."""
-        return [proposal(row) for row in await fetch(self._pool, _OVERDUE, limit)]
+        return await self._opened(await fetch(self._pool, _OVERDUE, limit))
+
+    async def _sealing(self, change_id: UUID, operations: Sequence[Operation]) -> Sealing:
+        """Those of a stored change's operations whose values nobody may see."""
+        covered = operation_documents(operations, await self._seals.covered(operations))
+        positions = decode((await fetch(self._pool, _UNSEALED, encode(covered).decode()))[0][0] or "[]")
+        return await self._seals.for_change(change_id, operations, [each["position"] for each in positions])
+
+    async def _opened(self, rows: Sequence[asyncpg.Record]) -> Sequence[Proposal]:
+        opening = await self._seals.opening_of(each.get("value") for row in rows for each in operations_of(row))
+        return [proposal(row, opening) for row in rows]
 
     async def until_due(self) -> float | None:
         """Seconds until something is due or overdue next."""

@@ -1,6 +1,7 @@
 """Rollouts, and what happened to them (port `Rollouts`)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import asyncpg
@@ -15,6 +16,7 @@ from control_plane.postgres.drafts import transition_document
 from control_plane.postgres.pool import fetch, fetch_row
 from control_plane.postgres.queries import sql
 from control_plane.postgres.rows import attributed, scope
+from control_plane.postgres.sealing.seals import Seals, open_candidate
 from shared.domain.codec import Json, decode, encode
 
 _STORE = sql("store_rollout")
@@ -32,12 +34,12 @@ _MOVED = "Something else happened to this rollout since it was read."
 class PostgresRollouts:
     """Rollouts. Those that expose anything move with a change: see `trimtab_move_rollout`."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: asyncpg.Pool, seals: Seals) -> None:
+        self._pool, self._seals = pool, seals
 
     async def store(self, transition: Transition, by: Attribution) -> None:
         """Store what happens to a rollout without any change."""
-        document = encode(transition_document(transition)).decode()
+        document = encode(transition_document(await self._seals.rollout(transition))).decode()
         rows = await fetch(self._pool, _STORE, document, attributed(by))
         if not rows[0][0]:
             raise StaleRolloutError(_MOVED, id=str(transition.id))
@@ -47,7 +49,7 @@ class PostgresRollouts:
         row = await fetch_row(self._pool, _GET, rollout_id)
         if row is None:
             raise NotFoundError(_KIND, str(rollout_id))
-        return _rollout(row)
+        return (await self._opened([row]))[0]
 
     async def list(self, where: RolloutFilter, *, limit: int, cursor: str | None) -> Page[StoredRollout]:
         """Rollouts, newest first."""
@@ -72,7 +74,8 @@ class PostgresRollouts:
         """Those that are neither completed nor aborted, oldest first; of a `known` version, only their ids."""
         versions = known or {}
         rows = await fetch(self._pool, _UNFINISHED, limit, list(versions), list(versions.values()))
-        return [UUID(int=row["id"].int) if row["document"] is None else _rollout(row) for row in rows]
+        changed = {each.id: each for each in await self._opened([row for row in rows if row["document"] is not None])}
+        return [changed.get(each, each) for each in (UUID(int=row["id"].int) for row in rows)]
 
     async def events(self, rollout_id: UUID, *, limit: int, cursor: str | None) -> Page[RolloutEvent]:
         """What happened to a rollout, newest first."""
@@ -85,6 +88,11 @@ class PostgresRollouts:
         step = int(rollout.document.get("step", 0))
         details = encode([dict(each) for each in measurements]).decode()
         await fetch(self._pool, _RECORD, rollout.id, rollout.phase, step, details, keep)
+
+    async def _opened(self, rows: Sequence[asyncpg.Record]) -> Sequence[StoredRollout]:
+        found = [_rollout(row) for row in rows]
+        opening = await self._seals.opening_of(each.document for each in found)
+        return [replace(each, document=open_candidate(opening, each.id, each.document)) for each in found]
 
 
 def _rollout(row: asyncpg.Record) -> StoredRollout:

@@ -18,6 +18,7 @@ from control_plane.domain.change import (
     Op,
 )
 from control_plane.domain.history import PastEntry
+from control_plane.postgres.sealing.opening import Opening, stored_value
 from shared.domain.codec import Json, canonical, decode, encode
 from shared.domain.entry import WITH_VALUE, Entry, known_kind
 from shared.domain.scope import Level, Scope
@@ -28,18 +29,9 @@ REMOVING = frozenset({Op.DELETE, Op.UNMASK})
 """Operations after which no entry is left."""
 
 
-PLACING = frozenset({Op.PUT, Op.ROLLOUT})
-"""Operations that say what an entry has."""
-
-
 def scope(app_id: str, environment: str) -> Scope:
     """The scope of a pair in which '' stands for nothing."""
     return Scope(app_id or None, environment or None)
-
-
-def stored_value(text: str | None) -> bytes:
-    """The canonical bytes of a jsonb column; empty for NULL."""
-    return b"" if text is None else canonical(decode(text))
 
 
 def entry(
@@ -113,7 +105,7 @@ def config_version(row: asyncpg.Record) -> ConfigVersion:
     )
 
 
-def past_entry(row: asyncpg.Record) -> PastEntry:
+def past_entry(row: asyncpg.Record, opening: Opening) -> PastEntry:
     """A row of `trimtab_entries_at` or `history_version`."""
     return PastEntry(
         config_id=_plain(row["id"]),
@@ -123,8 +115,8 @@ def past_entry(row: asyncpg.Record) -> PastEntry:
         revision=row["revision"],
         op=Op(row["op"]),
         kind=known_kind(row["kind"]),
-        value=stored_value(row["value"]),
-        rollout=stored_value(row["rollout"]),
+        value=opening.value(row),
+        rollout=opening.rollout(row),
         sensitive=row["sensitive"],
         author=row["author"],
         message=row["message"],
@@ -132,12 +124,12 @@ def past_entry(row: asyncpg.Record) -> PastEntry:
     )
 
 
-def snapshot_item(row: asyncpg.Record) -> SnapshotItem:
+def snapshot_item(row: asyncpg.Record, opening: Opening) -> SnapshotItem:
     """A row of `snapshot` that holds an entry or a tombstone."""
     key, version, revision = row["key"], row["version"], row["revision"]
     live = None
     if not row["deleted"]:
-        value, rollout = stored_value(row["value"]), stored_value(row["rollout"])
+        value, rollout = opening.value(row), opening.rollout(row)
         live = entry(key, row["kind"], value, version, revision, sensitive=row["sensitive"], rollout=rollout)
     return SnapshotItem(Level(row["level"]), key, live, version, revision)
 

@@ -14,7 +14,9 @@ from control_plane.ports.rules import Stand
 from control_plane.postgres.policies import policy
 from control_plane.postgres.pool import fetch
 from control_plane.postgres.queries import sql
-from control_plane.postgres.rows import entry, scope, stored_value
+from control_plane.postgres.rows import entry, scope
+from control_plane.postgres.sealing.opening import Opening
+from control_plane.postgres.sealing.seals import Seals
 from shared.domain.codec import Json, canonical, decode
 from shared.domain.entry import Entry, known_kind
 from shared.domain.scope import Scope
@@ -30,8 +32,8 @@ _SIZES = sql("sizes")
 class PostgresRules:
     """Reads the rules from the primary: a draft is committed against them."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, pool: asyncpg.Pool, seals: Seals) -> None:
+        self._pool, self._seals = pool, seals
 
     async def revision(self) -> int:
         """The revision that the rules are at."""
@@ -49,11 +51,14 @@ class PostgresRules:
 
     async def stand(self, keys: Sequence[str], apps: Sequence[str] | None) -> Stand:
         """What stands for these keys, globally and in these applications (None: in all)."""
-        return _stand(await fetch(self._pool, _STAND, keys, apps))
+        return await self._stand(await fetch(self._pool, _STAND, keys, apps))
 
     async def stand_like(self, pattern: str, app_id: str | None) -> Stand:
         """What stands for the keys of a pattern with `*`, globally and in one application (None: in all)."""
-        return _stand(await fetch(self._pool, _STAND_LIKE, like(pattern), app_id))
+        return await self._stand(await fetch(self._pool, _STAND_LIKE, like(pattern), app_id))
+
+    async def _stand(self, rows: Sequence[asyncpg.Record]) -> Stand:
+        return _stand(rows, await self._seals.opening(rows))
 
     async def links(self, touched: Sequence[str], refs: Sequence[str], apps: Sequence[str] | None) -> tuple[int, Nodes]:
         """What refers to what around the touched keys, globally and in these applications, and the revision of that."""
@@ -76,22 +81,22 @@ def like(pattern: str) -> str:
     return pattern.replace("_", r"\_").replace("*", "%")
 
 
-def _stand(rows: Sequence[asyncpg.Record]) -> Stand:
+def _stand(rows: Sequence[asyncpg.Record], opening: Opening) -> Stand:
     entries: dict[str, dict[Scope, Entry]] = {}
     secrets: set[tuple[Scope, str]] = set()
     for row in rows:
         if row["key"] is None:  # the one row of an installation in which nothing stands for the keys
             continue
         if not row["deleted"]:
-            entries.setdefault(row["key"], {}).update([_standing(row)])
+            entries.setdefault(row["key"], {}).update([_standing(row, opening)])
         if row["sensitive"]:
             secrets.add((scope(row["app_id"], row["environment"]), row["key"]))
     return Stand(rows[0]["head"], entries, frozenset(secrets))
 
 
-def _standing(row: asyncpg.Record) -> tuple[Scope, Entry]:
-    value, version, revision = stored_value(row["value"]), row["version"], row["revision"]
-    rollout = stored_value(row["rollout"])
+def _standing(row: asyncpg.Record, opening: Opening) -> tuple[Scope, Entry]:
+    value, version, revision = opening.value(row), row["version"], row["revision"]
+    rollout = opening.rollout(row)
     found = entry(row["key"], row["kind"], value, version, revision, sensitive=row["sensitive"], rollout=rollout)
     return scope(row["app_id"], row["environment"]), found
 

@@ -15,7 +15,9 @@ from control_plane.postgres.errors import driver_errors
 from control_plane.postgres.pool import fetch
 from control_plane.postgres.queries import sql
 from control_plane.postgres.reads import Reads
-from control_plane.postgres.rows import attributed, scope, stored_value
+from control_plane.postgres.rows import attributed, scope
+from control_plane.postgres.sealing.opening import Opening
+from control_plane.postgres.sealing.seals import Seals
 from shared.domain.codec import Json, decode, encode
 from shared.domain.entry import WITH_VALUE, Kind
 from shared.domain.scope import Scope
@@ -39,8 +41,8 @@ _DEADLINE_S = 600.0
 class PostgresTransfer:
     """Reads whole scopes."""
 
-    def __init__(self, pool: asyncpg.Pool, reads: Reads | None = None) -> None:
-        self._pool, self._primary, self._reads = pool, Reads(pool), reads or Reads(pool)
+    def __init__(self, pool: asyncpg.Pool, seals: Seals, reads: Reads | None = None) -> None:
+        self._pool, self._seals, self._primary, self._reads = pool, seals, Reads(pool), reads or Reads(pool)
         self._running = anyio.CapacityLimiter(_AT_ONCE)
 
     @asynccontextmanager
@@ -66,7 +68,7 @@ class PostgresTransfer:
                 before = here
                 yield Place(scope(*here), row["about"])
             if row["key"] is not None:
-                yield _standing(row, deleted=False)
+                yield _standing(row, await self._seals.opening([row], "value"), deleted=False)
 
     async def state(
         self, scopes: Collection[Scope], keys: Collection[tuple[Scope, str]], *, rest: bool = False
@@ -78,7 +80,8 @@ class PostgresTransfer:
             [head] = await connection.fetch(_HEAD, *places)
             rows = await connection.fetch(_REST, *places) if rest else []
             rows += await connection.fetch(_STATE, *named)
-        entries = (_standing(row, deleted=row["deleted"]) for row in rows)
+        opening = await self._seals.opening(rows, "value")
+        entries = (_standing(row, opening, deleted=row["deleted"]) for row in rows)
         return State(
             installation=_uuid(head["id"]),
             revision=head["revision"],
@@ -100,13 +103,13 @@ def _columns(scopes: Collection[Scope]) -> tuple[list[str], list[str]]:
     return [each.app_id or "" for each in scopes], [each.environment or "" for each in scopes]
 
 
-def _standing(row: asyncpg.Record, *, deleted: bool) -> Standing:
+def _standing(row: asyncpg.Record, opening: Opening, *, deleted: bool) -> Standing:
     kind = Kind(row["kind"])
     return Standing(
         scope=scope(row["app_id"], row["environment"]),
         key=row["key"],
         kind=kind,
-        value=stored_value(row["value"]) if kind in WITH_VALUE else b"",
+        value=opening.value(row) if kind in WITH_VALUE else b"",
         sensitive=row["sensitive"],
         description=row["description"],
         owner=row["owner"],

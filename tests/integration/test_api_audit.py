@@ -90,7 +90,7 @@ async def test_records_are_found_by_each_thing_that_they_say(api: Api) -> None:
         "object=change:00000000-0000-0000-0000-000000000000": 0,
         "object=change:x": 0,
         f"request_id={newest['request_id']}": 1,
-        "source=system": 0,
+        "source=system": 1,
         "outcome=denied": 0,
         "actor=nobody": 0,
         "action=api-key.created": 1,

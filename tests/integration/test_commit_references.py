@@ -12,6 +12,7 @@ from control_plane.domain.link_view import Node
 from control_plane.postgres.rules import PostgresRules
 from shared.domain.entry import Kind
 from shared.domain.scope import Scope
+from tests.rig.seals import seals_over
 from tests.store import BILLING, GLOBAL, PROD, STAGING, Store, billing_store, delete, mask, put, unmask
 
 _FLAG = {"variants": {"a": True}, "default": "a"}
@@ -90,7 +91,7 @@ async def test_what_is_around_a_key_is_found_in_both_directions(store: Store) ->
         flag(BILLING, "a", "b"), flag(BILLING, "b", "segment:s"), put(GLOBAL, "s", {}, kind=Kind.SEGMENT),
         flag(PROD, "top", "a"), flag(STAGING, "over", "top"), put(BILLING, "else", 1), mask(STAGING, "a"), linked=(),
     )  # fmt: skip
-    revision, nodes = await PostgresRules(store.pool).links(["a"], ["else"], ["billing"])
+    revision, nodes = await PostgresRules(store.pool, seals_over(store.pool)).links(["a"], ["else"], ["billing"])
     assert revision == 1
     assert nodes == {
         "a": {BILLING: Node("flag", ("b",)), STAGING: Node("mask")},
@@ -100,4 +101,4 @@ async def test_what_is_around_a_key_is_found_in_both_directions(store: Store) ->
         "over": {STAGING: Node("flag", ("top",))},
         "else": {BILLING: Node("value")},
     }
-    assert (await PostgresRules(store.pool).links(["none"], [], None))[1] == {}
+    assert (await PostgresRules(store.pool, seals_over(store.pool)).links(["none"], [], None))[1] == {}

@@ -27,6 +27,7 @@ from shared.domain.scope import Scope
 from tests.fakes.drafts import put
 from tests.fakes.fault_proxy import fault_proxy
 from tests.rig.installation import Servers, installation
+from tests.rig.seals import seals_over
 from tests.servers import postgres
 from tests.servers.databases import create
 from tests.servers.server import Server
@@ -62,8 +63,8 @@ class Pair:
     metrics: Metrics
 
     def __post_init__(self) -> None:
-        self.changes = PostgresChanges(self.pool, self.reads)
-        self.configs = PostgresConfigs(self.pool, self.reads)
+        self.changes = PostgresChanges(self.pool, seals_over(self.pool), self.reads)
+        self.configs = PostgresConfigs(self.pool, seals_over(self.pool), self.reads)
         self.registry = PostgresRegistry(self.pool, self.reads)
 
     async def write(self, value: int) -> UUID:

@@ -27,6 +27,7 @@ from shared.runtime.lifecycle import running
 from shared.wire import topology
 from shared.wire.messages import ChangeMessage, Heartbeat, Message, decode_message
 from tests.fakes.drafts import put
+from tests.rig.seals import seals_over
 from tests.servers.server import Server
 from tests.store import OLGA
 
@@ -38,7 +39,7 @@ class Writer:
     """Commits changes as a replica does, and remembers what was committed."""
 
     def __init__(self, pool: asyncpg.Pool, notices: MemoryNotices) -> None:
-        self.changes, self._notices = PostgresChanges(pool), notices
+        self.changes, self._notices = PostgresChanges(pool, seals_over(pool)), notices
         self.committed: list[tuple[int, str]] = []
 
     async def commit(self, *scopes: Scope) -> None:
@@ -65,7 +66,7 @@ class Installation:
             PostgresLeadership(self._dsn, "relay"),
             publisher,
             self.notices,
-            Feed(PostgresChanges(self._pool), metrics, SystemClock()),
+            Feed(PostgresChanges(self._pool, seals_over(self._pool)), metrics, SystemClock()),
             PostgresRegistry(self._pool),
             metrics,
             heartbeat_interval,

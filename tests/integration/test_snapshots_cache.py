@@ -26,6 +26,7 @@ from shared.runtime.lifecycle import running
 from shared.wire.snapshot import SnapshotDocument
 from tests.fakes.drafts import put
 from tests.fakes.fault_proxy import fault_proxy
+from tests.rig.seals import seals_over
 from tests.servers.server import Server
 from tests.store import OLGA
 
@@ -58,12 +59,14 @@ class Replica:
 
 @asynccontextmanager
 async def replica(pool: asyncpg.Pool, redis_url: str, interval: float | None = 60.0) -> AsyncIterator[Replica]:
-    metrics, clock, changes = Metrics(), SystemClock(), PostgresChanges(pool)
+    metrics, clock, changes = Metrics(), SystemClock(), PostgresChanges(pool, seals_over(pool))
     feed = Feed(changes, metrics, clock)
     await feed.load()
     async with open_redis(redis_url) as client:
         notices = RedisNotices(client)
-        snapshots = Snapshots(PostgresConfigs(pool), feed, RedisCache(client, metrics), metrics, clock)
+        snapshots = Snapshots(
+            PostgresConfigs(pool, seals_over(pool)), feed, RedisCache(client, metrics), metrics, clock
+        )
         follower = Follower(feed, notices) if interval is None else Follower(feed, notices, interval)
         async with running(follower.run):
             yield Replica(changes, notices, feed, snapshots, metrics)

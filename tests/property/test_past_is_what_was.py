@@ -21,6 +21,7 @@ from control_plane.services.restoring import RestoreMode
 from shared.domain.codec import canonical
 from shared.domain.entry import value_digest
 from shared.domain.scope import Scope
+from tests.rig.seals import seals_over
 from tests.store import OLGA, Store, open_store
 
 Step: TypeAlias = list[tuple[Op, str, str, int, bool | None]]
@@ -64,7 +65,7 @@ async def store(migrated_url: str) -> AsyncIterator[Store]:
 
 
 def _hindsight(store: Store) -> Hindsight:
-    history = PostgresHistory(store.pool)
+    history = PostgresHistory(store.pool, seals_over(store.pool))
     return Hindsight.over(
         history,
         history,
@@ -233,7 +234,7 @@ async def test_a_comparison_lists_just_the_keys_that_differ(store: Store, steps:
 async def test_a_rollback_puts_back_any_version(store: Store, steps: list[Step]) -> None:
     app_id = await _registered(store)
     history = await _lived(store, app_id, steps)
-    undo, versions = _hindsight(store).undo, PostgresHistory(store.pool)
+    undo, versions = _hindsight(store).undo, PostgresHistory(store.pool, seals_over(store.pool))
     for applied in {each.id: each for past in history for each in past.committed.applied}.values():
         wanted = await versions.version(applied.id, 1)
         try:

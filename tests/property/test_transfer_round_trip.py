@@ -24,6 +24,7 @@ from shared.domain.codec import Json, canonical, decode, encode
 from shared.domain.entry import Kind
 from shared.domain.scope import KEY_PATTERN, NAME_PATTERN, Scope
 from shared.wire.yaml_reading import read_yaml
+from tests.rig.seals import seals_over
 from tests.store import OLGA, Store, open_store
 
 _SETTINGS = settings(
@@ -120,7 +121,7 @@ async def there(other_url: str) -> AsyncIterator[Place]:
 
 
 def _place(store: Store) -> Place:
-    transfer = PostgresTransfer(store.pool)
+    transfer = PostgresTransfer(store.pool, seals_over(store.pool))
     return Place(store, Transfers(transfer, store.registry, Limits(), Sealer(bytes(64))), transfer)
 
 

@@ -24,15 +24,14 @@ from control_plane.domain.access.role import Role
 from control_plane.domain.access.token import new_token
 from control_plane.domain.limits import Limits
 from control_plane.domain.proxies import NO_PROXIES, TrustedProxies
-from control_plane.key_encryption.local import new_key
 from control_plane.metrics import Metrics
 from control_plane.ports.probes import Probe
 from control_plane.settings.load import load_settings
 from shared.domain.codec import decode, encode
 from shared.runtime.http import Listen, serving
+from tests.rig.seals import ENCRYPTION_KEY
 
 DOCUMENT = describe(ROUTES, Limits())
-ENCRYPTION_KEY = new_key()
 NOT_ROUTED = {404, 405, 431}
 """Statuses of requests that no operation of the document is about."""
 

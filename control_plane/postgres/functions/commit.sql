@@ -57,7 +57,8 @@ create type trimtab_step as (
     deleted boolean,
     difference bigint,
     hits jsonb,
-    guarded boolean
+    guarded boolean,
+    unsealed boolean
 );
 
 -- A draft that is carried out: the number it has in its wave, and what it became.
@@ -118,9 +119,32 @@ language sql immutable parallel safe as $$
             when 'delete' then step.old_live when 'unmask' then step.old_live and step.old_kind = 'mask' else true end
 $$;
 
+-- Something of a type, in the place of what is sealed.
+create function trimtab_of_type(name text) returns jsonb language sql immutable parallel safe as $$
+    select case name
+        when 'boolean' then 'true' when 'number' then '0' when 'string' then '""' when 'array' then '[]'
+        when 'object' then '{}' else 'null'
+    end::jsonb
+$$;
+
+-- The digest of a sensitive value: sealed, it carries its own.
+create function trimtab_digest_of(value jsonb) returns text language sql stable parallel safe as $$
+    select coalesce(value -> '$sealed' ->> 'digest', trimtab_keyed_digest(value::text))
+$$;
+
+-- Whether two values of one config are equal, as far as that can be told: of sealed ones by their digests.
+create function trimtab_equal(one jsonb, other jsonb) returns boolean language sql immutable parallel safe as $$
+    select case when one ? '$sealed' and other ? '$sealed'
+        then one -> '$sealed' -> 'digest' = other -> '$sealed' -> 'digest' else one = other end
+$$;
+
 -- What a reader is served as long as no rule decides otherwise, for comparing types; null for what is not read.
 create function trimtab_served(kind text, value jsonb) returns jsonb language sql immutable parallel safe as $$
-    select case kind when 'value' then value when 'flag' then value -> 'variants' -> (value ->> 'default') end
+    select case
+        when value ? '$sealed' and value -> '$sealed' ? 'type' then trimtab_of_type(value -> '$sealed' ->> 'type')
+        when kind = 'value' then value
+        when kind = 'flag' then value -> 'variants' -> (value ->> 'default')
+    end
 $$;
 
 -- The guards that a put is up against, as [{"guard": …, "mode": …, …}]; null if there is none. `seen` is what the scope
@@ -256,7 +280,7 @@ language sql stable parallel safe as $$
     select case
         when kind in ('mask', 'inherit') then jsonb_build_object('kind', kind, 'sensitive', sensitive)
         when sensitive then jsonb_build_object(
-            'kind', kind, 'sensitive', sensitive, 'digest', trimtab_keyed_digest(value::text))
+            'kind', kind, 'sensitive', sensitive, 'digest', trimtab_digest_of(value))
         else jsonb_build_object('kind', kind, 'sensitive', sensitive, 'value', value)
     end
 $$;
@@ -267,7 +291,7 @@ language sql stable parallel safe as $$
     select case
         when rollout is null then '{}'
         when sensitive then jsonb_build_object('rollout', rollout - 'candidate' || jsonb_build_object(
-            'digest', trimtab_keyed_digest((rollout -> 'candidate')::text)))
+            'digest', trimtab_digest_of(rollout -> 'candidate')))
         else jsonb_build_object('rollout', rollout)
     end
 $$;
@@ -299,7 +323,7 @@ language sql stable as $$
         r.app_id is not null, r.archived,
         n.old_live, c.kind, c.value, case when n.old_live then c.rollout end, coalesce(c.sensitive, false), coalesce(c.version, 0), coalesce(c.revision, 0),
         c.updated_by, coalesce(c.description, ''), coalesce(c.owner, ''), coalesce(c.labels, '{}'),
-        coalesce(c.id, gen_random_uuid()),
+        coalesce(c.id, n.id, gen_random_uuid()),
         n.version, n.kind, n.value, n.value_digest, case when n.places then o.rollout end, n.rollout_digest,
         coalesce(o.refs, '{}'), n.sensitive,
         coalesce(o.description, c.description, ''), coalesce(o.owner, c.owner, ''),
@@ -308,14 +332,16 @@ language sql stable as $$
             trimtab_entry_digest(c.key, c.kind, c.version, c.value_digest # c.rollout_digest) else 0 end
         # case when n.deleted then 0 else
             trimtab_entry_digest(o.key, n.kind, n.version, n.value_digest # n.rollout_digest) end,
-        g.hits, coalesce(g.hits @> '[{"mode": "refuse"}]', false)
+        g.hits, coalesce(g.hits @> '[{"mode": "refuse"}]', false),
+        n.places and n.sensitive and (n.value is not null or o.rollout is not null)
+            and (coalesce(c.id, n.id), n.version) is distinct from (n.id, (o.sealed ->> 'version')::bigint)
     from rows from (jsonb_to_recordset(operations) as (
         op text, app_id text, environment text, key text, value jsonb, value_digest bigint,
         sensitive boolean, description text, owner text, labels jsonb, expected_version bigint,
-        type_guard text, reuse_guard text, kind text, rollout jsonb, rollout_digest bigint, refs text[]
+        type_guard text, reuse_guard text, kind text, rollout jsonb, rollout_digest bigint, refs text[], sealed jsonb
     )) with ordinality as o(
         op, app_id, environment, key, value, value_digest, sensitive, description, owner, labels, expected_version,
-        type_guard, reuse_guard, kind, rollout, rollout_digest, refs, position
+        type_guard, reuse_guard, kind, rollout, rollout_digest, refs, sealed, position
     )
     left join lateral (
         select e.app_id, e.archived_at is not null or a.archived_at is not null as archived
@@ -336,6 +362,7 @@ language sql stable as $$
     ) as c on true
     cross join lateral (
         select
+            (o.sealed ->> 'id')::uuid as id,
             coalesce(not c.deleted, false) as old_live,
             coalesce(c.version, 0) + 1 as version,
             case when o.op in ('put', 'rollout') then coalesce(o.kind, 'value')
@@ -373,7 +400,7 @@ language sql stable as $$
             o.reuse_guard,
             o.reuse_guard is not null and coalesce(c.deleted, false) and c.kind <> 'mask' and not exists (
                 select from config_versions as v
-                where v.config_id = c.id and v.version = c.version - 1 and v.value = coalesce(o.value, 'null')),
+                where v.config_id = c.id and v.version = c.version - 1 and trimtab_equal(v.value, coalesce(o.value, 'null'))),
             coalesce(o.sensitive, false) or coalesce(case when n.old_live then c.sensitive else i.sensitive end, false)
         ) as hits
         where n.places and (o.type_guard is not null or o.reuse_guard is not null)
@@ -386,13 +413,13 @@ create function trimtab_read(wave jsonb) returns table (
     draft integer, id uuid, edition integer, author text, message text, who jsonb, base_revision bigint,
     labels jsonb, reverts bigint, forced jsonb, rules_revision bigint, checked_revision bigint, linked text[],
     transition jsonb, idempotency_key text, request_hash text, known_hash text, known_result jsonb,
-    steps trimtab_step[], possible boolean, hit boolean, relinks boolean, applied jsonb, audited jsonb
+    steps trimtab_step[], possible boolean, unsealed boolean, hit boolean, relinks boolean, applied jsonb, audited jsonb
 ) language sql stable as $$
     select
         d.number::integer, d.id, d.edition, d.author, d.message, d.who, d.base_revision,
         d.labels, d.reverts, d.forced, d.rules_revision, d.checked_revision, d.linked, d.transition,
         d.idempotency_key, d.request_hash, known.request_hash, known.result,
-        done.steps, done.possible, done.hit, done.relinks, done.applied, done.audited
+        done.steps, done.possible, done.unsealed, done.hit, done.relinks, done.applied, done.audited
     from rows from (jsonb_to_recordset(wave) as (
         id uuid, edition integer, author text, message text, who jsonb, base_revision bigint,
         labels jsonb, reverts bigint, forced jsonb, rules_revision bigint, checked_revision bigint, linked text[],
@@ -410,6 +437,7 @@ create function trimtab_read(wave jsonb) returns table (
             bool_and(trimtab_possible(step, d.base_revision) and (d.forced is not null or not step.guarded)
                 and (not trimtab_disturbs(step, d.transition) or d.forced is not null and d.transition is null)
             ) as possible,
+            bool_or(step.unsealed) as unsealed,
             bool_or(step.hits is not null) as hit,
             bool_or(step.refs <> '{}' or trimtab_meaning(step.old_kind, step.old_live)
                 <> trimtab_meaning(step.kind, not step.deleted)) as relinks,
@@ -439,6 +467,14 @@ create function trimtab_read(wave jsonb) returns table (
             )) as audited
         from trimtab_steps(d.number::integer, d.operations) as step
     ) as done
+$$;
+
+-- Where the values of a draft have to be sealed before it can be carried out: which version of which config they make.
+create function trimtab_to_seal(steps trimtab_step[]) returns jsonb language sql immutable parallel safe as $$
+    select jsonb_build_object('state', 'TT428', 'detail', jsonb_agg(
+        jsonb_build_object('position', step.position, 'id', step.id, 'version', step.version)))
+    from unnest(steps) as step
+    where step.sensitive and not step.deleted and (step.value is not null or step.rollout is not null)
 $$;
 
 -- Write the changes of a wave, their entries and versions, the outbox and the audit. Statement after statement: one
@@ -529,6 +565,8 @@ begin
         elsif draft.transition is not null and not trimtab_moves(draft.transition) then
             outcomes[draft.draft] := jsonb_build_object('state', 'TT409', 'detail', jsonb_build_object(
                 'reason', 'rollout_moved', 'id', draft.transition -> 'id'));
+        elsif draft.unsealed then
+            outcomes[draft.draft] := trimtab_to_seal(draft.steps);
         else
             head.revision := head.revision + 1;
             head.committed_at := greatest(clock_timestamp(), head.committed_at + interval '1 microsecond');

@@ -29,6 +29,16 @@ create function trimtab_outlined(operations jsonb) returns jsonb language sql st
         on c.app_id = each ->> 'app_id' and c.environment = each ->> 'environment' and c.key = each ->> 'key'
 $$;
 
+-- The positions of operations whose values have to be sealed before they are stored; null if there are none.
+create function trimtab_unsealed(operations jsonb) returns jsonb language sql stable as $$
+    select jsonb_agg(jsonb_build_object('position', position - 1))
+    from jsonb_array_elements(operations) with ordinality as o(each, position)
+    left join configs as c
+        on c.app_id = each ->> 'app_id' and c.environment = each ->> 'environment' and c.key = each ->> 'key'
+    where (coalesce((each ->> 'sensitive')::boolean, false) or coalesce(c.sensitive, false))
+        and each ->> 'op' in ('put', 'rollout') and not each ? 'sealed'
+$$;
+
 -- Store a change that is not to be committed now. Returns what its Idempotency-Key keeps, or {"state", "detail"}.
 create function trimtab_propose(draft jsonb) returns jsonb language plpgsql as $$
 declare
@@ -46,6 +56,8 @@ begin
         return jsonb_build_object('state', 'TT410', 'detail', jsonb_build_object('key', known.key));
     elsif (draft ->> 'rules_revision')::bigint <> head.rules_revision then
         return '{"state": "TT425", "detail": {}}';
+    elsif trimtab_unsealed(draft -> 'operations') is not null then
+        return jsonb_build_object('state', 'TT428', 'detail', trimtab_unsealed(draft -> 'operations'));
     end if;
     at := clock_timestamp();
     insert into changes (
@@ -80,7 +92,8 @@ begin
 end
 $$;
 
--- Let something happen to a stored change: 'done', or 'stale' if it is not as it was read, or 'rules' if those moved.
+-- Let something happen to a stored change: 'done', or 'stale' if it is not as it was read, 'rules' if
+-- those moved, 'unsealed' if a config of its operations has become sensitive meanwhile.
 create function trimtab_move(move jsonb) returns text language plpgsql as $$
 declare
     head installation;
@@ -93,6 +106,8 @@ begin
         return 'stale';
     elsif (move ->> 'rules_revision')::bigint <> head.rules_revision then
         return 'rules';
+    elsif jsonb_typeof(move -> 'operations') = 'array' and trimtab_unsealed(move -> 'operations') is not null then
+        return 'unsealed';
     end if;
     update changes set
         state = move ->> 'state',

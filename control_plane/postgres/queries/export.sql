@@ -3,7 +3,7 @@
 select
     place.app_id, place.environment, place.description as about,
     c.key, c.kind, case when $2 or not c.sensitive then c.value end as value, c.sensitive, c.description,
-    c.owner, c.labels, c.revision
+    c.owner, c.labels, c.revision, c.id, c.version
 from (
     select '' as app_id, '' as environment, '' as description where $1::text is null
     union all

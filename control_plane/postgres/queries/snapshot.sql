@@ -16,7 +16,7 @@ with state as (
 mode as (select coalesce(bool_or(since is null or since > revision) or max(since) = 0, true) as whole from state)
 select
     state.level, state.revision as scope_revision, state.digest as scope_digest, mode.whole,
-    entry.key, entry.kind, entry.value, entry.rollout, entry.sensitive, entry.version, entry.revision, entry.deleted
+    entry.id, entry.key, entry.kind, entry.value, entry.rollout, entry.sensitive, entry.version, entry.revision, entry.deleted
 from environments
 cross join mode
 cross join state
