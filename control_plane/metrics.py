@@ -26,6 +26,11 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
+        self.overloaded = Counter(
+            "trimtab_http_overloaded_total",
+            "Requests for something large that were sent away because too many came at once.",
+            registry=self.registry,
+        )
         self.cache_hits = Counter(
             "trimtab_snapshot_cache_hits_total", "Snapshots served from a cache.", ["layer"], registry=self.registry
         )

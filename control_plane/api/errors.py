@@ -16,6 +16,7 @@ from control_plane.domain.errors import (
     KeyLostError,
     KeyReusedError,
     NotFoundError,
+    OverloadedError,
     PreconditionRequiredError,
     RateLimitedError,
     RolloutRunningError,
@@ -115,6 +116,7 @@ _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
     InvalidError: _invalid,
     PreconditionRequiredError: _plain(ProblemType.PRECONDITION_REQUIRED, "This operation needs the header If-Match."),
     RateLimitedError: _rate_limited,
+    OverloadedError: lambda error: Problem(ProblemType.OVERLOADED, str(error), retry_after=error.retry_after),
     UnavailableError: _unavailable,
     KeyLostError: lambda error: Problem(ProblemType.KEY_LOST, str(error), extensions={"key": error.key}),
     NotReadyError: lambda error: Problem(

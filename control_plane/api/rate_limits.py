@@ -13,7 +13,6 @@ from aiohttp import hdrs, web
 from control_plane.api.call import address_of
 from control_plane.api.route import Route
 from control_plane.domain.access.principal import Principal
-from control_plane.domain.access.role import Role
 from control_plane.domain.errors import RateLimitedError, UnauthenticatedError
 from control_plane.domain.rates import Kind, origin
 from control_plane.services.rates import Allowance, Rates
@@ -66,7 +65,7 @@ class RateLimits:
 
     async def _count(self, request: web.Request, route: Route[Any, Any], principal: Principal) -> Allowance | None:
         address = origin(address_of(request))
-        if principal.role is Role.AGENT:
+        if principal.is_agent:
             return await self._rates.require(Kind.AGENTS, f"{principal.id}@{address}")
         await self._rates.require(Kind.ADDRESSES, address)
         kind = Kind.READS if str(route.permission).endswith(".read") else Kind.WRITES

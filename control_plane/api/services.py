@@ -16,6 +16,7 @@ from control_plane.ports.registry import Registry
 from control_plane.ports.rollouts import Rollouts, Templates
 from control_plane.ports.rules import Policies
 from control_plane.services.access import Access
+from control_plane.services.admission import Admission
 from control_plane.services.audit import Audit
 from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
@@ -62,6 +63,7 @@ class Services:
     access: Access
     signing_keys: SigningKeys
     rates: Rates
+    admission: Admission
     audit: Audit
     denials: Denials
     reveals: Reveals

@@ -31,6 +31,7 @@ from control_plane.postgres.templates import PostgresTemplates
 from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.rabbitmq.probe import RabbitProbe
 from control_plane.services.access import Access
+from control_plane.services.admission import Admission
 from control_plane.services.audit import Audit
 from control_plane.services.checks import Checks
 from control_plane.services.denials import Denials
@@ -128,6 +129,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         access=Access(credentials, clock),
         signing_keys=signing_keys,
         rates=Rates(settings.rates, lossy.rate_counters, MemoryRateCounters(clock), clock, metrics),
+        admission=Admission(settings.transfers, settings.transfers_waiting, metrics),
         audit=audit,
         denials=Denials(audit, clock),
         reveals=Reveals(audit, clock),

@@ -23,6 +23,7 @@ TrimtabError
 ├── UnauthenticatedError
 ├── ForbiddenError            (permission)
 ├── RateLimitedError          (kind, rate, wait)
+├── OverloadedError           (retry_after) too many want something large at once
 └── UnavailableError          (dependency, retry_after)   adapters translate driver errors into this, with `from`
 ```
 """
@@ -164,6 +165,14 @@ class RateLimitedError(TrimtabError):
     def __init__(self, kind: Kind, rate: Rate, wait: float) -> None:
         super().__init__(f"The limit {kind} is {rate.per_second:g} a second, and {rate.burst:,} at once.")
         self.kind, self.rate, self.wait = kind, rate, wait
+
+
+class OverloadedError(TrimtabError):
+    """Too many want something large at this moment."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("Too many want this of this replica at once.")
+        self.retry_after = retry_after
 
 
 class UnavailableError(TrimtabError):

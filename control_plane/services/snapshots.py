@@ -123,6 +123,10 @@ class Snapshots:
             return ServedSnapshot(compiled.gzipped, True, compiled.etag, stale, compiled.sensitive)
         return ServedSnapshot(compiled.body, False, compiled.etag, stale, compiled.sensitive)
 
+    def is_at_hand(self, app_id: str, environment: str, since: Revisions | None) -> bool:
+        """Whether nothing large has to be compiled first: deltas are small."""
+        return since is not None or self._remembered(_Key(app_id, environment)) is not None
+
     async def effective(self, app_id: str, environment: str, keys: Collection[str] | None = None) -> EffectiveView:
         """What a reader of an app/environment sees, of some keys or all; your own writes on any replica included.
 

@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, NonNegativeInt, PositiveInt
 
 from control_plane.domain.rates import Kind, Rate
 from control_plane.settings.checks import rate
 
 
 class TrafficSettings(BaseModel):
-    """Rate limits."""
+    """Rate limits and the admission of herds."""
 
     rate_reads: Annotated[str, AfterValidator(rate)] = Field(
         "2000/s:20000",
@@ -38,6 +38,15 @@ class TrafficSettings(BaseModel):
     )
     rate_login_addresses: Annotated[str, AfterValidator(rate)] = Field(
         "2/s:200", description="How often somebody may log in, or get a token, from one address."
+    )
+
+    transfers: PositiveInt = Field(
+        16,
+        description="How many snapshots a replica compiles, or sends where they are large, at the same time. Deltas and "
+        "what did not change are not counted.",
+    )
+    transfers_waiting: NonNegativeInt = Field(
+        512, description="How many may wait for that; the others get 503 and come again after some seconds."
     )
 
     @property

@@ -145,6 +145,7 @@ class ProblemType(Enum):
         "Give the control plane the key that the detail names (TRIMTAB_ENCRYPTION_KEY takes several), or put the value anew.",
     )
     UNAVAILABLE = ("unavailable", 503, "Something this needs is away", "Try again after Retry-After.")
+    OVERLOADED = ("overloaded", 503, "Too many want this at once", "Try again after Retry-After.")
     NOT_READY = ("not-ready", 503, "Not ready to serve", "Wait until /readyz answers 200.")
 
     def __init__(self, slug: str, status: int, title: str, hint: str) -> None:

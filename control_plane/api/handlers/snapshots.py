@@ -1,5 +1,8 @@
 """Snapshots for agents: fetched whole or as a delta, and followed."""
 
+from contextlib import suppress
+from typing import cast
+
 from aiohttp import web
 
 from control_plane.api.bodies.snapshots import SnapshotQuery
@@ -10,6 +13,8 @@ from control_plane.api.preconditions import unchanged
 from control_plane.api.services import Services
 from control_plane.api.staleness import staleness
 from control_plane.api.watch import Watch
+from control_plane.services.admission import LARGE_BYTES
+from control_plane.services.snapshots import ServedSnapshot
 from shared.domain.codec import decode, encode
 from shared.domain.scope import Lineage
 
@@ -21,8 +26,7 @@ async def get_snapshot(services: Services, call: Call[None, SnapshotQuery]) -> w
     set, and so is the header `Trimtab-Stale`, while the database is away and the answer may be behind.
     """
     gzip = "gzip" in call.request.headers.get("Accept-Encoding", "") and call.principal.is_agent
-    query = call.query
-    served = await services.snapshots.fetch(call.app_id, call.environment, query.revisions, query.at_least, gzip=gzip)
+    served = await _fetched(services, call, gzip=gzip)
     headers = {"Vary": "Accept-Encoding, Authorization"} | staleness(served.stale)
     if not served.stale:  # what may be behind has no tag, for a 304 would say that it is current
         headers["ETag"] = served.etag
@@ -33,7 +37,28 @@ async def get_snapshot(services: Services, call: Call[None, SnapshotQuery]) -> w
     if call.principal.is_agent and served.sensitive:
         services.reveals.add(call.attribution, call.app_id, call.environment)
     body = served.body if call.principal.is_agent else _without_secrets(served.body)
-    return web.Response(body=body, content_type="application/json", headers=headers)
+    return await _sent(services, call, web.Response(body=body, content_type="application/json", headers=headers))
+
+
+async def _fetched(services: Services, call: Call[None, SnapshotQuery], *, gzip: bool) -> ServedSnapshot:
+    """What is at hand, or what is compiled when it is this request's turn."""
+    query = call.query
+    asked = (call.app_id, call.environment, query.revisions)
+    if services.snapshots.is_at_hand(*asked):
+        return await services.snapshots.fetch(*asked, query.at_least, gzip=gzip)
+    async with services.admission.place():
+        return await services.snapshots.fetch(*asked, query.at_least, gzip=gzip)
+
+
+async def _sent(services: Services, call: Call[None, SnapshotQuery], response: web.Response) -> web.StreamResponse:
+    """The answer, sent in its turn if it is large."""
+    if len(cast("bytes", response.body)) < LARGE_BYTES:
+        return response
+    async with services.admission.place():
+        with suppress(ConnectionError):  # nobody reads any more
+            await response.prepare(call.request)
+            await response.write_eof()
+    return response
 
 
 async def watch_snapshot(services: Services, call: Call[None, None]) -> web.StreamResponse:
