@@ -14,6 +14,7 @@ from anyio.abc import TaskStatus
 
 from agent.files.renderer import Renderer
 from agent.life.reloading import Origin, Reloading
+from agent.life.secret_places import SecretPlaces
 from agent.life.service_manager import ServiceManager, Telling
 from agent.life.taking import Taking
 from agent.local_api.freshness import Freshness
@@ -21,6 +22,7 @@ from agent.local_api.server import serving_local_api
 from agent.local_api.view import AgentView, Policy
 from agent.ports import Feed
 from agent.probing.probing import Probing
+from agent.secrets.secrets import Secrets
 from agent.settings.instance import kept_instance
 from agent.settings.load import SettingsError
 from agent.settings.model import Settings
@@ -79,6 +81,7 @@ class Parts:
     skew: Skew
     remarks: Remarks
     results: Results
+    secrets: Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,7 @@ async def living(settings: Settings, origin: Origin | None = None, *, by_signal:
             _log.info("serving", extra={"listen": str(listen), "revision": parts.store.current.revision})
             async with running(
                 probing.run,
+                parts.secrets.run,
                 *overriding,
                 proven.proving.run,
                 proven.fallback.run,
@@ -194,6 +198,8 @@ async def render_once(settings: Settings, timeout: float) -> tuple[bool, str]:  
             return False, f"only what the control plane says now counts here (require_fresh): {why}"
         if not fetched and kept:
             _log.warning("rendering the last known good", extra={"error": parts.status.last_error})
+        async with running(parts.secrets.run):
+            await parts.secrets.settled()
         complete = await parts.renderer.render()
         told = [f"{each.name}: {each.detail}" for each in parts.renderer.sets if each.detail]
         return complete, "; ".join([*told] if not complete else [f"revision {parts.store.current.revision}", *told])
@@ -228,6 +234,7 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
                 remarks=remarks,
                 results=results,
             )
+            secrets = _secrets(settings, store, remarks, clock)
             health = Health(failures=settings.probe_failures)
             witness = Witness(store, health, Outcomes(), clock, EvaluationContext(attributes=own))
             yield Parts(
@@ -246,7 +253,17 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
                 skew=Skew(clock),
                 remarks=remarks,
                 results=results,
+                secrets=secrets,
             )
+
+
+def _secrets(settings: Settings, store: SnapshotStore, remarks: Remarks, clock: SystemClock) -> Secrets:
+    """Whoever completes what readers see, last of all: what an override refers to is looked up as well."""
+    places = SecretPlaces(settings, os.environ, clock)
+    refresh, max_stale = settings.secret_refresh, settings.secret_max_stale
+    secrets = Secrets(store, remarks, places, places.close, refresh=refresh, max_stale=max_stale)
+    store.completed_by(secrets)
+    return secrets
 
 
 def _feeds(settings: Settings, session: ClientSession, instance: str) -> list[Feed]:

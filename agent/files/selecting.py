@@ -10,9 +10,17 @@ from shared.domain.resolution import Resolution
 
 
 def resolved(file: File, snapshot: Snapshot, own: EvaluationContext, now_ms: int) -> Mapping[str, Resolution]:
-    """What the configs of a file yield at one moment, by key in order; those without a value are not in it."""
+    """What the configs of a file yield at one moment, by key in order; those without a value are not in it.
+
+    Raises:
+        UnrenderableError: the secret of one of them cannot be had; a file without it would be half a file.
+    """
     prefixes = file.selection.prefixes or ("",)
     keys = sorted(key for key in snapshot.effective if key.startswith(prefixes))
+    for key in snapshot.unresolved:
+        if key.startswith(prefixes):
+            msg = f"the secret of {key!r} cannot be had: {snapshot.unresolved[key]}"
+            raise UnrenderableError(msg, file=str(file.path))
     found = snapshot.program.resolutions(keys, _asking(file.context, own), now_ms)
     return {key: each for key, each in found.items() if each.value}
 

@@ -2,6 +2,7 @@
 
 from agent.local_api.reply import Reply
 from shared.domain.document import Fault
+from shared.domain.resolution import ErrorCode
 from shared.runtime.http import REQUEST_ID_HEADER, problem_headers
 from shared.runtime.request_id import new_request_id
 from shared.wire.problem import Problem, ProblemType, Violation
@@ -44,7 +45,11 @@ def unknown_key(key: str, *, segment: bool = False) -> ProblemError:
 
 
 def no_value(key: str, error_code: str | None) -> ProblemError:
-    """There is a config, and this agent cannot make out what it yields."""
+    """There is a config, and this agent cannot make out what it yields, or cannot have the secret that it refers to."""
+    if error_code == ErrorCode.GENERAL:
+        detail = f"The secret that {key!r} refers to cannot be had now; the agent's /status says why."
+        extensions = {"error_code": error_code, "key": key}
+        return ProblemError(Problem(ProblemType.UNAVAILABLE, detail, retry_after=1, extensions=extensions))
     detail = f"{key!r} has no value that this agent understands: use the application's own, and update the agent."
     return ProblemError(Problem(ProblemType.NOT_FOUND, detail, extensions={"error_code": error_code, "key": key}))
 

@@ -46,6 +46,8 @@ class Freshness:
         """Why the agent is not ready; empty when it is."""
         if not self._store.ready:
             return "There is no snapshot yet."
+        if self._store.settling:
+            return "Secrets that values refer to are being fetched."
         if awaited := self._awaited():
             return f"The files of {', '.join(awaited)} are being written for the first time."
         if self._policy.require_fresh and self._status.state is not State.LIVE:

@@ -31,7 +31,7 @@ _COUNTERS = {
     "keep_failures": "Times that the last known good could not be kept.",
 }
 _TRANSPORTS = ("amqp", "sse")
-_REMARKS = ("override", "file", "hook", "drift", "template", "settings", "fallback", "exec")
+_REMARKS = ("override", "file", "hook", "drift", "template", "settings", "fallback", "exec", "secret")
 _OTHER = "other"
 
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent.settings import file_sets, parsers
-from agent.settings.knobs import KNOBS, Knob
+from agent.settings.knob import Knob
+from agent.settings.knobs import KNOBS
 
 _DESTINATION = "setting:"
 _ORDER = "Each flag wins over its variable, and that over the file of --config. Secrets are taken from files only."

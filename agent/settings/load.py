@@ -9,6 +9,7 @@ from agent.settings.knobs import KNOBS
 from agent.settings.members import MistakesError
 from agent.settings.model import DEFAULT_LISTEN, Settings
 from agent.settings.parsers import nearest
+from agent.settings.secret_knobs import missing
 from shared.domain.codec import Json
 from shared.runtime.listen import Listen
 
@@ -45,6 +46,7 @@ def load(environ: Mapping[str, str], config: Path | None = None, flags: Mapping[
             "TRIMTAB_AGENT_TOKEN is missing; give the token that the control plane issued for this "
             "application/environment, or a file that holds it as TRIMTAB_AGENT_TOKEN_FILE (--token-file)"
         )
+    given.problems += missing(found)
     if given.problems:
         raise SettingsError(*given.problems)
     settings = Settings(**found)

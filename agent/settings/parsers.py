@@ -116,6 +116,31 @@ def path(raw: Json) -> Path:
     return Path(text(raw)).expanduser().absolute()
 
 
+def paths(raw: Json) -> tuple[Path, ...]:
+    """Several, comma separated or as a list."""
+    return tuple(path(each) for each in texts(raw))
+
+
+def secure_url(raw: Json) -> str:
+    """A URL to which secrets may be sent: over TLS, or on this very machine."""
+    found = text(raw)
+    parts = urlsplit(found)
+    here = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if not parts.hostname or (parts.scheme != "https" and not (parts.scheme == "http" and here)):
+        msg = "is no place for secrets; give it as https://vault.example.com (http only on this machine)"
+        raise ValueError(msg)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        msg = "is more than a URL; give it without user, query and fragment"
+        raise ValueError(msg)
+    return found.rstrip("/")
+
+
+def some_of(*choices: str) -> Callable[[Json], tuple[str, ...]]:
+    """Some of a few words."""
+    one = one_of(*choices)
+    return lambda raw: tuple(str(one(each)) for each in texts(raw))
+
+
 def listen(raw: Json) -> Listen:
     """Where to listen."""
     found = Listen.parse(text(raw))

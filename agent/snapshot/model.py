@@ -29,7 +29,8 @@ class Snapshot:
     """All that one app/environment sees at one moment. A reader that holds one never sees anything else change.
 
     `scopes` are the live entries of the three levels, `digests` their digests, `effective` what answers for each key, and
-    `program` decides what that yields for whoever asks.
+    `program` decides what that yields for whoever asks. `unresolved` are keys that refer to secrets which cannot be had,
+    and why.
     """
 
     app_id: str
@@ -39,6 +40,7 @@ class Snapshot:
     digests: tuple[int, int, int]
     effective: Mapping[str, Effective] = field(repr=False)
     program: Program = field(default_factory=Program, repr=False, compare=False)
+    unresolved: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def revision(self) -> int:

@@ -26,14 +26,28 @@ _log = logging.getLogger(__name__)
 class SnapshotStore:
     """Holds one consistent snapshot; a swap is atomic; readers never block and never see half of one.
 
-    `applied` is what was kept or fetched, and `current` what readers see. `ready` says whether there is anything to serve:
-    an applied snapshot, even an empty one.
+    `applied` is what was kept or fetched, `chosen` what the lenses made of it, and `current` what readers see. `ready` says
+    whether there is anything to serve: an applied snapshot, even an empty one. `settling`: secrets that the first one
+    refers to are being fetched.
     """
 
-    __slots__ = ("_lenses", "_listeners", "_time_listeners", "applied", "current", "listener_errors", "ready")
+    __slots__ = (
+        "_complete",
+        "_lenses",
+        "_listeners",
+        "_time_listeners",
+        "applied",
+        "chosen",
+        "current",
+        "listener_errors",
+        "ready",
+        "settling",
+    )
 
     def __init__(self, initial: Snapshot) -> None:
-        self.applied = self.current = initial
+        self.applied = self.chosen = self.current = initial
+        self._complete: Lens | None = None
+        self.settling = False
         self._lenses: dict[str, Lens] = {}
         self.ready = False
         self.listener_errors = 0
@@ -54,6 +68,10 @@ class SnapshotStore:
             self._lenses[name] = lens
         self._show()
 
+    def completed_by(self, lens: Lens) -> None:
+        """Have what was chosen completed by a last lens, which leaves it what it is: it fills in what values refer to."""
+        self._complete = lens
+
     def show_again(self) -> None:
         """Something else that answers depend on changed: whoever keeps answers hears of it as of a swap."""
         self._show()
@@ -63,6 +81,10 @@ class SnapshotStore:
         for lens in self._lenses.values():
             with self._guarded():
                 shown = lens(shown)
+        self.chosen = shown
+        if self._complete is not None:
+            with self._guarded():
+                shown = self._complete(shown)
         old, self.current = self.current, shown
         for listener in tuple(self._listeners):
             with self._guarded():

@@ -43,6 +43,9 @@ class Environment:
             UnrenderableError: a value cannot be one, or they are too many; the text names keys, never values.
         """
         keys = sorted(key for key in snapshot.effective if key.startswith(self._selection.prefixes or ""))
+        if awaited := [key for key in keys if key in snapshot.unresolved]:
+            msg = f"the secret of {awaited[0]!r} cannot be had: {snapshot.unresolved[awaited[0]]}"
+            raise UnrenderableError(msg)
         found = snapshot.program.resolutions(keys, self._own, now_ms)
         owners: dict[str, str] = {}
         variables: dict[str, str] = {}

@@ -82,7 +82,8 @@ class Proving:
     def _gets_what_is_applied(self) -> bool:
         """Under an override or a fallback, or with files that could not be rendered, health says nothing of it."""
         store = self._store
-        return store.ready and store.current is store.applied and not self._remarks.refuses
+        shown = store.chosen is store.applied and store.current.revision == store.applied.revision
+        return store.ready and shown and not self._remarks.refuses
 
     async def _promote(self) -> float:
         """The candidate is proven; returns the seconds until there is something to do."""

@@ -10,12 +10,14 @@ from shared.domain.condition import MAX_VALUES, parse_segment
 from shared.domain.document import DocumentError, child
 from shared.domain.entry import Kind
 from shared.domain.flag import Flag, parse_flag
+from shared.domain.secret_reference import MEMBER, mentions, reference_faults
 from shared.wire.problem import Violation
 
 SEGMENT = "segment:"
 """What stands before the key of a segment where references are stored; no key has a colon."""
 
 _CANDIDATE = "/rollout/candidate"
+_REFERENCE = f'{{"{MEMBER}":'.encode()
 _NULL = "null"
 _TYPES = {
     b"{": "object",
@@ -65,6 +67,8 @@ def content_violations(kind: str, key: str, value: bytes, pointer: str) -> Itera
             parse_segment(decode(value), pointer)
         elif kind == Kind.FLAG:
             yield from _mixed_types(parse_flag(decode(value), key, pointer), pointer)
+        if kind != Kind.SEGMENT and mentions(value):
+            yield from (Violation(*each) for each in reference_faults(decode(value), pointer))
     except DocumentError as error:
         yield from (Violation(each.pointer, each.detail) for each in error.faults)
 
@@ -148,6 +152,8 @@ def _mixed_types(flag: Flag, pointer: str) -> Iterator[Violation]:
 
 
 def _type(value: bytes) -> str:
+    if value.startswith(_REFERENCE):
+        return _NULL  # nobody here knows what it stands for
     return _TYPES.get(value[:1], "number")
 
 

@@ -8,6 +8,7 @@ from control_plane.domain.effects import Difference, Seen
 from control_plane.domain.schema import Checker
 from control_plane.domain.unfit import Unfit
 from shared.domain.scope import Scope
+from shared.domain.secret_reference import mentions
 from shared.wire.problem import Violation
 
 _SECRET = (Violation("", "the sensitive value is not what its schema allows"),)
@@ -55,6 +56,8 @@ class Fitness:
     def _found(self, index: int, seen: Seen) -> Iterator[Violation]:
         entry, checker = seen.entry, self._checkers[index]
         for each in yields(entry.kind, entry.value, entry.rollout):
+            if mentions(each.value):
+                continue  # what a reference stands for is known to agents only
             for found in checker.violations(each.value):
                 detail = f"{each.name}: {found.detail}" if each.name else found.detail
                 yield Violation(each.pointer + found.pointer, detail)

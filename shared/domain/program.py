@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from shared.domain.context import EvaluationContext
 from shared.domain.outcome import Decide, Decision, Test, is_plain, plain
 from shared.domain.references import MAX_FOLLOWED, References, UnresolvedError
-from shared.domain.resolution import Effective, Reason, Resolution
+from shared.domain.resolution import Effective, ErrorCode, Reason, Resolution
 
 if TYPE_CHECKING:
     from shared.domain.interpreter import Explanation
@@ -39,13 +39,19 @@ class Program:
                 program._put(key, _compiled(each))
         return program
 
-    def after(self, effective: Mapping[str, Effective], keys: Iterable[str]) -> "Program":
-        """The program once these keys are what they are in `effective`; all others are as they were."""
+    def after(self, effective: Mapping[str, Effective], keys: Iterable[str], failing: Iterable[str] = ()) -> "Program":
+        """The program once these keys are what they are in `effective`; all others are as they were.
+
+        `failing` are keys that yield nothing but an error from now on.
+        """
         tables = (dict(self._decide), dict(self._constants), dict(self._tests), dict(self._moments))
         after = Program(effective, *tables, dict(self.unsupported))
         for key in keys:
             found = effective.get(key)
             after._put(key, Decision() if found is None or is_plain(found.entry) else _compiled(found))
+        for key in failing:
+            error = Resolution(b"", None, Reason.ERROR, ErrorCode.GENERAL, effective[key])
+            after._put(key, Decision(constant=error))
         return after
 
     def evaluate(self, key: str, context: EvaluationContext, now_ms: int) -> Resolution | None:
