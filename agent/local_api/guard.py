@@ -14,7 +14,23 @@ from shared.runtime.listen import Listen
 from shared.wire.problem import Problem, ProblemType
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-_PROXY_HEADERS = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
+_FORWARDED = (
+    "by",
+    "client-cert",
+    "for",
+    "host",
+    "path",
+    "port",
+    "prefix",
+    "proto",
+    "protocol",
+    "scheme",
+    "server",
+    "ssl",
+)
+_PROXY_HEADERS = frozenset(
+    {"forwarded", "via", "x-forwarded", "x-real-ip", "x-client-ip", *(f"x-forwarded-{each}" for each in _FORWARDED)}
+)
 
 _MAX_SEEN = 64
 """Host headers that are remembered as good ones."""
