@@ -11,7 +11,7 @@ from shared.domain.secret_reference import Provider as Name
 from shared.runtime.clock import Clock
 
 if TYPE_CHECKING:
-    from agent.secrets.asking import Asking
+    from shared.runtime.keepers.asking import Asking
 
 
 class SecretPlaces:
@@ -48,8 +48,9 @@ class SecretPlaces:
         return VariableSecrets(self._settings.secret_variables, self._environ)
 
     def _vault(self) -> Provider:
-        from agent.secrets.asking import Asking  # noqa: PLC0415
-        from agent.secrets.vault import Login, Vault  # noqa: PLC0415
+        from agent.secrets.vault import Vault  # noqa: PLC0415
+        from shared.runtime.keepers.asking import Asking  # noqa: PLC0415
+        from shared.runtime.keepers.vault_session import Login, VaultSession  # noqa: PLC0415
 
         told = self._settings
         credential = {"token": told.vault_token_file, "approle": told.vault_secret_id_file}.get(
@@ -59,12 +60,14 @@ class SecretPlaces:
         asking = Asking(told.vault_ca_file)
         self._connections.append(asking)
         login = Login(told.vault_auth, told.vault_auth_mount, role, credential)
-        return Vault(told.vault_url, login, asking, told.vault_namespace)
+        return Vault(VaultSession(told.vault_url, login, asking, told.vault_namespace))
 
     def _aws(self) -> Provider:
-        from agent.secrets.asking import Asking  # noqa: PLC0415
-        from agent.secrets.aws import SecretsManager, endpoint  # noqa: PLC0415
-        from agent.secrets.aws_identity import AwsIdentity  # noqa: PLC0415
+        from agent.secrets.aws import SERVICE, SecretsManager  # noqa: PLC0415
+        from shared.runtime.keepers.asking import Asking  # noqa: PLC0415
+        from shared.runtime.keepers.aws_identity import AwsIdentity  # noqa: PLC0415
+        from shared.runtime.keepers.aws_service import AwsService, endpoint  # noqa: PLC0415
+        from shared.runtime.keepers.sigv4 import Signer  # noqa: PLC0415
 
         region = self._settings.aws_region or self._environ.get("AWS_REGION", "")
         region = region or self._environ.get("AWS_DEFAULT_REGION", "us-east-1")
@@ -72,6 +75,5 @@ class SecretPlaces:
         self._connections.append(asking)
         sts = URL(self._environ.get("AWS_ENDPOINT_URL_STS") or endpoint("sts", region))
         identity = AwsIdentity(self._environ, asking, self._clock.now, sts)
-        return SecretsManager(
-            self._settings.aws_url or endpoint("secretsmanager", region), region, identity, asking, self._clock
-        )
+        url = self._settings.aws_url or endpoint(SERVICE, region)
+        return SecretsManager(AwsService(url, Signer(region, SERVICE), identity, asking, self._clock))

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 import anyio
 
-from agent.secrets.provider import Fetched, Provider, SecretError, label
+from agent.secrets.provider import Fetched, Provider, label
 from shared.domain.codec import Json
+from shared.runtime.keepers.asking import SecretError
 from shared.runtime.retry import Backoff
 
 TIMEOUT = 10.0

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from agent.secrets.provider import MAX_SECRET, Fetched, SecretError
+from agent.secrets.provider import MAX_SECRET, Fetched
+from shared.runtime.keepers.asking import SecretError
 
 
 class FileSecrets:

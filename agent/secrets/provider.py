@@ -10,14 +10,6 @@ MAX_SECRET = 256 * 1024
 """Bytes of one secret, whatever it is written in."""
 
 
-class SecretError(Exception):
-    """A secret cannot be had; the text says why, and holds nothing of it. `denied`: nor will it be, as things are."""
-
-    def __init__(self, why: str, *, denied: bool = False) -> None:
-        super().__init__(why)
-        self.denied = denied
-
-
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What was fetched: a text, or an object of fields. `lease` are the seconds that it is lent for; None has no end.

@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from agent.secrets.keeping import AT_ONCE, Keeping
-from agent.secrets.provider import Provider, SecretError
+from agent.secrets.provider import Provider
 from agent.secrets.substituting import references_of, referring, resolved, withheld
 from agent.snapshot.model import Snapshot
 from agent.snapshot.store import SnapshotStore
@@ -20,6 +20,7 @@ from agent.sync.remarks import Remarks
 from shared.domain.codec import Json
 from shared.domain.resolution import Effective
 from shared.domain.secret_reference import SecretReference, Source
+from shared.runtime.keepers.asking import SecretError
 
 KIND = "secret"
 HOLD = 5.0

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from agent.secrets.provider import SecretError
 from shared.domain.codec import Json, MalformedJsonError, canonical, decode
 from shared.domain.document import DocumentError
 from shared.domain.entry import Entry, Kind
 from shared.domain.resolution import Effective
 from shared.domain.secret_reference import SecretReference, mentions, parse_reference, references, substituted
+from shared.runtime.keepers.asking import SecretError
 
 Look = Callable[[SecretReference], Json]
 """What a source holds. Raises `SecretError` where that is not known."""

@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from agent.secrets.asking import Asking
-from agent.secrets.aws import SecretsManager
-from agent.secrets.aws_identity import AwsIdentity
+from agent.secrets.aws import SERVICE, SecretsManager
 from agent.secrets.local import FileSecrets, VariableSecrets
-from agent.secrets.provider import MAX_SECRET, Provider, SecretError
-from agent.secrets.vault import Login, Vault
+from agent.secrets.provider import MAX_SECRET, Provider
+from agent.secrets.vault import Vault
 from shared.domain.secret_reference import parse_reference
 from shared.runtime.clock import SystemClock
+from shared.runtime.keepers.asking import Asking, SecretError
+from shared.runtime.keepers.aws_identity import AwsIdentity
+from shared.runtime.keepers.aws_service import AwsService
+from shared.runtime.keepers.sigv4 import Signer
+from shared.runtime.keepers.vault_session import Login, VaultSession
 from tests.fakes.secret_places import AwsDouble, VaultDouble, serving
 
 
@@ -29,7 +32,7 @@ async def vault(double: VaultDouble, login: Login) -> AsyncIterator[Vault]:
     asking = Asking()
     async with serving(double.app()) as url:
         try:
-            yield Vault(url, login, asking)
+            yield Vault(VaultSession(url, login, asking))
         finally:
             await asking.close()
 
@@ -70,7 +73,7 @@ async def test_vault_takes_the_agents_own_identity_and_another_token_when_one_is
         assert [path for _, path in double.asked].count(f"auth/{login.method}/login") == 2
         written(tmp_path / "credential", "wrong")
         double.tokens.clear()
-        with pytest.raises(SecretError, match="does not take the agent's"):
+        with pytest.raises(SecretError, match="does not take our"):
             await place.fetch(source(provider="vault", path="a"))
 
 
@@ -104,7 +107,9 @@ async def test_a_credential_that_is_not_there_or_garbage_is_told(tmp_path: Path)
 
 
 async def test_where_nobody_listens_it_is_told_so() -> None:
-    place = Vault("http://127.0.0.1:9", Login("kubernetes", role="a", credential=Path(os.devnull)), Asking())
+    place = Vault(
+        VaultSession("http://127.0.0.1:9", Login("kubernetes", role="a", credential=Path(os.devnull)), Asking())
+    )
     with pytest.raises(SecretError, match=r"none|reached"):
         await place.fetch(source(provider="vault", path="a"))
 
@@ -116,7 +121,7 @@ async def aws(double: AwsDouble, **environ: str) -> AsyncIterator[SecretsManager
         environ |= {"AWS_EC2_METADATA_SERVICE_ENDPOINT": url}
         identity = AwsIdentity(environ, asking, clock.now, URL(url).with_path("/"))
         try:
-            yield SecretsManager(f"{url}/", "eu-north-1", identity, asking, clock)
+            yield SecretsManager(AwsService(f"{url}/", Signer("eu-north-1", SERVICE), identity, asking, clock))
         finally:
             await asking.close()
 

@@ -17,7 +17,7 @@ from agent.files.rendering import rendered
 from agent.files.target import File, Format
 from agent.files.unrenderable import UnrenderableError
 from agent.secrets import keeping
-from agent.secrets.provider import Fetched, Provider, SecretError
+from agent.secrets.provider import Fetched, Provider
 from agent.secrets.secrets import KIND, Secrets
 from agent.snapshot.last_known_good import FileKeeper
 from agent.snapshot.model import Snapshot
@@ -28,6 +28,7 @@ from shared.domain.context import ANYBODY
 from shared.domain.entry import Entry, Kind
 from shared.domain.resolution import Reason
 from shared.runtime.clock import SystemClock
+from shared.runtime.keepers.asking import SecretError
 from shared.runtime.lifecycle import running
 from tests.fakes.secret_places import VaultDouble, serving
 from tests.fakes.snapshots import following, snapshot_of

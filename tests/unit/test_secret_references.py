@@ -7,7 +7,6 @@ import pytest
 from yarl import URL
 
 from agent.secrets.provider import label
-from agent.secrets.sigv4 import Credentials, Signer
 from control_plane.domain.content import content_violations
 from shared.domain.codec import canonical
 from shared.domain.document import DocumentError
@@ -20,6 +19,7 @@ from shared.domain.secret_reference import (
     references,
     substituted,
 )
+from shared.runtime.keepers.sigv4 import Credentials, Signer
 
 
 def of(**members: Any) -> dict[str, Any]:

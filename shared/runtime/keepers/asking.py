@@ -8,12 +8,20 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
-from agent.secrets.provider import MAX_SECRET, SecretError
 from shared.domain.codec import Json, MalformedJsonError, decode
 
 _LIMITS = aiohttp.ClientTimeout(total=8.0, sock_connect=3.0)
 _NOTHING: Mapping[str, str] = {}
-_OK = 200
+MAX_ANSWER = 512 * 1024
+"""Bytes of one answer."""
+
+
+class SecretError(Exception):
+    """A secret cannot be had; the text says why, and holds nothing of it. `denied`: nor will it be, as things are."""
+
+    def __init__(self, why: str, *, denied: bool = False) -> None:
+        super().__init__(why)
+        self.denied = denied
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +96,11 @@ class Asking:
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
-    """The body, read as far as a secret goes."""
+    """The body, read as far as an answer goes."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > 2 * MAX_SECRET:
-            why = f"the answer has more than {2 * MAX_SECRET:,} bytes"
+        if len(body) > MAX_ANSWER:
+            why = f"the answer has more than {MAX_ANSWER:,} bytes"
             raise SecretError(why)
     return bytes(body)

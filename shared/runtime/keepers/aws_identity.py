@@ -1,4 +1,4 @@
-"""Who the agent is for AWS: keys in its variables, a web identity (IAM roles for service accounts), or the machine's role."""
+"""Who this process is for AWS: keys in its variables, a web identity (IAM roles for service accounts), or the machine's role."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,22 +10,21 @@ import anyio
 import anyio.to_thread
 from yarl import URL
 
-from agent.secrets.asking import Answer, Asking
-from agent.secrets.provider import SecretError
-from agent.secrets.sigv4 import Credentials
+from shared.runtime.keepers.asking import Answer, Asking, SecretError
+from shared.runtime.keepers.sigv4 import Credentials
 
 METADATA = "http://169.254.169.254"
 _ROLES = "latest/meta-data/iam/security-credentials/"
 _ROLE = re.compile(r"[A-Za-z0-9_+=,.@-]{1,128}")
 _EARLY = 300.0
 """Seconds before their end at which other credentials are asked for."""
-_SESSION = "trimtab-agent"
+_SESSION = "trimtab"
 _OK = 200
 _MAX_TOKEN = 64 * 1024
 
 
 class AwsIdentity:
-    """The first of the three that the agent was given, as AWS's own clients look for them."""
+    """The first of the three that it was given, as AWS's own clients look for them."""
 
     def __init__(self, environ: Mapping[str, str], asking: Asking, now: Callable[[], datetime], sts: URL) -> None:
         self._environ, self._asking, self._now, self._sts = environ, asking, now, sts
@@ -36,7 +35,7 @@ class AwsIdentity:
         """What signs now.
 
         Raises:
-            SecretError: the agent has no identity there, or cannot be given credentials now.
+            SecretError: it has no identity there, or cannot be given credentials now.
         """
         async with self._turn:
             if self._known is None or self._now().timestamp() >= self._known.expires - _EARLY:
@@ -68,7 +67,7 @@ class AwsIdentity:
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
         answer = await self._asking.ask("POST", self._sts, headers, urlencode(form).encode())
         if answer.status != _OK:
-            why = f"AWS does not take the agent's web identity ({answer.status})"
+            why = f"AWS does not take our web identity ({answer.status})"
             raise SecretError(why)
         return _of_xml(answer)
 
@@ -129,5 +128,5 @@ def _read(path: Path) -> str:
         with path.open("rb") as file:
             return file.read(_MAX_TOKEN).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        why = f"the agent's web identity, {path}, cannot be read"
+        why = f"our web identity, {path}, cannot be read"
         raise SecretError(why) from error
