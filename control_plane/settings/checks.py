@@ -8,6 +8,7 @@ from pydantic.config import JsonDict
 from control_plane.domain.gates.outside import Prefixes, Sources
 from control_plane.domain.proxies import TrustedProxies
 from control_plane.domain.rates import Rate
+from control_plane.domain.reachable import Reachable
 from control_plane.key_encryption.local import LocalKeyEncryption
 from shared.runtime.listen import Listen
 
@@ -78,6 +79,12 @@ def prefixes(text: str) -> str:
 def rate(text: str) -> str:
     """How often something may be."""
     Rate.parse(text)
+    return text
+
+
+def networks(text: str) -> str:
+    """Addresses and networks."""
+    Reachable.parse(text)
     return text
 
 

@@ -1,11 +1,12 @@
-"""Services of others that gates may ask."""
+"""Services of others that may be asked, and where."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
 
 from control_plane.domain.gates.outside import Prefixes, Sources
-from control_plane.settings.checks import SECRET, prefixes, sources
+from control_plane.domain.reachable import Reachable
+from control_plane.settings.checks import SECRET, networks, prefixes, sources
 
 
 class OutsideSettings(BaseModel):
@@ -23,6 +24,19 @@ class OutsideSettings(BaseModel):
         description="What URLs of gates of the type webhook may begin with (scheme, host, port and the beginning of the "
         "path), with commas between. Empty: there can be no such gates.",
     )
+
+    outside_networks: Annotated[str, AfterValidator(networks)] = Field(
+        "",
+        description="Networks that are no public ones and may be asked nevertheless, with commas between, for example "
+        "`10.0.0.0/8`: webhooks are usually within a company. Without it only public addresses are, and hosts of "
+        "settings that are whole URLs, also in private networks.",
+    )
+
+    @property
+    def reachable(self) -> Reachable:
+        """Where this replica may connect to on somebody's behalf."""
+        allowed = Reachable.parse(self.outside_networks).naming(self.webhooks.origins, private=False)
+        return allowed.naming(self.sources.urls.values(), private=True)
 
     @property
     def sources(self) -> Sources:

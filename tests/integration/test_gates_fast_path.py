@@ -25,6 +25,7 @@ from control_plane.services.gates.judges import Judges
 from shared.domain.scope import Revisions, Scope
 from shared.runtime.clock import SystemClock, unix_ms
 from shared.wire.report import Report
+from tests.rig.outside import HERE
 
 CLOCK = SystemClock()
 ROLLOUT = uuid4()
@@ -59,7 +60,7 @@ class Leader:
 
 
 async def test_an_application_that_becomes_unhealthy_fails_its_gate_at_once(redis_url: str) -> None:
-    async with open_redis(redis_url) as mine, open_redis(redis_url) as theirs, open_client() as outside:
+    async with open_redis(redis_url) as mine, open_redis(redis_url) as theirs, open_client(reachable=HERE) as outside:
         presence = RedisPresence(mine)
         report = Report("i", "billing", "prod", "1", Revisions(0, 0, 5), "live", "amqp")
         await presence.record(AgentPresence(report, "10.0.0.1", datetime(2026, 1, 1, tzinfo=UTC)), 60.0)
@@ -90,7 +91,7 @@ def said(sequence: int, status: Status) -> EvidenceReport:
 
 async def test_outcomes_are_judged_from_redis_by_whoever_leads(redis_url: str) -> None:
     """The second leader knows what the first one stored, and goes on from there."""
-    async with open_redis(redis_url) as client, open_client() as outside:
+    async with open_redis(redis_url) as client, open_client(reachable=HERE) as outside:
         evidence = RedisEvidence(client)
         judges = Judges.over(
             RedisPresence(client), evidence, Prometheus(outside, Sources()), HttpWebhooks(outside, Prefixes()), CLOCK

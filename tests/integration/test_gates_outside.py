@@ -15,6 +15,7 @@ from control_plane.outside.client import MAX_ANSWER_BYTES, open_client
 from control_plane.outside.prometheus import Prometheus
 from control_plane.outside.webhooks import HttpWebhooks
 from control_plane.ports.gates import Answer, Silence
+from tests.rig.outside import HERE
 from tests.servers.server import Server, free_port
 
 PATIENCE = 20.0
@@ -55,7 +56,7 @@ def exporter(_request: web.Request) -> web.Response:
 async def numbers(prometheus: Server) -> AsyncIterator[Prometheus]:
     """A Prometheus that has scraped the exporter, asked as the control plane asks it."""
     port = int(prometheus.management_url.rpartition(":")[2])
-    async with listening(port, exporter), open_client() as session:
+    async with listening(port, exporter), open_client(reachable=HERE) as session:
         asked = Prometheus(session, Sources.parse(prometheus.url))
         with anyio.fail_after(PATIENCE):
             while await asked.number("", 'requests_total{code="500"}') != 5.0:
@@ -104,7 +105,7 @@ async def test_a_source_that_the_settings_do_not_name_is_not_asked(numbers: Prom
 
 
 async def test_a_prometheus_that_is_away_gives_no_number() -> None:
-    async with open_client() as session:
+    async with open_client(reachable=HERE) as session:
         asked = Prometheus(session, Sources.parse(f"http://user:password@127.0.0.1:{free_port()}"))
         assert await asked.number("", "1") == Silence("it cannot be asked (ClientConnectorError)")
 
@@ -119,7 +120,7 @@ async def test_a_prometheus_that_is_away_gives_no_number() -> None:
     ],
 )
 async def test_what_does_not_speak_like_a_prometheus_is_none(text: str) -> None:
-    async with listening(free_port(), lambda _: web.Response(text=text)) as url, open_client() as session:
+    async with listening(free_port(), lambda _: web.Response(text=text)) as url, open_client(reachable=HERE) as session:
         asked = Prometheus(session, Sources.parse(url))
         assert await asked.number("", "1") == Silence("its answer is not one of Prometheus")
 
@@ -130,7 +131,7 @@ async def test_a_prometheus_behind_a_password_and_a_path_is_asked_there() -> Non
         right = allowed and request.path == "/below/api/v1/query" and "query=up" in request[_BODY]
         return web.json_response({"data": {"resultType": "scalar", "result": [1, "7"]}}, status=200 if right else 403)
 
-    async with listening(free_port(), guarded) as url, open_client() as session:
+    async with listening(free_port(), guarded) as url, open_client(reachable=HERE) as session:
         asked = Prometheus(session, Sources.parse(url.replace("http://", "http://user:pass@") + "/below/"))
         assert await asked.number("", "up") == 7.0
 
@@ -138,7 +139,7 @@ async def test_a_prometheus_behind_a_password_and_a_path_is_asked_there() -> Non
 async def ask(
     answer: _Handler, *, path: str = "/gates/x", allowed: str = "/gates", patience: float = 5
 ) -> Answer | Silence:
-    async with listening(free_port(), answer) as url, open_client(patience) as session:
+    async with listening(free_port(), answer) as url, open_client(patience, reachable=HERE) as session:
         return await HttpWebhooks(session, Prefixes.parse(url + allowed)).ask(url + path, {"rollout": str(uuid4())})
 
 
@@ -200,7 +201,7 @@ async def test_a_webhook_that_takes_too_long_is_not_waited_for() -> None:
 
     port = free_port()
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
-    async with anyio.create_task_group() as group, open_client(0.2) as session:
+    async with anyio.create_task_group() as group, open_client(0.2, reachable=HERE) as session:
         group.start_soon(listener.serve, accept)
         url = f"http://127.0.0.1:{port}/"
         assert await HttpWebhooks(session, Prefixes.parse(url)).ask(url, {}) == Silence("it did not answer in time")
@@ -221,7 +222,7 @@ async def test_a_webhook_that_is_not_allowed_is_never_asked() -> None:
 
 
 async def test_a_name_that_nobody_knows_is_inconclusive() -> None:
-    async with open_client() as session:
+    async with open_client(reachable=HERE) as session:
         url = "http://nobody.invalid/gates"
         silent = await HttpWebhooks(session, Prefixes.parse(url)).ask(url, {})
         assert isinstance(silent, Silence)

@@ -61,6 +61,13 @@ class Prefixes:
             raise ValueError(msg)
         return cls(tuple(filter(None, parsed)))
 
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Scheme, host and port of each."""
+        return tuple(
+            f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}" for scheme, host, port, _ in self.prefixes
+        )
+
     def allows(self, url: str) -> bool:
         """Whether the URL begins like one of them; one that climbs (`..`) never does."""
         place = _place(url)
