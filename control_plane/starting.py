@@ -8,7 +8,7 @@ from typing import TypeVar
 import anyio
 
 from control_plane.domain.attribution import Attribution, Source
-from control_plane.domain.errors import UnavailableError
+from control_plane.domain.errors import KeyLostError, UnavailableError
 from control_plane.postgres.migrate import MigrationError
 from shared.runtime.http import AddressInUseError
 
@@ -56,6 +56,8 @@ def _line(error: BaseException) -> str | None:
             return str(error)
         case AddressInUseError():
             return f"{error.address} cannot be listened on: stop what uses it, or set TRIMTAB_LISTEN"
+        case KeyLostError():
+            return f"the installation's keys cannot be used: {error} Add that key to TRIMTAB_ENCRYPTION_KEY, behind a comma"
         case UnavailableError():
             return f"{error}: check that it runs and that its URL is right"
         case _:

@@ -47,6 +47,7 @@ from control_plane.api.bodies.history import (
     EffectiveQuery,
     PastConfigs,
 )
+from control_plane.api.bodies.keys import KeyRotation, KeysView
 from control_plane.api.bodies.life import Closing, CommitNow, Decision, ReviewQuery, ReviewView, Scheduling, Step
 from control_plane.api.bodies.named_snapshots import NamedSnapshotView, NewNamedSnapshot
 from control_plane.api.bodies.operations import HealthView, ReadinessView
@@ -80,6 +81,7 @@ from control_plane.api.handlers import (
     configs,
     fleet,
     history,
+    keys,
     life,
     named_snapshots,
     operations,
@@ -226,6 +228,9 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("POST",   "/api/v1/api-keys",      api_keys.create_api_key, P.API_KEYS_WRITE, (made(NewApiKeyView),),       NewApiKey, repeat=SECRET),
     Route("GET",    "/api/v1/api-keys",      api_keys.list_api_keys,  P.API_KEYS_READ,  (page_of(ApiKeyView),),       query=PageQuery),
     Route("DELETE", "/api/v1/api-keys/{id}", api_keys.revoke_api_key, P.API_KEYS_WRITE, (NO_CONTENT,)),
+
+    Route("GET",    "/api/v1/keys",          keys.get_keys,           P.KEYS_READ,      (ok(KeysView),)),
+    Route("POST",   "/api/v1/keys/rotate",   keys.rotate_keys,        P.KEYS_WRITE,     (ok(KeysView),),              KeyRotation, repeat=ANSWERED),
 
     Route("GET",    "/api/v1/audit",         audit.list_audit_records, P.AUDIT_READ,    (page_of(AuditRecordView),),  query=AuditQuery),
     Route("GET",    "/api/v1/audit/export",  audit.export_audit_records, P.AUDIT_READ,  (text("Lines of JSON, or CSV.", "*/*"),), query=AuditExportQuery, streams=True),

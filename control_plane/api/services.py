@@ -11,6 +11,7 @@ from control_plane.ports.configs import Configs, Searching
 from control_plane.ports.credentials import Receipts
 from control_plane.ports.gates import Judge
 from control_plane.ports.history import NamedSnapshots
+from control_plane.ports.keys import Renewal
 from control_plane.ports.probes import Probe
 from control_plane.ports.registry import Registry
 from control_plane.ports.rollouts import Rollouts, Templates
@@ -23,6 +24,7 @@ from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.gates.evidences import Evidences
 from control_plane.services.hindsight import Hindsight
+from control_plane.services.keys.keeping import KeyKeeping
 from control_plane.services.keys.signing import SigningKeys
 from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
@@ -62,6 +64,8 @@ class Services:
     receipts: Receipts
     access: Access
     signing_keys: SigningKeys
+    renewal: Renewal
+    key_keeping: KeyKeeping
     rates: Rates
     admission: Admission
     audit: Audit

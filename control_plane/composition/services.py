@@ -16,10 +16,11 @@ from control_plane.postgres.credentials import PostgresCredentials
 from control_plane.postgres.history import PostgresHistory
 from control_plane.postgres.named_snapshots import PostgresNamedSnapshots
 from control_plane.postgres.policies import PostgresPolicies
-from control_plane.postgres.probe import PostgresProbe, ReplicaProbe
+from control_plane.postgres.probe import KeyProbe, PostgresProbe, ReplicaProbe
 from control_plane.postgres.proposals import PostgresProposals
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
+from control_plane.postgres.renewal import PostgresRenewal
 from control_plane.postgres.rollouts import PostgresRollouts
 from control_plane.postgres.rules import PostgresRules
 from control_plane.postgres.schemas import PostgresSchemas
@@ -41,6 +42,7 @@ from control_plane.services.gates.concerned import Concerned
 from control_plane.services.gates.evidences import Evidences
 from control_plane.services.gates.judges import Judges
 from control_plane.services.hindsight import Hindsight
+from control_plane.services.keys.keeping import KeyKeeping
 from control_plane.services.keys.signing import SigningKeys
 from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
@@ -69,6 +71,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
     pool, reads, lossy, outside = adapters.pool, adapters.reads, adapters.lossy, adapters.outside
     data_keys = DataKeys(pool, adapters.encryption, clock)
     seals = Seals(data_keys)
+    renewal = PostgresRenewal(pool, data_keys, seals, adapters.encryption)
     changes, configs, registry = (
         PostgresChanges(pool, seals, reads),
         PostgresConfigs(pool, seals, reads),
@@ -128,6 +131,8 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         receipts=PostgresReceipts(pool),
         access=Access(credentials, clock),
         signing_keys=signing_keys,
+        renewal=renewal,
+        key_keeping=KeyKeeping(renewal, signing_keys, audit),
         rates=Rates(settings.rates, lossy.rate_counters, MemoryRateCounters(clock), clock, metrics),
         admission=Admission(settings.transfers, settings.transfers_waiting, metrics),
         audit=audit,
@@ -154,6 +159,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         feed=feed,
         probes=[
             PostgresProbe(pool),
+            KeyProbe(pool, adapters.encryption),
             *([ReplicaProbe(reads)] if settings.database_replica_url else []),
             *lossy.probes,
             *([RabbitProbe(adapters.publisher)] if adapters.publisher else []),

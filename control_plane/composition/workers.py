@@ -9,6 +9,7 @@ from control_plane.workers.follower import Follower
 from control_plane.workers.heartbeats import Heartbeats
 from control_plane.workers.housekeeping import Housekeeping
 from control_plane.workers.relay import Relay
+from control_plane.workers.renewal import RenewalWorker
 from control_plane.workers.rollouts import Rollouts
 from control_plane.workers.scheduler import Scheduler
 from shared.runtime.lifecycle import Worker
@@ -30,6 +31,7 @@ def workers_of(settings: Settings, services: Services, adapters: Adapters) -> li
             services.acting.driving(services.evidences, ourselves()),
             services.evidences.alarms,
         ).run,
+        RenewalWorker(PostgresLeadership(dsn, "renewal"), services.renewal).run,
         Housekeeping(PostgresLeadership(dsn, "housekeeping", publishes=publisher is not None)).run,
     ]
     if publisher is not None:

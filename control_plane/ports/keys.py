@@ -5,6 +5,7 @@ from typing import Protocol
 
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.keys import Purpose, SigningKeyRecord, WrappedKey
+from control_plane.domain.sealing import SealingStatus
 
 
 class KeyEncryption(Protocol):
@@ -13,6 +14,10 @@ class KeyEncryption(Protocol):
     @property
     def id(self) -> str:
         """Of the key that encrypts from now on."""
+        ...
+
+    def known(self, name: str) -> bool:
+        """Whether what is encrypted by the key of this id can be decrypted, as far as that can be told without trying."""
         ...
 
     async def wrap(self, key: bytes, context: bytes) -> WrappedKey:
@@ -50,4 +55,28 @@ class SigningKeyStore(Protocol):
 
     async def prune(self, purpose: Purpose, before: datetime) -> None:
         """Forget generations whose successors began to sign before then."""
+        ...
+
+
+class Renewal(Protocol):
+    """How sensitive values lie, and how they should."""
+
+    async def status(self) -> SealingStatus:
+        """Under which keys everything lies now."""
+        ...
+
+    async def step(self, most: int) -> int:
+        """Seal at most so many values anew; 0 if there is nothing to do.
+
+        Raises:
+            KeyLostError: some lie under a key that is not there.
+        """
+        ...
+
+    async def retire(self) -> int:
+        """Replace the keys of all scopes: what is written from now on lies under new ones, the rest follows in steps."""
+        ...
+
+    async def rewrap(self) -> int:
+        """Encrypt all keys by the present key-encryption key; how many were by another."""
         ...

@@ -67,7 +67,7 @@ def proposal(row: asyncpg.Record, opening: Opening) -> Proposal:
         source=Source(row["source"]),
         message=row["message"],
         labels=decode(row["labels"]),
-        operations=tuple(_operation(row["id"], *each, opening) for each in enumerate(operations)),
+        operations=tuple(operation_at(row["id"], *each, opening) for each in enumerate(operations)),
         secrets=frozenset(index for index, each in enumerate(operations) if "secret" in each),
         writers=tuple(row["writers"]),
         approvals=tuple(map(_approval, decode(row["approvals"]))),
@@ -103,7 +103,8 @@ def review(row: asyncpg.Record) -> Review:
     )
 
 
-def _operation(change_id: UUID, position: int, document: Json, opening: Opening) -> Operation:
+def operation_at(change_id: UUID, position: int, document: Json, opening: Opening) -> Operation:
+    """An operation of a stored change."""
     known = document["op"] == Op.PUT and "value" in document and "secret" not in document
     return Operation(
         op=Op(document["op"]),

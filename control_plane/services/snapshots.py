@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 import anyio
 from anyio.to_thread import run_sync
 
-from control_plane.domain.errors import NotFoundError, UnavailableError
+from control_plane.domain.errors import KeyLostError, NotFoundError, UnavailableError
 from control_plane.metrics import Metrics
 from control_plane.ports.configs import Configs
 from control_plane.ports.lossy import Cache
@@ -175,7 +175,7 @@ class Snapshots:
             async with limiter:
                 try:
                     await self._get(_Key(app_id, environment))
-                except (UnavailableError, NotFoundError) as error:
+                except (KeyLostError, UnavailableError, NotFoundError) as error:
                     _log.warning("not warmed", extra={"app": app_id, "environment": environment, "error": str(error)})
 
         async with anyio.create_task_group() as group:

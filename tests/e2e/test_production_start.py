@@ -64,6 +64,12 @@ async def test_a_fresh_database_becomes_a_running_control_plane(postgres_url: st
         assert f"127.0.0.1:{port}" in second.stderr.splitlines()[-1]
         assert "Traceback" not in second.stderr
 
+        other = {"TRIMTAB_ENCRYPTION_KEY": _trimtab("keys", "generate").stdout.strip()}
+        stranger = _trimtab("control-plane", **database | other, TRIMTAB_LISTEN="127.0.0.1:0")
+        assert stranger.returncode != 0
+        assert "Add that key to TRIMTAB_ENCRYPTION_KEY" in stranger.stderr
+        assert "Traceback" not in stranger.stderr
+
         newer = _trimtab("operator-key", **database).stdout.strip()
         assert Client(url, newer).get("/api/v1/apps")["items"] == []
         with anyio.fail_after(5):

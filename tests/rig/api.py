@@ -129,7 +129,7 @@ async def serving_api(
         "encryption_key": ENCRYPTION_KEY,
         "heartbeat_interval": 0.2,
     }
-    chosen = load_settings({}, **common, **sizes, **settings)
+    chosen = load_settings({}, **{**common, **sizes, **settings})
     async with open_adapters(chosen, metrics) as adapters:
         services = await compose(chosen, adapters, metrics)
         services = replace(services, probes=(*services.probes, *probes), proxies=proxies)

@@ -32,6 +32,8 @@ class Permission(StrEnum):
     AUDIT_ARCHIVE = "audit.archive"
     API_KEYS_READ = "api-keys.read"
     API_KEYS_WRITE = "api-keys.write"
+    KEYS_READ = "keys.read"
+    KEYS_WRITE = "keys.write"
     SNAPSHOTS_READ = "snapshots.read"
     FLEET_READ = "fleet.read"
     FLEET_REPORT = "fleet.report"
