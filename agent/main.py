@@ -44,7 +44,8 @@ from agent.sync.status import Status
 from agent.sync.synchronizer import Synchronizer
 from agent.sync.witness import Witness
 from agent.upstream.amqp import AmqpFeed
-from agent.upstream.endpoints import open_session
+from agent.upstream.broker_access import BrokerAccess
+from agent.upstream.endpoints import Endpoints, open_session
 from agent.upstream.http import HttpSource, SseFeed
 from shared.domain.context import Attribute, EvaluationContext
 from shared.runtime.clock import SystemClock
@@ -161,6 +162,7 @@ async def living(settings: Settings, origin: Origin | None = None, *, by_signal:
                 proven.proving.run,
                 proven.fallback.run,
                 Clockwork(parts.store, parts.clock).run,
+                *(each.run for each in parts.feeds if isinstance(each, AmqpFeed)),
                 parts.synchronizer.run,
                 parts.renderer.run,
                 _reporter(parts).run,
@@ -271,7 +273,9 @@ def _feeds(settings: Settings, session: ClientSession, instance: str) -> list[Fe
     sse = SseFeed(settings.control_plane_urls, settings.token, session, settings.app_id, settings.environment)
     if not settings.amqp_url:
         return [sse]
-    return [AmqpFeed(settings.amqp_url, settings.app_id, settings.environment, instance), sse]
+    scope = settings.app_id, settings.environment, instance
+    access = BrokerAccess(Endpoints(settings.control_plane_urls, settings.token, session), *scope)
+    return [AmqpFeed(settings.amqp_url, *scope, access), sse]
 
 
 def _probing(settings: Settings, parts: Parts) -> Probing:

@@ -11,7 +11,7 @@ import pytest
 import redis.asyncio
 from hypothesis import HealthCheck, settings
 
-from tests.servers import debian
+from tests.servers import debian, rabbitmq
 from tests.servers.choice import obtain
 from tests.servers.databases import clone, create, drop
 from tests.servers.server import Server, ServerError
@@ -278,6 +278,17 @@ async def own_rabbitmq(_rabbitmq_of_this_worker: Server) -> Server:
     await _rabbitmq_of_this_worker.start()
     await forget_exchange(_rabbitmq_of_this_worker.url)
     return _rabbitmq_of_this_worker
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_program() -> Path:
+    """The broker's program, for brokers that are set up in their own ways; installed where we may."""
+    if rabbitmq.binary() is None and debian.can_install():
+        debian.install("rabbitmq-server")
+    found = rabbitmq.binary()
+    if found is None:
+        pytest.fail("this needs Debian's rabbitmq-server: install it, or run the tests as root on Debian or Ubuntu")
+    return found
 
 
 @pytest.fixture(scope="session")

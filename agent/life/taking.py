@@ -60,7 +60,7 @@ class Taking:
 
     def _token(self, new: Settings) -> None:
         for each in (self.source, *self.feeds):
-            if isinstance(each, HttpSource | SseFeed):
+            if isinstance(each, HttpSource | SseFeed | AmqpFeed):
                 each.authorize(new.token)
 
     def _broker(self, new: Settings) -> None:

@@ -125,7 +125,8 @@ KNOBS: Mapping[str, Knob] = {
     "amqp_url": Knob(
         "TRIMTAB_AMQP_URL",
         parsers.amqp_url,
-        "The message broker. Without it changes come over HTTP from the control plane.",
+        "The message broker. Where it names no user, the control plane gives the agent a credential of its own. Without "
+        "it changes come over HTTP from the control plane.",
         "none",
         secret=True,
     ),

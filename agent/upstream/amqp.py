@@ -10,10 +10,13 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import anyio
+from anyio.abc import TaskStatus
 
 from agent.ports import UpstreamRefusedError, UpstreamUnavailableError
+from agent.upstream.broker_access import BrokerAccess, Login
 from shared.domain.scope import Revisions
 from shared.wire.messages import SCHEMA, Message, UnsupportedSchemaError, decode_message
 from shared.wire.topology import CHANGES_EXCHANGE, SCHEMA_HEADER, agent_queue, binding_keys
@@ -47,53 +50,79 @@ _REFUSALS = frozenset(
 
 
 class AmqpFeed:
-    """The broker's side of the `Feed` port. Each time it is followed it makes a new connection and a new queue."""
+    """The broker's side of the `Feed` port. Each time it is followed it makes a new connection and a new queue.
+
+    Where its URL names no user, `access` gets us a credential of our own.
+    """
 
     name = "amqp"
 
-    def __init__(self, url: str, app_id: str, environment: str, instance: str) -> None:
-        self._url = url
+    def __init__(
+        self, url: str, app_id: str, environment: str, instance: str, access: BrokerAccess | None = None
+    ) -> None:
+        self._url, self._access = url, access
         self._app_id, self._environment, self._instance = app_id, environment, instance
 
     def go_to(self, url: str) -> None:
         """Make the next connection there."""
         self._url = url
 
+    def authorize(self, token: str) -> None:
+        """Show the control plane this token from now on."""
+        if self._access is not None:
+            self._access.authorize(token)
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Keep our credential fresh, if we have one."""
+        if self._access is None:
+            task_status.started()
+        else:
+            await self._access.run(task_status=task_status)
+
     @asynccontextmanager
     async def follow(self, since: Revisions) -> AsyncIterator[AsyncIterator[Message]]:
         """Hear messages; nothing is replayed, whatever `since` says."""
         _ = since
         async with AsyncExitStack() as stack:
-            connection = await self._connect()
+            own = None if urlsplit(self._url).username else self._access
+            connection = await self._connect(await own.login() if own else None)
             stack.push_async_callback(_close, connection)
             incoming = stack.enter_context(_Incoming())
             try:
                 with anyio.fail_after(SETUP_TIMEOUT):
-                    await self._consume(connection, incoming)
+                    await self._consume(connection, incoming, declare=own is None)
             except Exception as error:
                 raise _translated(error) from error
+            if own:
+                stack.enter_context(own.shown_on(connection))
             yield incoming.messages()
 
-    async def _connect(self) -> "AbstractConnection":
+    async def _connect(self, login: Login | None) -> "AbstractConnection":
         # 4 MB that an agent without a broker does not need.
         from aio_pika.connection import Connection, make_url  # noqa: PLC0415
 
         properties: Any = {"connection_name": f"trimtab-agent {self._instance}"}
         async with AsyncExitStack() as stack:
             try:
-                connection = Connection(make_url(self._url), client_properties=properties)
+                url = make_url(self._url)
+                if login is not None:
+                    url = url.with_user(login.username).with_password(login.password)
+                connection = Connection(url, client_properties=properties)
                 # Closed, even if it never was open: else its destructor tries, wherever the collector runs.
                 stack.push_async_callback(_close, connection)
                 with anyio.fail_after(CONNECT_TIMEOUT + 1):
                     await connection.connect(timeout=CONNECT_TIMEOUT)
             except Exception as error:
+                if login is not None and self._access is not None and type(error).__name__ in _REFUSALS:
+                    self._access.forget()
                 raise _translated(error) from error
             stack.pop_all()
             return connection
 
-    async def _consume(self, connection: "AbstractConnection", incoming: "_Incoming") -> None:
+    async def _consume(self, connection: "AbstractConnection", incoming: "_Incoming", *, declare: bool) -> None:
         channel = await connection.channel(publisher_confirms=False)
-        exchange = await channel.declare_exchange(CHANGES_EXCHANGE, "topic", durable=True)
+        # With a credential of our own we may not declare the exchange: the relay does, before it publishes.
+        exchange = await channel.declare_exchange(CHANGES_EXCHANGE, "topic", durable=True, passive=not declare)
         # A name of its own each time: the queue of a connection that just broke may be locked for a while.
         name = agent_queue(self._app_id, self._environment, f"{self._instance}.{secrets.token_hex(4)}")
         queue = await channel.declare_queue(name, exclusive=True, auto_delete=True, arguments=_QUEUE_BOUNDS)

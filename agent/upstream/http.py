@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from agent.ports import ReportAnswer, UpstreamUnavailableError
-from agent.upstream.endpoints import CONNECT_TIMEOUT, Endpoints, translated
+from agent.upstream.answers import chunks, read
+from agent.upstream.endpoints import CONNECT_TIMEOUT, Endpoints
 from shared.domain.codec import Json, MalformedJsonError, decode
 from shared.domain.scope import Revisions
 from shared.wire.messages import Heartbeat, MalformedMessageError, Message, decode_message
@@ -48,14 +49,14 @@ class HttpSource:
         if at_least:
             params["at_least"] = str(at_least)
         async with self._endpoints.request("GET", self._path, params=params) as response:
-            body = await _read(response, MAX_SNAPSHOT)
+            body = await read(response, MAX_SNAPSHOT)
         return SnapshotDocument.decode(body)
 
     async def report(self, report: Report) -> ReportAnswer:
         """Tell our state; returns when to report again, and what time it is there."""
         async with self._endpoints.request("POST", "api/v1/agents/report", body=report.encode()) as response:
             try:
-                answer = decode(await _read(response, MAX_ANSWER))
+                answer = decode(await read(response, MAX_ANSWER))
                 return ReportAnswer(float(answer["next_report_in"]), _moment(answer.get("now_ms")))
             except (
                 MalformedJsonError,
@@ -99,7 +100,7 @@ class SseFeed:
 
     async def _messages(self, response: aiohttp.ClientResponse) -> AsyncIterator[Message]:
         try:
-            async for event in read_events(_chunks(response)):
+            async for event in read_events(chunks(response)):
                 if event.event in _MESSAGE_EVENTS:
                     message = decode_message(event.data)
                     if isinstance(message, Heartbeat):
@@ -114,20 +115,3 @@ class SseFeed:
 def _moment(told: Json) -> int | None:
     """Unix milliseconds; None from a control plane that does not tell them, or tells nonsense."""
     return told if type(told) is int and 0 <= told <= MAX_MOMENT else None
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in _chunks(response):
-        body += chunk
-        if len(body) > limit:
-            msg = f"an answer of more than {limit} bytes"
-            raise MalformedSnapshotError(msg)
-    return bytes(body)
-
-
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """The body as it comes, with the port's errors."""
-    with translated("the control plane broke off"):
-        async for chunk in response.content.iter_any():
-            yield chunk

@@ -26,6 +26,7 @@ from control_plane.api.bodies.audit import (
     AuditVerificationView,
     AuditVerifyQuery,
 )
+from control_plane.api.bodies.broker import BrokerCredentialView, KeySetView, NewBrokerCredential
 from control_plane.api.bodies.changes import ChangeEdit, ChangeQuery, ChangeReceipt, ChangeView, NewChange
 from control_plane.api.bodies.configs import (
     ConfigQuery,
@@ -77,6 +78,7 @@ from control_plane.api.handlers import (
     api_keys,
     apps,
     audit,
+    broker,
     changes,
     configs,
     fleet,
@@ -224,6 +226,8 @@ ROUTES: tuple[Route[Any, Any], ...] = (
 
     Route("GET",    "/api/v1/agents",        fleet.list_agents,       P.FLEET_READ,     (page_of(AgentView),),        query=AgentQuery),
     Route("POST",   "/api/v1/agents/report", fleet.report_agent,      P.FLEET_REPORT,   (ok(NextReport),),            AgentReport, part=True),
+    Route("POST",   _ENVIRONMENT + "/broker-credentials", broker.create_broker_credential, P.FLEET_REPORT, (ok(BrokerCredentialView),), NewBrokerCredential),
+    Route("GET",    "/api/v1/broker-keys",   broker.get_broker_keys,  None,             (ok(KeySetView),)),
 
     Route("POST",   "/api/v1/api-keys",      api_keys.create_api_key, P.API_KEYS_WRITE, (made(NewApiKeyView),),       NewApiKey, repeat=SECRET),
     Route("GET",    "/api/v1/api-keys",      api_keys.list_api_keys,  P.API_KEYS_READ,  (page_of(ApiKeyView),),       query=PageQuery),

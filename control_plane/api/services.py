@@ -19,6 +19,7 @@ from control_plane.ports.rules import Policies
 from control_plane.services.access import Access
 from control_plane.services.admission import Admission
 from control_plane.services.audit import Audit
+from control_plane.services.broker_credentials import BrokerCredentials
 from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
@@ -66,6 +67,7 @@ class Services:
     signing_keys: SigningKeys
     renewal: Renewal
     key_keeping: KeyKeeping
+    broker_credentials: BrokerCredentials
     rates: Rates
     admission: Admission
     audit: Audit

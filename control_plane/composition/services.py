@@ -5,6 +5,7 @@ from base64 import b64decode
 from control_plane.api.services import Services
 from control_plane.composition.adapters import Adapters
 from control_plane.domain.access.token import token_hash
+from control_plane.domain.broker import vhost_of
 from control_plane.embedded.rates import MemoryRateCounters
 from control_plane.metrics import Metrics
 from control_plane.outside.prometheus import Prometheus
@@ -34,6 +35,7 @@ from control_plane.rabbitmq.probe import RabbitProbe
 from control_plane.services.access import Access
 from control_plane.services.admission import Admission
 from control_plane.services.audit import Audit
+from control_plane.services.broker_credentials import BrokerCredentials
 from control_plane.services.checks import Checks
 from control_plane.services.denials import Denials
 from control_plane.services.feed import Feed
@@ -133,6 +135,12 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         signing_keys=signing_keys,
         renewal=renewal,
         key_keeping=KeyKeeping(renewal, signing_keys, audit),
+        broker_credentials=BrokerCredentials(
+            signing_keys,
+            vhost_of(settings.amqp_url) if settings.amqp_url else None,
+            settings.broker_credential_lifetime,
+            clock,
+        ),
         rates=Rates(settings.rates, lossy.rate_counters, MemoryRateCounters(clock), clock, metrics),
         admission=Admission(settings.transfers, settings.transfers_waiting, metrics),
         audit=audit,

@@ -12,6 +12,8 @@ class Purpose(StrEnum):
     """Access tokens and the credentials of agents."""
     MESSAGES = "messages"
     """Messages and snapshots."""
+    BROKER = "broker"
+    """Credentials with which agents log in at the broker, which knows these keys and no others."""
 
 
 KNOWN_AHEAD = timedelta(hours=1)

@@ -17,3 +17,9 @@ class IdentitySettings(BaseModel):
         description="The bootstrap operator's token, kept as a hash at every start; it replaces the one before. "
         "Empty: whatever `trimtab operator-key` made.",
     )
+    broker_credential_lifetime: int = Field(
+        300,
+        ge=30,
+        le=86_400,
+        description="Seconds for which a credential is good with which an agent logs in at RabbitMQ; agents renew it in time.",
+    )

@@ -117,6 +117,7 @@ async def serving_api(
     limits: Limits | None = None,
     probes: tuple[Probe, ...] = (),
     proxies: TrustedProxies = NO_PROXIES,
+    port: int = 0,
     **settings: object,
 ) -> AsyncIterator[Api]:
     """Serve the API over this database until the block ends; `settings` by their names."""
@@ -133,7 +134,7 @@ async def serving_api(
     async with open_adapters(chosen, metrics) as adapters:
         services = await compose(chosen, adapters, metrics)
         services = replace(services, probes=(*services.probes, *probes), proxies=proxies)
-        async with serving(build_app(services), Listen("127.0.0.1", 0), grace=2.0) as listen:
+        async with serving(build_app(services), Listen("127.0.0.1", port), grace=2.0) as listen:
             connector = aiohttp.TCPConnector(limit=0)
             async with aiohttp.ClientSession(connector=connector, auto_decompress=True) as session:
                 yield Api(services, f"http://{listen}", session, operator)

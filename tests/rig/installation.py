@@ -58,10 +58,16 @@ class Installation:
     processes: list[Process] = field(default_factory=list)
 
     async def control_plane(
-        self, name: str = "one", *, ready: bool = True, module: str = "control_plane", **settings: str
+        self,
+        name: str = "one",
+        *,
+        ready: bool = True,
+        module: str = "control_plane",
+        port: int = 0,
+        **settings: str,
     ) -> Process:
-        """Start a control plane on a free port; `settings` are further ones by name."""
-        port = free_port()
+        """Start a control plane, on a free port unless one is given; `settings` are further ones by name."""
+        port = port or free_port()
         environ = self.servers.environ() | {
             "TRIMTAB_BOOTSTRAP_TOKEN": self.token,
             "TRIMTAB_ENCRYPTION_KEY": self.encryption_key,

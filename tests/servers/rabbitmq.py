@@ -19,11 +19,14 @@ def binary() -> Path | None:
     return _PROGRAM if _PROGRAM.exists() else None
 
 
-async def local(program: Path, root: Path, *, managed: bool) -> Server:
-    """A broker of our own. Managed, it has the HTTP API that makes virtual hosts in milliseconds, and stops slowly."""
+async def local(program: Path, root: Path, *, managed: bool, keys_url: str = "") -> Server:
+    """A broker of our own. Managed, it has the HTTP API that makes virtual hosts in milliseconds, and stops slowly.
+
+    `keys_url`: where the keys are with which it verifies the credentials of agents, if it is to know any.
+    """
     home, port, management, epmd = Home(root, "rabbit"), free_port(), free_port(), free_port()
     environ = _environ(home, port, epmd)
-    _configure(home, port, management if managed else None)
+    _configure(home, port, management if managed else None, keys_url)
     names = Process(home, ["epmd", "-port", str(epmd), "-address", "127.0.0.1"], environ=environ)
     return _server(port, management if managed else None, Process(home, [program], environ=environ, beside=names))
 
@@ -44,7 +47,8 @@ def _server(port: int, management: int | None, body: Process | Container) -> Ser
     return Server(f"amqp://guest:guest@127.0.0.1:{port}/", body, answers, management_url)
 
 
-def _configure(home: Home, port: int, management: int | None) -> None:
+def _configure(home: Home, port: int, management: int | None, keys_url: str) -> None:
+    plugins, terms = [], ["{kernel,[{inet_dist_use_interface,{127,0,0,1}}]}"]
     lines = [
         f"listeners.tcp.1 = 127.0.0.1:{port}",
         "loopback_users = none",
@@ -56,9 +60,16 @@ def _configure(home: Home, port: int, management: int | None) -> None:
     ]
     if management is not None:
         lines += ["management.tcp.ip = 127.0.0.1", f"management.tcp.port = {management}"]
+        plugins.append("rabbitmq_management")
+    if keys_url:
+        lines += ["auth_backends.1 = internal", "auth_backends.2 = rabbit_auth_backend_oauth2"]
+        lines += ["auth_oauth2.resource_server_id = trimtab"]
+        # Its settings in `rabbitmq.conf` take https only.
+        terms.append(f'{{rabbitmq_auth_backend_oauth2,[{{key_config,[{{jwks_url,"{keys_url}"}}]}}]}}')
+        plugins.append("rabbitmq_auth_backend_oauth2")
     home.write("rabbitmq.conf", "\n".join(lines) + "\n")
-    home.write("enabled_plugins", "[rabbitmq_management].\n" if management is not None else "[].\n")
-    home.write("advanced.config", "[{kernel,[{inet_dist_use_interface,{127,0,0,1}}]}].\n")
+    home.write("enabled_plugins", f"[{','.join(plugins)}].\n")
+    home.write("advanced.config", f"[{','.join(terms)}].\n")
 
 
 def _environ(home: Home, port: int, epmd: int) -> dict[str, str]:
