@@ -18,6 +18,9 @@ from shared.domain.codec import Json, decode, encode
 MEMORY = 512 * 1024 * 1024
 """Bytes of address space; the interpreter and the library take about a tenth of it."""
 
+FILES = 64
+"""Files that may be open at once; templates are read one after the other."""
+
 
 def main() -> int:
     """Render what is asked for."""
@@ -50,6 +53,8 @@ def _limit(seconds: float) -> None:
     with suppress(OSError, ValueError):  # some systems know no such limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # there are values in it
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it answers through a pipe, and writes no file
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
     with suppress(OSError):  # where memory is scarce we go first, not the agent
         Path("/proc/self/oom_score_adj").write_text("1000")
 

@@ -4,6 +4,9 @@ Rendering is a function of the configs and the templates: there is no clock, no 
 templates of the same directory. What is missing is an error, never an empty text.
 """
 
+import errno
+import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -55,10 +58,9 @@ class RenderedTemplate(BaseLoader):
         path = self.directory.joinpath(*split_template_path(template))
         self.stamps[str(path)] = []
         try:
-            with path.open("rb") as file:
-                text = file.read(MAX_TEMPLATE + 1)
-            found = path.stat()
-        except FileNotFoundError as error:
+            self._require_inside(path, template)
+            text, found = _content(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise TemplateNotFound(template) from error
         except OSError as error:
             msg = f"{template} cannot be read ({error.strerror}); correct path or mode"
@@ -72,6 +74,27 @@ class RenderedTemplate(BaseLoader):
         except UnicodeDecodeError as error:
             msg = f"{template} is not UTF-8 (byte {error.start})"
             raise UnrenderableError(msg, template=True) from error
+
+    def _require_inside(self, path: Path, template: str) -> None:
+        """What a template includes lies in its directory, whatever is linked there; the template itself may be a link."""
+        if template != self.name and not path.resolve(strict=True).is_relative_to(self.directory.resolve()):
+            msg = f"{template} is a link that leads out of {self.directory}"
+            raise UnrenderableError(msg, template=True)
+
+
+def _content(path: Path) -> tuple[bytes, os.stat_result]:
+    """As much of a file as a template may have, and what tells it from another; never waits for a pipe."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        content = bytearray()
+        while len(content) <= MAX_TEMPLATE and (more := os.read(descriptor, MAX_TEMPLATE + 1)):
+            content += more
+        return bytes(content), found
+    finally:
+        os.close(descriptor)
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
