@@ -42,6 +42,7 @@ _PATH_VARIABLES: dict[str, Json] = {
     "seq": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     "version": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     "file": {"type": "string"},
+    "role": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
     "template": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
     "name": {"type": "string", "pattern": f"^{SNAPSHOT_NAME_PATTERN}$"},
 }
@@ -61,6 +62,8 @@ _TAGS = {
     "transfer": "Configs in whole documents: export and import.",
     "fleet": "The agents themselves.",
     "api_keys": "Keys of people and machines, and what each may do.",
+    "roles": "What roles may do, and who has them.",
+    "auth": "Who calls, and why one may do something or may not.",
     "audit": "The chain of audit records: who did what.",
     "operations": "Health, readiness, metrics and documentation of a replica.",
 }

@@ -55,6 +55,16 @@ from control_plane.api.bodies.operations import HealthView, ReadinessView
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.bodies.policies import PolicyBody, PolicyView
 from control_plane.api.bodies.preview import PreviewView
+from control_plane.api.bodies.roles import (
+    BindingQuery,
+    BindingView,
+    ExplainQuery,
+    ExplanationView,
+    NewBinding,
+    RoleBody,
+    RoleView,
+    WhoamiView,
+)
 from control_plane.api.bodies.rollout_preview import RolloutPreviewView
 from control_plane.api.bodies.rollout_templates import TemplateBody, TemplateQuery, TemplateView
 from control_plane.api.bodies.rollout_views import RolloutEventView, RolloutSummary, RolloutView
@@ -78,6 +88,7 @@ from control_plane.api.handlers import (
     api_keys,
     apps,
     audit,
+    auth,
     broker,
     changes,
     configs,
@@ -90,6 +101,7 @@ from control_plane.api.handlers import (
     policies,
     retirement,
     reviews,
+    roles,
     rollout_templates,
     rollouts,
     schemas,
@@ -116,6 +128,7 @@ _CHANGE = "/api/v1/changes/{change}"
 _SCHEMA = "/api/v1/schemas/{id}"
 _POLICY = "/api/v1/policies/{id}"
 _ROLLOUT = "/api/v1/rollouts/{id}"
+_ROLE = "/api/v1/roles/{role}"
 _TEMPLATE = "/api/v1/rollout-templates/{template}"
 
 P, E = Permission, ProblemType
@@ -235,6 +248,15 @@ ROUTES: tuple[Route[Any, Any], ...] = (
 
     Route("GET",    "/api/v1/keys",          keys.get_keys,           P.KEYS_READ,      (ok(KeysView),)),
     Route("POST",   "/api/v1/keys/rotate",   keys.rotate_keys,        P.KEYS_WRITE,     (ok(KeysView),),              KeyRotation, repeat=ANSWERED),
+    Route("GET",    "/api/v1/roles",         roles.list_roles,        P.ROLES_READ,     (page_of(RoleView),),         query=PageQuery, part=True),
+    Route("GET",    _ROLE,                   roles.get_role,          P.ROLES_READ,     (ok(RoleView),),              part=True),
+    Route("PUT",    _ROLE,                   roles.put_role,          P.ROLES_WRITE,    (ok(RoleView, "ETag"),),      RoleBody, errors=(E.VERSION_MISMATCH, E.CONFLICT)),
+    Route("DELETE", _ROLE,                   roles.delete_role,       P.ROLES_WRITE,    (NO_CONTENT,),                errors=(E.CONFLICT,)),
+    Route("POST",   "/api/v1/role-bindings", roles.create_role_binding, P.BINDINGS_WRITE, (made(BindingView),),       NewBinding, repeat=ANSWERED, part=True),
+    Route("GET",    "/api/v1/role-bindings", roles.list_role_bindings, P.BINDINGS_READ, (page_of(BindingView),),      query=BindingQuery, part=True),
+    Route("DELETE", "/api/v1/role-bindings/{id}", roles.delete_role_binding, P.BINDINGS_WRITE, (NO_CONTENT,),         errors=(E.CONFLICT,), part=True),
+    Route("GET",    "/api/v1/auth/whoami",   auth.get_whoami,         P.SELF,           (ok(WhoamiView),)),
+    Route("GET",    "/api/v1/auth/explain",  auth.explain_access,     P.SELF,           (ok(ExplanationView),),       query=ExplainQuery, errors=(E.NOT_FOUND,)),
 
     Route("GET",    "/api/v1/audit",         audit.list_audit_records, P.AUDIT_READ,    (page_of(AuditRecordView),),  query=AuditQuery),
     Route("GET",    "/api/v1/audit/export",  audit.export_audit_records, P.AUDIT_READ,  (text("Lines of JSON, or CSV.", "*/*"),), query=AuditExportQuery, streams=True),

@@ -19,8 +19,10 @@ from control_plane.ports.rules import Policies
 from control_plane.services.access import Access
 from control_plane.services.admission import Admission
 from control_plane.services.audit import Audit
+from control_plane.services.bindings import Bindings
 from control_plane.services.broker_credentials import BrokerCredentials
 from control_plane.services.denials import Denials
+from control_plane.services.explaining import Explaining
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.gates.evidences import Evidences
@@ -33,6 +35,7 @@ from control_plane.services.publishing import Publishing
 from control_plane.services.rates import Rates
 from control_plane.services.retirement import Retirement
 from control_plane.services.reveals import Reveals
+from control_plane.services.roles import RoleKeeping
 from control_plane.services.rollouts.acting import Acting
 from control_plane.services.rollouts.previewing import Previewing
 from control_plane.services.rollouts.showing import Showing
@@ -64,6 +67,9 @@ class Services:
     registry: Registry
     receipts: Receipts
     access: Access
+    bindings: Bindings
+    roles: RoleKeeping
+    explaining: Explaining
     signing_keys: SigningKeys
     renewal: Renewal
     key_keeping: KeyKeeping

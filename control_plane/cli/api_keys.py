@@ -15,7 +15,7 @@ from control_plane.cli.values import moment
 from shared.domain.codec import Json
 
 _PATH = "/api/v1/api-keys"
-_ROLES = "viewer, editor (proposes), approver, publisher (proposes and commits), auditor, admin"
+_ROLES = "viewer, editor (proposes), approver, publisher (proposes and commits), auditor, admin, member (only what bindings grant)"
 
 Name = Annotated[str, typer.Argument(help="Who acts with it: lower-case letters, digits and dashes.")]
 group = typer.Typer(help="People and machines: who may use the API, and for what.", no_args_is_help=True)

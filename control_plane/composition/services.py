@@ -10,6 +10,7 @@ from control_plane.embedded.rates import MemoryRateCounters
 from control_plane.metrics import Metrics
 from control_plane.outside.prometheus import Prometheus
 from control_plane.outside.webhooks import HttpWebhooks
+from control_plane.postgres.access import PostgresAccessBook
 from control_plane.postgres.audit import PostgresAuditLog
 from control_plane.postgres.changes import PostgresChanges
 from control_plane.postgres.configs import PostgresConfigs
@@ -35,9 +36,11 @@ from control_plane.rabbitmq.probe import RabbitProbe
 from control_plane.services.access import Access
 from control_plane.services.admission import Admission
 from control_plane.services.audit import Audit
+from control_plane.services.bindings import Bindings
 from control_plane.services.broker_credentials import BrokerCredentials
 from control_plane.services.checks import Checks
 from control_plane.services.denials import Denials
+from control_plane.services.explaining import Explaining
 from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.gates.concerned import Concerned
@@ -52,6 +55,7 @@ from control_plane.services.publishing import Publishing
 from control_plane.services.rates import Rates
 from control_plane.services.retirement import Retirement
 from control_plane.services.reveals import Reveals
+from control_plane.services.roles import RoleKeeping
 from control_plane.services.rollouts.acting import Acting
 from control_plane.services.rollouts.moving import Moving
 from control_plane.services.rollouts.previewing import Previewing
@@ -80,6 +84,9 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         PostgresRegistry(pool, reads),
     )
     credentials, named = PostgresCredentials(pool), PostgresNamedSnapshots(pool)
+    access_book = PostgresAccessBook(pool)
+    bindings = Bindings(access_book, clock)
+    access = Access(credentials, clock, bindings)
     if settings.bootstrap_token:
         await credentials.ensure_operator(token_hash(settings.bootstrap_token), ourselves())
     signing_keys = SigningKeys(PostgresSigningKeys(pool), adapters.encryption, clock, ourselves())
@@ -131,7 +138,10 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         configs=configs,
         registry=registry,
         receipts=PostgresReceipts(pool),
-        access=Access(credentials, clock),
+        access=access,
+        bindings=bindings,
+        roles=RoleKeeping(access_book, bindings, access),
+        explaining=Explaining(bindings, credentials),
         signing_keys=signing_keys,
         renewal=renewal,
         key_keeping=KeyKeeping(renewal, signing_keys, audit),

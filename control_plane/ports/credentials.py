@@ -19,6 +19,10 @@ class Credentials(Protocol):
         """The principal of a token that is neither revoked nor expired."""
         ...
 
+    async def named(self, name: str) -> Principal | None:
+        """The principal of the API key of this name, if it is neither revoked nor expired."""
+        ...
+
     async def ensure_operator(self, token_hash: bytes, by: Attribution) -> None:
         """Let this token be the bootstrap operator's; any earlier bootstrap token stops working."""
         ...

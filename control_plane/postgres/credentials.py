@@ -18,6 +18,7 @@ from control_plane.postgres.registry import not_registered
 from control_plane.postgres.rows import agent_token, api_key, attributed
 
 _FIND = sql("find_credential")
+_NAMED = sql("find_named_credential")
 _ENSURE_OPERATOR = sql("ensure_operator")
 _CREATE = sql("create_agent_token")
 _LIST = sql("list_agent_tokens")
@@ -37,13 +38,11 @@ class PostgresCredentials:
 
     async def find(self, token_hash: bytes) -> Principal | None:
         """The principal of a token that works: `operator`, the name of an API key, or `agent:<id of its token>`."""
-        row = await fetch_row(self._pool, _FIND, token_hash)
-        if row is None:
-            return None
-        role, over, shown = Role(row["role"]), row["expires_at"], str(row["id"])
-        if role is Role.AGENT:
-            return agent_of(row["app_id"], row["environment"], f"agent:{shown}", expires_at=over, credential=shown)
-        return holder(row["name"] or role.value, role, expires_at=over, credential=shown)
+        return _principal(await fetch_row(self._pool, _FIND, token_hash))
+
+    async def named(self, name: str) -> Principal | None:
+        """The principal of the API key of this name, if it works."""
+        return _principal(await fetch_row(self._pool, _NAMED, name))
 
     async def ensure_operator(self, token_hash: bytes, by: Attribution) -> None:
         """Let this token be the bootstrap operator's; any earlier bootstrap token stops working."""
@@ -85,3 +84,12 @@ class PostgresCredentials:
         """Make an API key stop working."""
         if await fetch_row(self._pool, _REVOKE_KEY, key_id, attributed(by)) is None:
             raise NotFoundError(_KEY, str(key_id))
+
+
+def _principal(row: asyncpg.Record | None) -> Principal | None:
+    if row is None:
+        return None
+    role, over, shown = Role(row["role"]), row["expires_at"], str(row["id"])
+    if role is Role.AGENT:
+        return agent_of(row["app_id"], row["environment"], f"agent:{shown}", expires_at=over, credential=shown)
+    return holder(row["name"] or role.value, role, expires_at=over, credential=shown)

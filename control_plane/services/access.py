@@ -7,13 +7,13 @@ it takes tells nothing about them.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from control_plane.domain.access.decision import decide, may, may_grant, may_somewhere
 from control_plane.domain.access.permission import Permission
-from control_plane.domain.access.principal import Principal
+from control_plane.domain.access.principal import Principal, PrincipalKind
 from control_plane.domain.access.reach import EVERYWHERE, GLOBAL, Place
 from control_plane.domain.access.role import PERMISSIONS, Role
 from control_plane.domain.access.token import new_token, token_hash
@@ -23,6 +23,7 @@ from control_plane.domain.change import AgentToken
 from control_plane.domain.errors import ForbiddenError, InvalidError, UnauthenticatedError, UnavailableError
 from control_plane.ports.credentials import Credentials
 from control_plane.ports.pages import Page
+from control_plane.services.bindings import FRESH_SECONDS, Bindings
 from shared.runtime.clock import Clock
 from shared.wire.problem import Violation
 
@@ -61,17 +62,19 @@ def _sentence(because: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What the store said about a token, and when."""
+    """What the store said about a token, when, and for how many seconds it is used."""
 
     principal: Principal | None
     at: float
+    good_for: float
 
 
 class Access:
     """Authenticates and authorises; makes, lists and revokes API keys and the tokens of agents."""
 
-    def __init__(self, credentials: Credentials, clock: Clock) -> None:
+    def __init__(self, credentials: Credentials, clock: Clock, bindings: Bindings | None = None) -> None:
         self._credentials = credentials
+        self._bindings = bindings
         self._clock = clock
         self._known: OrderedDict[bytes, _Answer] = OrderedDict()
         self._guesses: OrderedDict[bytes, _Answer] = OrderedDict()
@@ -88,7 +91,7 @@ class Access:
             raise UnauthenticatedError
         hashed = token_hash(token)
         known = self._known.get(hashed) or self._guesses.get(hashed)
-        if known is None or self._clock.monotonic() - known.at >= REMEMBERED_SECONDS:
+        if known is None or self._clock.monotonic() - known.at >= known.good_for:
             known = await self._ask(hashed, known)
         if known.principal is None or known.principal.is_over(self._clock.now()):
             raise UnauthenticatedError
@@ -117,7 +120,7 @@ class Access:
     async def revoke_agent_token(self, app_id: str, environment: str, token_id: UUID, by: Attribution) -> None:
         """Make a token stop working: here at once, on other replicas within `REMEMBERED_SECONDS`."""
         await self._credentials.revoke_agent_token(app_id, environment, token_id, by)
-        self._forget()
+        self.forget()
 
     async def create_api_key(self, asked: NewApiKey, maker: Principal, by: Attribution) -> tuple[ApiKey, str]:
         """Make a key for a person or a machine; its secret is known to nobody but the caller.
@@ -130,6 +133,7 @@ class Access:
         if lacking := may_grant(maker, PERMISSIONS[asked.role], GLOBAL):
             detail = f"The role {asked.role} has permissions that {maker.id} lacks: {', '.join(lacking)}."
             raise ForbiddenError(lacking[0], detail)
+        await self._require_to_give_what_is_bound(asked.name, maker)
         self._require_an_end_ahead(asked.expires_at)
         secret = new_token(asked.role)
         return await self._credentials.create_api_key(asked, token_hash(secret), by), secret
@@ -141,7 +145,14 @@ class Access:
     async def revoke_api_key(self, key_id: UUID, by: Attribution) -> None:
         """Make a key stop working: here at once, on other replicas within `REMEMBERED_SECONDS`."""
         await self._credentials.revoke_api_key(key_id, by)
-        self._forget()
+        self.forget()
+
+    async def _require_to_give_what_is_bound(self, name: str, maker: Principal) -> None:
+        """A name may have grants already: who makes its key could act by them."""
+        for each in () if self._bindings is None else await self._bindings.of(f"service:{name}"):
+            if lacking := may_grant(maker, each.permissions, each.reach):
+                detail = f"service:{name} has the role {each.role} for {each.reach}, which {maker.id} lacks there."
+                raise ForbiddenError(lacking[0], detail)
 
     def _require_an_end_ahead(self, expires_at: datetime | None) -> None:
         now = self._clock.now()
@@ -151,20 +162,32 @@ class Access:
             )
             raise InvalidError([Violation("/expires_at", detail)])
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Ask again about everybody, also where an answer from before the revocation is still on its way."""
         self._known.clear()
         self._revocations += 1
 
+    async def _granted(self, principal: Principal | None) -> Principal | None:
+        """The principal with what bindings grant it."""
+        if principal is None or self._bindings is None or principal.kind is not PrincipalKind.SERVICE_ACCOUNT:
+            return principal
+        more = await self._bindings.of(f"service:{principal.id}")
+        return replace(principal, grants=(*principal.grants, *more)) if more else principal
+
+    def _how_long(self, principal: Principal | None) -> float:
+        """What bindings grant was known for a while already."""
+        bound = principal is not None and principal.kind is PrincipalKind.SERVICE_ACCOUNT
+        return REMEMBERED_SECONDS - FRESH_SECONDS if bound else REMEMBERED_SECONDS
+
     async def _ask(self, hashed: bytes, before: _Answer | None) -> _Answer:
         revocations = self._revocations
         try:
-            principal = await self._credentials.find(hashed)
+            principal = await self._granted(await self._credentials.find(hashed))
         except UnavailableError:
             if before is None or before.principal is None:
                 raise
             return before
-        answer = _Answer(principal, self._clock.monotonic())
+        answer = _Answer(principal, self._clock.monotonic(), self._how_long(principal))
         if revocations != self._revocations:
             return answer
         kept, other = (self._guesses, self._known) if principal is None else (self._known, self._guesses)

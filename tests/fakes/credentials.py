@@ -38,6 +38,11 @@ class FakeCredentials:
         found = self.principals.get(token_hash)
         return None if found is None or found.is_over(self._clock.now()) else found
 
+    async def named(self, name: str) -> Principal | None:
+        now = self._clock.now()
+        found = (each for each in self.principals.values() if each.id == name and not each.is_over(now))
+        return next(found, None)
+
     async def ensure_operator(self, token_hash: bytes, by: Attribution) -> None:
         _ = by
         kept = {key: each for key, each in self.principals.items() if each.role is not Role.OPERATOR}

@@ -29,7 +29,8 @@ ASKED_BY_HANDLERS = {
     Permission.CONFIGS_WRITE,
     Permission.CHANGES_PROPOSE,
     Permission.CHANGES_BREAK_GLASS,
-    Permission.SELF,
+    Permission.VALUES_READ,
+    Permission.ACCESS_EXPLAIN,
 }
 """What else an operation asks for, by what the request says."""
 KEY_ROLES = set(Role) - {Role.OPERATOR, Role.AGENT}
@@ -70,7 +71,8 @@ def _refusal(route: Route[Any, Any], caller: Caller) -> int | None:
     if caller.role is None:
         return 401
     foreign = "{environment}" in route.path and caller.environment == "dev"
-    return None if route.permission in PERMISSIONS[caller.role] and not foreign else 403
+    may = route.permission is Permission.SELF or route.permission in PERMISSIONS[caller.role]
+    return None if may and not foreign else 403
 
 
 async def _status(api: Api, route: Route[Any, Any], caller: Caller) -> int:

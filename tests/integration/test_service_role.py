@@ -68,6 +68,7 @@ async def test_no_operation_of_the_api_lacks_a_right(roles: TwoRoles) -> None:
         "change": "1",
         "seq": "1",
         "template": "careful",
+        "role": "captain",
     }
     async with serving_api(roles.service) as api:
         await api.register("shop", "prod")

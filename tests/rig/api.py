@@ -106,9 +106,18 @@ class Api:
         made = await self.post(f"/apps/{app_id}/environments/{environment}/agent-tokens", {})
         return str(made.document["token"])
 
-    async def key(self, name: str, role: Role) -> str:
+    async def key(self, name: str, role: Role | str) -> str:
         """Make an API key of this role and return its token."""
         return str((await self.post("/api-keys", {"name": name, "role": role})).document["token"])
+
+    async def member(self, name: str, *grants: tuple[str, str]) -> str:
+        """Make a key that may do what these roles and reaches grant, and return its token."""
+        token = await self.key(name, Role.MEMBER)
+        for role, reach in grants:
+            granted = await self.post("/role-bindings", {"subject": f"service:{name}", "role": role, "reach": reach})
+            assert granted.status == 201, granted.body
+        self.services.access.forget()
+        return token
 
 
 @asynccontextmanager
@@ -121,7 +130,7 @@ async def serving_api(
     **settings: object,
 ) -> AsyncIterator[Api]:
     """Serve the API over this database until the block ends; `settings` by their names."""
-    operator, metrics = new_token(Role.OPERATOR), Metrics()
+    operator, metrics = str(settings.get("bootstrap_token") or new_token(Role.OPERATOR)), Metrics()
     sizes = {f"max_{name}": each for name, each in asdict(limits or Limits()).items()}
     common = {
         "database_url": database_url,

@@ -87,6 +87,8 @@ GOOD: dict[str, Any] = {
     "create_environment": {"environment": "dev"},
     "create_agent_token": {"description": "x"},
     "create_api_key": {"name": "alice", "role": "viewer", "description": "", "expires_at": None},
+    "put_role": {"permissions": ["configs.read", "changes.propose"], "description": "x"},
+    "create_role_binding": {"subject": "user:anna", "role": "viewer", "reach": "shop/prod/db.*"},
     "create_config": {**_place, "key": "b", "value": {"x": [1]}, "sensitive": True, "description": "", "message": ""},
     "update_config": {
         "value": 1,

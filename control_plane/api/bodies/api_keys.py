@@ -25,8 +25,8 @@ class NewApiKey(Body):
 
     name: Annotated[Name, AfterValidator(_not_reserved)]
     """Who acts with it: changes and audit records are attributed to this name."""
-    role: Literal["viewer", "editor", "approver", "publisher", "auditor", "admin"]
-    """What it may do."""
+    role: Literal["viewer", "editor", "approver", "publisher", "auditor", "admin", "member"]
+    """What it may do everywhere. `member`: nothing but what is granted to `service:<name>` by bindings."""
     description: Text = ""
     """For people."""
     expires_at: Moment | None = None

@@ -66,7 +66,7 @@ class Principal:
 
     @property
     def role(self) -> Role:
-        """The strongest role that it has anywhere; the weakest there is, if it has none."""
+        """The strongest role that it has anywhere."""
         return max((each.acts_as for each in self.grants), key=STRENGTH.__getitem__, default=_weakest(self.kind))
 
     def role_at(self, permission: Permission, places: Iterable[Place]) -> Role:
@@ -115,4 +115,4 @@ def agent_of(
 
 
 def _weakest(kind: PrincipalKind) -> Role:
-    return Role.AGENT if kind is PrincipalKind.AGENT else Role.VIEWER
+    return Role.AGENT if kind is PrincipalKind.AGENT else Role.MEMBER

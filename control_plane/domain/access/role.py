@@ -26,6 +26,8 @@ class Role(StrEnum):
     """Propose changes, and commit what needs no approval or has it."""
     AUDITOR = "auditor"
     """Look at everything that is no secret, and at the audit records."""
+    MEMBER = "member"
+    """Nothing by itself: what is granted to it by bindings."""
     AGENT = "agent"
     """Read the snapshot of its own app/environment, and report about itself."""
 
@@ -48,6 +50,8 @@ _LOOK = frozenset(
     {
         Permission.APPS_READ,
         Permission.CONFIGS_READ,
+        Permission.VALUES_READ,
+        Permission.ROLES_READ,
         Permission.CHANGES_READ,
         Permission.SNAPSHOTS_READ,
         Permission.FLEET_READ,
@@ -66,11 +70,12 @@ _EVERYTHING = frozenset(Permission) - {Permission.SELF}
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.OPERATOR: _EVERYTHING,
     Role.ADMIN: _EVERYTHING,
+    Role.MEMBER: frozenset(),
     Role.VIEWER: _LOOK,
     Role.EDITOR: _LOOK | _PROPOSE,
     Role.APPROVER: _LOOK | _APPROVE,
     Role.PUBLISHER: _LOOK | _PUBLISH,
-    Role.AUDITOR: _LOOK | {Permission.AUDIT_READ},
+    Role.AUDITOR: _LOOK | {Permission.AUDIT_READ, Permission.BINDINGS_READ, Permission.ACCESS_EXPLAIN},
     Role.AGENT: frozenset({Permission.SNAPSHOTS_READ, Permission.FLEET_REPORT}),
 }
 """What each built-in role may do, as far as it is granted. Whoever may have a say in a rollout may abort it: that brings
@@ -79,7 +84,17 @@ back what was there before, and is needed in a hurry."""
 STRENGTH: Mapping[str, int] = {
     role: rank
     for rank, role in enumerate(
-        (Role.AGENT, Role.VIEWER, Role.AUDITOR, Role.EDITOR, Role.APPROVER, Role.PUBLISHER, Role.ADMIN, Role.OPERATOR)
+        (
+            Role.AGENT,
+            Role.MEMBER,
+            Role.VIEWER,
+            Role.AUDITOR,
+            Role.EDITOR,
+            Role.APPROVER,
+            Role.PUBLISHER,
+            Role.ADMIN,
+            Role.OPERATOR,
+        )
     )
 }
 """Which of two built-in roles speaks for a principal that has both: the one with the higher number."""
@@ -99,6 +114,10 @@ _ROLE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 def is_role_name(text: str) -> bool:
     """Whether a role may have this name."""
     return _ROLE_NAME.fullmatch(text) is not None
+
+
+BINDABLE = frozenset(Role) - {Role.OPERATOR, Role.AGENT, Role.MEMBER}
+"""The built-in roles that can be granted. The others come with a credential."""
 
 
 def is_built_in(name: str) -> bool:
