@@ -44,5 +44,7 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
     async with open_adapters(settings, metrics) as adapters:
         services = await compose(settings, adapters, metrics)
         workers, listen = workers_of(settings, services, adapters), Listen.parse(settings.listen)
-        async with running(*workers), serving(build_app(services), listen, grace=settings.shutdown_grace) as served:
+        options = {"crowd": settings.crowd}
+        serve = serving(build_app(services), listen, grace=settings.shutdown_grace, server_options=options)
+        async with running(*workers), serve as served:
             yield served

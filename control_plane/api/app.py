@@ -3,9 +3,10 @@
 from aiohttp import web
 from anyio import Event
 
+from control_plane.api.edge import edge_middleware, marking
 from control_plane.api.endpoint import Endpoint
 from control_plane.api.errors import translate
-from control_plane.api.observe import add_headers, observing_middleware
+from control_plane.api.observe import observing_middleware
 from control_plane.api.openapi import describe
 from control_plane.api.page import OPENAPI
 from control_plane.api.rate_limits import RateLimits
@@ -22,12 +23,13 @@ def build_app(services: Services) -> web.Application:
         middlewares=[
             observing_middleware(services.metrics, services.clock, services.proxies),
             problems_middleware(translate),
+            edge_middleware(services.edge),
         ],
         client_max_size=services.limits.body_bytes,
     )
     app[STOPPING] = Event()
     app[OPENAPI] = encode(describe(ROUTES, services.limits))
-    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(marking(services.edge, services.proxies))
     app.on_shutdown.append(_end_streams)
     limits = RateLimits(services.rates)
     for route in ROUTES:

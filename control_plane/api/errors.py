@@ -42,6 +42,10 @@ class UnsupportedMediaError(Exception):
     """The body is not JSON by its own words."""
 
 
+class MisdirectedError(Exception):
+    """The request was meant for somebody else, by its Host."""
+
+
 class NotReadyError(Exception):
     """A dependency that this replica needs is away."""
 
@@ -95,6 +99,7 @@ _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
     MalformedError: _plain(ProblemType.MALFORMED),
     ContentEncodingError: _plain(ProblemType.MALFORMED, "The body is not encoded as Content-Encoding says."),
     web.RequestPayloadError: _plain(ProblemType.MALFORMED, "The body ended early or is not encoded as it says."),
+    MisdirectedError: _plain(ProblemType.MISDIRECTED, "The API is not called by this Host."),
     UnauthenticatedError: _plain(ProblemType.UNAUTHENTICATED, "No valid token was given."),
     ForbiddenError: lambda error: Problem(
         ProblemType.FORBIDDEN, str(error), extensions={"permission": error.permission}

@@ -1,4 +1,4 @@
-"""Every request is counted, timed and logged by its route, and every answer carries the headers that protect readers.
+"""Every request is counted, timed and logged by its route.
 
 Neither bodies nor tokens nor queries are logged: they may hold what nobody else should see. Whoever is turned away is
 always logged, with the address.
@@ -12,24 +12,15 @@ from aiohttp.typedefs import Handler, Middleware
 
 from control_plane.api.call import ADDRESS, address_of
 from control_plane.api.endpoint import PRINCIPAL, ROUTE
-from control_plane.api.rate_limits import ALLOWANCE, headers_of
 from control_plane.domain.proxies import TrustedProxies
 from control_plane.metrics import Metrics
 from shared.runtime.clock import Clock
-from shared.runtime.http import REQUEST_ID, REQUEST_ID_HEADER, SERVER
+from shared.runtime.http import REQUEST_ID
 
 _READS = {hdrs.METH_GET, hdrs.METH_HEAD}
 _METHODS = _READS | {hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_DELETE, hdrs.METH_PATCH, hdrs.METH_OPTIONS}
 _REFUSED = {401, 403}
 _SERVER_ERROR = 500
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 
 _log = logging.getLogger(__name__)
 
@@ -54,15 +45,6 @@ def observing_middleware(metrics: Metrics, clock: Clock, proxies: TrustedProxies
         return response
 
     return middleware
-
-
-async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Put on an answer what it does not say itself; also on streams, which start before the middleware sees them."""
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers.update(headers_of(request.get(ALLOWANCE)))
-    response.headers["Server"] = SERVER
-    response.headers.setdefault(REQUEST_ID_HEADER, request.get(REQUEST_ID, ""))
 
 
 def _template(request: web.Request) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from control_plane.domain.edge import ANY_HOST, Edge
 from control_plane.domain.limits import Limits
 from control_plane.domain.proxies import NO_PROXIES, TrustedProxies
 from control_plane.metrics import Metrics
@@ -96,3 +97,4 @@ class Services:
     clock: Clock
     heartbeat_interval: float = 3.0
     proxies: TrustedProxies = NO_PROXIES
+    edge: Edge = ANY_HOST

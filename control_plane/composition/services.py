@@ -187,6 +187,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         clock=clock,
         heartbeat_interval=settings.heartbeat_interval,
         proxies=settings.proxies,
+        edge=settings.edge,
     )
 
 

@@ -64,6 +64,10 @@ class TrustedProxies:
                 break
         return origin
 
+    def trusts(self, peer: str) -> bool:
+        """Whether whoever is connected is one of them; over the unix socket, `peer` is empty."""
+        return self._trusts(_address(peer)) if peer else self.unix
+
     def _trusts(self, address: _Address | None) -> bool:
         return address is not None and any(address in network for network in self.networks)
 

@@ -5,6 +5,7 @@ from base64 import b64decode
 from pydantic import AfterValidator
 from pydantic.config import JsonDict
 
+from control_plane.domain.edge import Edge
 from control_plane.domain.gates.outside import Prefixes, Sources
 from control_plane.domain.proxies import TrustedProxies
 from control_plane.domain.rates import Rate
@@ -85,6 +86,18 @@ def rate(text: str) -> str:
 def networks(text: str) -> str:
     """Addresses and networks."""
     Reachable.parse(text)
+    return text
+
+
+def host_names(text: str) -> str:
+    """Names of hosts."""
+    Edge.parse(text, "", local=False)
+    return text
+
+
+def origins(text: str) -> str:
+    """Origins of pages."""
+    Edge.parse("", text, local=False)
     return text
 
 

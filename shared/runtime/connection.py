@@ -8,11 +8,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from socket import socket
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
+from shared.runtime.crowd import Crowd
 from shared.runtime.request_id import new_request_id
 from shared.wire.problem import CONTENT_TYPE, Problem, ProblemType
 
@@ -21,6 +22,19 @@ SERVER = "trimtab"
 
 FIRST_REQUEST_TIMEOUT = 30.0
 """Seconds within which a new connection must have sent the whole head of a request."""
+
+HEAD_TIMEOUT = 15.0
+"""Seconds within which the head of a further request must be there, from its first byte on."""
+
+STALL_TIMEOUT = 60.0
+"""Seconds after which a reader who took less than `LEAST_PROGRESS` of what waits for them is let go."""
+
+LEAST_PROGRESS = 16 * 1024
+
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n"
+    b"Server: trimtab\r\n\r\n"
+)
 
 _DEFAULTS = {
     # Longer than load balancers keep idle connections, so that it is they who close them.
@@ -38,17 +52,57 @@ _log = logging.getLogger(__name__)
 class Connection(web.RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_first_request",)
+    __slots__ = ("_address", "_crowd", "_head", "_stall", "_unsent")
+
+    def __init__(self, manager: web.Server, *, crowd: Crowd | None, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._crowd, self._address = crowd, ""
+        self._head: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
+        self._unsent = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the first request."""
+        """Begin to wait for the first request, if there is room for one more connection."""
         super().connection_made(transport)
-        self._first_request = asyncio.get_running_loop().call_later(FIRST_REQUEST_TIMEOUT, self._require_request)
+        self._head = asyncio.get_running_loop().call_later(FIRST_REQUEST_TIMEOUT, self._give_up, 0)
+        if self._crowd is not None:
+            peer = transport.get_extra_info("peername")
+            self._address = peer[0] if isinstance(peer, tuple) else ""
+            if not self._crowd.enter(self._address):
+                cast("asyncio.Transport", transport).write(_FULL)
+                self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wait no more."""
-        self._first_request.cancel()
+        for timer in (self._head, self._stall):
+            if timer is not None:
+                timer.cancel()
+        if self._crowd is not None:
+            self._crowd.leave(self._address)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; the head of a further request has its time from its first byte."""
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count != before:
+            if self._head is not None:
+                self._head.cancel()
+                self._head = None
+        elif self._head is None and self._waiter is not None and not self._waiter.done():
+            self._head = asyncio.get_running_loop().call_later(HEAD_TIMEOUT, self._give_up, before)
+
+    def pause_writing(self) -> None:
+        """More waits for the reader than it takes: look whether it takes anything."""
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        """It has taken what there was."""
+        super().resume_writing()
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     def handle_error(
         self,
@@ -87,9 +141,27 @@ class Connection(web.RequestHandler):
             return Problem(ProblemType.MALFORMED, "This is not a request in valid HTTP/1.1.")
         return Problem(ProblemType.INTERNAL, "The request could not be completed.")
 
-    def _require_request(self) -> None:
-        if self._request_count == 0:
+    def _give_up(self, requests: int) -> None:
+        """Close where no further request has come since there were so many."""
+        if self._request_count == requests:
             self.force_close()
+
+    def _watch_reader(self) -> None:
+        transport = self.transport
+        if transport is not None:
+            self._unsent = transport.get_write_buffer_size()
+            self._stall = asyncio.get_running_loop().call_later(STALL_TIMEOUT, self._look_at_reader)
+
+    def _look_at_reader(self) -> None:
+        """Let a reader go that took next to nothing; what is written meanwhile does not count for it."""
+        transport = self.transport
+        if transport is None:
+            return
+        if self._unsent - transport.get_write_buffer_size() < LEAST_PROGRESS:
+            _log.info("let go of a reader that does not read", extra={"address": self._address})
+            transport.abort()
+        else:
+            self._watch_reader()
 
 
 class Front(Protocol):
@@ -104,7 +176,7 @@ class _Server(web.Server):
 
     def __init__(self, server: web.Server, options: dict[str, Any]) -> None:
         super().__init__(server.request_handler, request_factory=server.request_factory)
-        self._options = options
+        self._options = {"crowd": None} | options
 
     def __call__(self) -> Connection:
         return Connection(self, loop=asyncio.get_running_loop(), **self._options)

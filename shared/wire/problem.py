@@ -112,6 +112,12 @@ class ProblemType(Enum):
         "The body has the wrong media type",
         "Send `Content-Type: application/json`.",
     )
+    MISDIRECTED = (
+        "misdirected",
+        421,
+        "This Host is not served here",
+        "Call the control plane by a name that TRIMTAB_PUBLIC_HOSTS lists, or add this one to it.",
+    )
     INVALID = ("invalid", 422, "The request is not valid", "Correct what `violations` points at.")
     PRECONDITION_REQUIRED = (
         "precondition-required",

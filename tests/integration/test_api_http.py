@@ -107,10 +107,10 @@ async def test_whoever_is_turned_away_is_logged(api: Api, caplog: pytest.LogCapt
 
 async def test_what_is_not_http_is_refused_and_the_server_goes_on(api: Api) -> None:
     for request in (
-        b"GET / HTTP/1.1\r\nHost: x\r\nX-Big: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Big: " + b"x" * 20_000 + b"\r\n\r\n",
         b"NONSENSE\r\n\r\n",
-        b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"POST /api/v1/apps HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /api/v1/apps HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ):
         async with await anyio.connect_tcp("127.0.0.1", int(api.url.rpartition(":")[2])) as stream:
             await stream.send(request)
@@ -128,7 +128,7 @@ async def test_a_caller_that_hangs_up_in_its_body_is_no_fault_of_ours(
     api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    head = f"POST /api/v1/apps HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.operator}\r\n"
+    head = f"POST /api/v1/apps HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {api.operator}\r\n"
     stream = await anyio.connect_tcp("127.0.0.1", int(api.url.rpartition(":")[2]))
     async with stream:
         await stream.send(head.encode() + b'Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"app_id"')

@@ -132,7 +132,7 @@ async def test_a_reader_that_is_too_slow_is_dropped_and_counted(api: Api, monkey
     reader = await anyio.connect_tcp("127.0.0.1", int(api.url.rpartition(":")[2]))
     async with reader:
         await reader.send(
-            b"GET /api/v1/snapshots/shop/prod/watch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n"
+            b"GET /api/v1/snapshots/shop/prod/watch HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n"
             % token.encode()
         )
         await _streams(api, 1)

@@ -143,7 +143,8 @@ async def serving_api(
     async with open_adapters(chosen, metrics) as adapters:
         services = await compose(chosen, adapters, metrics)
         services = replace(services, probes=(*services.probes, *probes), proxies=proxies)
-        async with serving(build_app(services), Listen("127.0.0.1", port), grace=2.0) as listen:
+        options = {"crowd": chosen.crowd}
+        async with serving(build_app(services), Listen("127.0.0.1", port), grace=2.0, server_options=options) as listen:
             connector = aiohttp.TCPConnector(limit=0)
             async with aiohttp.ClientSession(connector=connector, auto_decompress=True) as session:
                 yield Api(services, f"http://{listen}", session, operator)
