@@ -110,7 +110,7 @@ class Route(Generic[B, Q]):
     @property
     def problems(self) -> list[ProblemType]:
         """Every problem that this operation can be answered with."""
-        found = {ProblemType.MALFORMED, ProblemType.INTERNAL, *self.errors}
+        found = {ProblemType.MALFORMED, ProblemType.MISDIRECTED, ProblemType.INTERNAL, *self.errors}
         if self.permission:
             found |= {ProblemType.UNAUTHENTICATED, ProblemType.FORBIDDEN, ProblemType.RATE_LIMITED}
             found.add(ProblemType.UNAVAILABLE)
