@@ -145,15 +145,15 @@ def _keep(raw: Json) -> int:
 
 def _document(path: Path) -> Mapping[str, Json]:
     """The sets in a file of their own, every scalar the text that was written."""
-    import yaml  # noqa: PLC0415 - costs memory that only an agent with a file should pay
+    from agent.settings.texts import TextsError, read_texts  # noqa: PLC0415 - memory that only an agent with a file should pay
 
     try:
-        document = yaml.load(path.read_bytes(), yaml.BaseLoader)  # noqa: S506 - builds nothing but texts
+        document = read_texts(path)
     except OSError as error:
         msg = f"names {path}, which cannot be read ({error.strerror}); correct path or mode"
         raise ValueError(msg) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        msg = f"names {path}, which is not YAML: {' '.join(str(error).split())}"
+    except TextsError as error:
+        msg = f"names {path}, which {error}"
         raise ValueError(msg) from error
     if not isinstance(document, dict):
         msg = f"names {path}, which holds no sets; write each as `name: {{files: [...]}}`"

@@ -173,18 +173,17 @@ class _Given:
         return f"{knob.name} in {self._path}", self._file.get(knob.name)
 
     def _read(self, path: Path) -> None:
-        import yaml  # noqa: PLC0415 - costs memory that only an agent with a file should pay
+        from agent.settings.texts import TextsError, read_texts  # noqa: PLC0415 - memory that only an agent with a file should pay
 
         try:
-            # Every scalar stays the text that was written: no octal numbers, dates or `no` that means false.
-            document = yaml.load(path.read_bytes(), yaml.BaseLoader)  # noqa: S506 - builds nothing but texts
+            document = read_texts(path)
         except OSError as error:
             self.problems.append(
                 f"the file {path} cannot be read ({error.strerror}); correct --config or {CONFIG_VARIABLE}"
             )
             return
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            self.problems.append(f"the file {path} is not YAML: {' '.join(str(error).split())}")
+        except TextsError as error:
+            self.problems.append(f"the file {path} {error}")
             return
         if not isinstance(document, dict):
             self.problems.append(f"the file {path} holds no settings; write them as `name: value`")

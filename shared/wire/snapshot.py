@@ -13,6 +13,8 @@ from shared.domain.scope import Level, Revisions, is_key, is_name
 from shared.wire.messages import rollout_of, value_of
 
 SCHEMA = 1
+_MOST = 2**63 - 1
+"""The largest number that the database counts to."""
 
 
 class MalformedSnapshotError(ValueError):
@@ -87,7 +89,7 @@ class SnapshotDocument:
         """
         try:
             return cls._from(document)
-        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             msg = f"not a snapshot document: {type(error).__name__}: {error}"
             raise MalformedSnapshotError(msg) from error
 
@@ -100,7 +102,7 @@ class SnapshotDocument:
         if not (is_name(app_id) and is_name(environment)):
             msg = f"{app_id!r}/{environment!r} is not an app/environment"
             raise ValueError(msg)
-        revisions = Revisions(*(int(document["revisions"][level]) for level in Level))
+        revisions = Revisions(*(_count(document["revisions"][level]) for level in Level))
         global_, app, own = (parse_digest(document["digests"][level]) for level in Level)
         return cls(
             app_id=app_id,
@@ -132,8 +134,15 @@ def _item_document(item: SnapshotItem) -> Json:
     return document
 
 
+def _count(number: Json) -> int:
+    if type(number) is not int or not 0 <= number <= _MOST:
+        msg = f"{number!r} is not a count"
+        raise ValueError(msg)
+    return number
+
+
 def _item(document: Json) -> SnapshotItem:
-    key, version, revision = document["key"], int(document["version"]), int(document["revision"])
+    key, version, revision = document["key"], _count(document["version"]), _count(document["revision"])
     if not is_key(key):
         msg = f"{key!r} is not a key"
         raise ValueError(msg)
