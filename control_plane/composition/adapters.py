@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import aiohttp
 import asyncpg
 
+from control_plane.composition.key_ring import open_key_ring
 from control_plane.embedded.evidence import MemoryEvidence
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence, MemoryReadCounters
 from control_plane.embedded.rates import MemoryRateCounters
-from control_plane.key_encryption.local import LocalKeyEncryption
+from control_plane.key_encryption.ring import KeyRing
 from control_plane.metrics import Metrics
 from control_plane.outside.client import open_client
 from control_plane.ports.evidence import Evidence
-from control_plane.ports.keys import KeyEncryption
 from control_plane.ports.lossy import Cache, Notices, Presence, ReadCounters
 from control_plane.ports.probes import Probe
 from control_plane.ports.rates import RateCounters
@@ -30,7 +30,6 @@ from control_plane.redis_cache.probe import RedisProbe
 from control_plane.redis_cache.rates import RedisRateCounters
 from control_plane.redis_cache.read_counters import RedisReadCounters
 from control_plane.settings.model import Settings
-from control_plane.starting import StartError
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Adapters:
     lossy: Lossy
     publisher: RabbitPublisher | None
     outside: aiohttp.ClientSession
-    encryption: KeyEncryption
+    encryption: KeyRing
 
 
 @asynccontextmanager
@@ -104,9 +103,10 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
 
     Raises:
         StartError: there is no key-encryption key.
+        UnavailableError: somebody who has one is away.
     """
-    encryption = _encryption(settings)
     async with (
+        open_key_ring(settings) as encryption,
         open_pool(settings.database_url, settings.database_pool_size) as pool,
         open_reads(pool, settings.database_replica_url, settings.database_pool_size, metrics) as reads,
         _open_lossy(settings, metrics) as lossy,
@@ -114,13 +114,3 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
         open_client(reachable=settings.reachable) as outside,
     ):
         yield Adapters(pool, reads, lossy, publisher, outside, encryption)
-
-
-def _encryption(settings: Settings) -> KeyEncryption:
-    if not settings.encryption_key:
-        msg = (
-            "TRIMTAB_ENCRYPTION_KEY must be given: without it nothing sensitive can be stored. `trimtab keys generate` "
-            "makes one; every replica gets the same, and a backup of it belongs beside none of the database"
-        )
-        raise StartError(msg)
-    return LocalKeyEncryption.parse(settings.encryption_key)

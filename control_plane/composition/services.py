@@ -144,7 +144,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         explaining=Explaining(bindings, credentials),
         signing_keys=signing_keys,
         renewal=renewal,
-        key_keeping=KeyKeeping(renewal, signing_keys, audit),
+        key_keeping=KeyKeeping(renewal, signing_keys, adapters.encryption, audit),
         broker_credentials=BrokerCredentials(
             signing_keys,
             vhost_of(settings.amqp_url) if settings.amqp_url else None,
@@ -179,6 +179,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
             PostgresProbe(pool),
             KeyProbe(pool, adapters.encryption),
             *([ReplicaProbe(reads)] if settings.database_replica_url else []),
+            *([adapters.encryption] if settings.encryption_by != "local" else []),
             *lossy.probes,
             *([RabbitProbe(adapters.publisher)] if adapters.publisher else []),
         ],

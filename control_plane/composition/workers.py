@@ -23,6 +23,7 @@ def workers_of(settings: Settings, services: Services, adapters: Adapters) -> li
         Follower(services.feed, lossy.notices).run,
         Heartbeats(services.feed, interval).run,
         services.signing_keys.run,
+        adapters.encryption.run,
         services.denials.run,
         services.reveals.run,
         Scheduler(PostgresLeadership(dsn, "scheduler"), services.proposals.due(ourselves())).run,

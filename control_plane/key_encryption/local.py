@@ -75,6 +75,9 @@ class LocalKeyEncryption:
     def known(self, name: str) -> bool:
         return name in self._ciphers
 
+    async def look(self) -> None:
+        return
+
     async def wrap(self, key: bytes, context: bytes) -> WrappedKey:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return WrappedKey(self._id, nonce + self._ciphers[self._id].encrypt(nonce, key, context))

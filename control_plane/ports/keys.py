@@ -20,6 +20,14 @@ class KeyEncryption(Protocol):
         """Whether what is encrypted by the key of this id can be decrypted, as far as that can be told without trying."""
         ...
 
+    async def look(self) -> None:
+        """See whether the key is there, and which one encrypts now: one that others have can be rotated by them.
+
+        Raises:
+            UnavailableError: whoever has the key-encryption key is away, or does not let us use it.
+        """
+        ...
+
     async def wrap(self, key: bytes, context: bytes) -> WrappedKey:
         """Encrypt a key.
 

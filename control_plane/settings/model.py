@@ -6,6 +6,7 @@ from control_plane.domain.edge import Edge
 from control_plane.domain.rates import origin
 from control_plane.settings.edge import EdgeSettings
 from control_plane.settings.identity import IdentitySettings
+from control_plane.settings.key_keepers import KeyKeeperSettings
 from control_plane.settings.outside import OutsideSettings
 from control_plane.settings.secrecy import SecrecySettings
 from control_plane.settings.serving import ServingSettings
@@ -22,6 +23,7 @@ class Settings(
     EdgeSettings,
     TrafficSettings,
     OutsideSettings,
+    KeyKeeperSettings,
     SecrecySettings,
     IdentitySettings,
     ServingSettings,

@@ -64,7 +64,7 @@ async def test_readiness_names_each_dependency(migrated_url: str) -> None:
             answer = await api.get("//readyz", token=None)
             assert answer.status == status
             states = {each["name"]: each["ok"] for each in answer.document["dependencies"]}
-            assert states == {"postgresql": True, "redis": False}
+            assert states == {"postgresql": True, "encryption-keys": True, "redis": False}
 
 
 async def test_metrics_count_requests_by_route_and_name_nothing_else(api: Api) -> None:

@@ -3,7 +3,7 @@
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.keys import Purpose
 from control_plane.domain.sealing import SealingStatus
-from control_plane.ports.keys import Renewal
+from control_plane.ports.keys import KeyEncryption, Renewal
 from control_plane.services.audit import Audit
 from control_plane.services.keys.signing import SigningKeys
 
@@ -11,8 +11,8 @@ from control_plane.services.keys.signing import SigningKeys
 class KeyKeeping:
     """Shows and replaces keys. What lies under an old key is sealed anew in the background, by whichever replica leads that."""
 
-    def __init__(self, renewal: Renewal, signing: SigningKeys, audit: Audit) -> None:
-        self._renewal, self._signing, self._audit = renewal, signing, audit
+    def __init__(self, renewal: Renewal, signing: SigningKeys, encryption: KeyEncryption, audit: Audit) -> None:
+        self._renewal, self._signing, self._encryption, self._audit = renewal, signing, encryption, audit
 
     async def status(self) -> SealingStatus:
         """Under which keys sensitive values lie."""
@@ -29,4 +29,5 @@ class KeyKeeping:
 
     async def rewrap(self) -> int:
         """Encrypt all keys by the present key-encryption key; how many were by another."""
+        await self._encryption.look()
         return await self._renewal.rewrap() + await self._signing.rewrap()

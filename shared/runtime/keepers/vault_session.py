@@ -17,16 +17,17 @@ _OK, _NO_CONTENT = 200, 204
 _EARLY = 0.66
 """The part of a token's life after which another one is asked for."""
 _MAX_CREDENTIAL = 64 * 1024
+_MOST_SAID = 1024
 _REREAD = 60.0
 """Seconds after which a token's file is read again: somebody may renew it."""
 
 
 class VaultRefusalError(SecretError):
-    """Vault answered, but not with what it was asked for. What it says of that is not told: it may be about secrets."""
+    """Vault answered, but not with what it was asked for. What it `said` of that is not told: it may be about secrets."""
 
-    def __init__(self, status: int, meaning: str = "it refuses, or cannot now") -> None:
+    def __init__(self, status: int, meaning: str = "it refuses, or cannot now", said: str = "") -> None:
         super().__init__(f"Vault answers {status}: {meaning}")
-        self.status = status
+        self.status, self.said = status, said
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,20 @@ class VaultSession:
             if answer.status == FORBIDDEN and not last:
                 self._token = None
                 continue
-            raise VaultRefusalError(answer.status)
+            raise VaultRefusalError(answer.status, said=answer.body[:_MOST_SAID].decode(errors="replace"))
         raise AssertionError  # pragma: no cover - the loop ends by itself
+
+    async def keep(self) -> None:
+        """Prolong a token that was given to us, if it can be and most of its life is over; others we get anew by login.
+
+        Raises:
+            SecretError: it cannot be done now.
+        """
+        if self._login.method == "token":
+            told = (await self.ask("GET", "auth/token/lookup-self")).json().get("data")
+            match told:
+                case {"renewable": True, "ttl": int(left), "creation_ttl": int(life)} if 0 < left < life * _EARLY:
+                    await self.ask("POST", "auth/token/renew-self", {})
 
     async def _have_token(self) -> _Token:
         async with self._turn:
