@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from control_plane.api.call import Call, app_in, attribution, environment_in
+from control_plane.api.carried import CARRIED, session_of
 from control_plane.api.once import answer_once
 from control_plane.api.rate_limits import RateLimits
 from control_plane.api.reading import read_body, read_bytes, read_document, read_idempotency_key, read_query
@@ -94,7 +95,11 @@ class Endpoint:
         return principal
 
     async def _authenticate(self, request: web.Request) -> Principal:
-        return await self._services.access.authenticate(bearer_token(request))
+        carried = session_of(request, self._services.cookies)
+        if carried is None:
+            return await self._services.access.authenticate(bearer_token(request))
+        request[CARRIED] = carried
+        return await self._services.sessions.authenticate(carried.secret, carried.carrier)
 
     def _query(self, request: web.Request) -> Any:
         if self._route.query is not None:

@@ -10,11 +10,15 @@ from aiohttp.http_exceptions import ContentEncodingError
 from control_plane.domain.errors import (
     ApprovalRequiredError,
     ConflictError,
+    CrossSiteError,
     ForbiddenError,
     GuardedError,
     InvalidError,
     KeyLostError,
     KeyReusedError,
+    LockedOutError,
+    LoginFailedError,
+    LoginRefusedError,
     NotFoundError,
     OverloadedError,
     PreconditionRequiredError,
@@ -101,6 +105,14 @@ _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
     web.RequestPayloadError: _plain(ProblemType.MALFORMED, "The body ended early or is not encoded as it says."),
     MisdirectedError: _plain(ProblemType.MISDIRECTED, "The API is not called by this Host."),
     UnauthenticatedError: _plain(ProblemType.UNAUTHENTICATED, "No valid token was given."),
+    LoginRefusedError: _plain(
+        ProblemType.LOGIN_REFUSED, "The name or the password is wrong, or the account may not log in."
+    ),
+    LoginFailedError: _plain(ProblemType.LOGIN_FAILED),
+    LockedOutError: lambda error: Problem(
+        ProblemType.TOO_MANY_REQUESTS, str(error), retry_after=max(1, ceil(error.wait))
+    ),
+    CrossSiteError: _plain(ProblemType.CROSS_SITE),
     ForbiddenError: lambda error: Problem(
         ProblemType.FORBIDDEN, str(error), extensions={"permission": error.permission}
     ),

@@ -14,6 +14,7 @@ from control_plane.api.route import Answer, Repeat, Route
 from control_plane.api.staleness import STALE
 from control_plane.domain.limits import Limits
 from control_plane.domain.named_snapshot import SNAPSHOT_NAME_PATTERN
+from control_plane.domain.people.user import NAME_PATTERN as USER_PATTERN
 from shared.domain.codec import Json, decode, encode
 from shared.domain.scope import NAME_PATTERN
 from shared.wire import problem
@@ -42,6 +43,8 @@ _PATH_VARIABLES: dict[str, Json] = {
     "seq": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     "version": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     "file": {"type": "string"},
+    "user": {"type": "string", "pattern": f"^{USER_PATTERN}$"},
+    "session": {"type": "string"},
     "role": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
     "template": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
     "name": {"type": "string", "pattern": f"^{SNAPSHOT_NAME_PATTERN}$"},
@@ -62,6 +65,9 @@ _TAGS = {
     "transfer": "Configs in whole documents: export and import.",
     "fleet": "The agents themselves.",
     "api_keys": "Keys of people and machines, and what each may do.",
+    "users": "Accounts of people.",
+    "logins": "Logging in and out with a password, and one's own sessions.",
+    "provider_logins": "Logging in by the company's identity provider.",
     "roles": "What roles may do, and who has them.",
     "auth": "Who calls, and why one may do something or may not.",
     "audit": "The chain of audit records: who did what.",

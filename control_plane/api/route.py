@@ -53,6 +53,8 @@ def in_form(description: str) -> Answer:
 
 
 NOT_MODIFIED = Answer(304, "What you have is current.", None, "", ("ETag",))
+DONE = Answer(200, "Done.", None, "")
+ELSEWHERE = Answer(302, "Go there.", None, "", ("Location",))
 NO_CONTENT = Answer(204, "Done.", None, "")
 
 

@@ -53,6 +53,20 @@ from control_plane.api.bodies.life import Closing, CommitNow, Decision, ReviewQu
 from control_plane.api.bodies.named_snapshots import NamedSnapshotView, NewNamedSnapshot
 from control_plane.api.bodies.operations import HealthView, ReadinessView
 from control_plane.api.bodies.pages import PageQuery
+from control_plane.api.bodies.people import (
+    CodeExchange,
+    CurrentSessionView,
+    Login,
+    LoginMethodsView,
+    LoginView,
+    NewAccount,
+    PasswordChange,
+    PasswordReset,
+    ProviderAnswer,
+    ProviderLoginQuery,
+    SessionView,
+    UserView,
+)
 from control_plane.api.bodies.policies import PolicyBody, PolicyView
 from control_plane.api.bodies.preview import PreviewView
 from control_plane.api.bodies.roles import (
@@ -96,9 +110,11 @@ from control_plane.api.handlers import (
     history,
     keys,
     life,
+    logins,
     named_snapshots,
     operations,
     policies,
+    provider_logins,
     retirement,
     reviews,
     roles,
@@ -110,8 +126,21 @@ from control_plane.api.handlers import (
     transfer,
     undo,
     usage,
+    users,
 )
-from control_plane.api.route import NO_CONTENT, NOT_MODIFIED, Repeat, Route, in_form, made, ok, page_of, text
+from control_plane.api.route import (
+    DONE,
+    ELSEWHERE,
+    NO_CONTENT,
+    NOT_MODIFIED,
+    Repeat,
+    Route,
+    in_form,
+    made,
+    ok,
+    page_of,
+    text,
+)
 from control_plane.api.staleness import STALE
 from control_plane.domain.access.permission import Permission
 from shared.wire.problem import ProblemType
@@ -121,6 +150,7 @@ _APP = "/api/v1/apps/{app}"
 _ENVIRONMENT = _APP + "/environments/{environment}"
 _TOKENS = _ENVIRONMENT + "/agent-tokens"
 _SNAPSHOT = "/api/v1/snapshots/{app}/{environment}"
+_USER = "/api/v1/users/{user}"
 _CONFIG = "/api/v1/configs/{id}"
 _NAMED = "/api/v1/named-snapshots/{name}"
 _RESTORE = "/api/v1/apps/{app}/environments/{environment}/restore"
@@ -134,6 +164,7 @@ _TEMPLATE = "/api/v1/rollout-templates/{template}"
 P, E = Permission, ProblemType
 _CHANGED = (made(ChangeReceipt), ok(ChangeReceipt))
 _POLICED = (E.APPROVAL_REQUIRED, E.STAGING_REQUIRED, E.WINDOW_CLOSED)
+_LOGIN = (E.TOO_MANY_REQUESTS, E.RATE_LIMITED, E.UNAVAILABLE)
 _CHANGE_ERRORS = (E.NOT_FOUND, E.VERSION_MISMATCH, E.GUARDED, *_POLICED)
 _MOVED = (ok(ChangeView, "ETag", "Location"),)
 _REFUSALS = (*_CHANGE_ERRORS, E.CONFLICT)
@@ -257,6 +288,26 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("DELETE", "/api/v1/role-bindings/{id}", roles.delete_role_binding, P.BINDINGS_WRITE, (NO_CONTENT,),         errors=(E.CONFLICT,), part=True),
     Route("GET",    "/api/v1/auth/whoami",   auth.get_whoami,         P.SELF,           (ok(WhoamiView),)),
     Route("GET",    "/api/v1/auth/explain",  auth.explain_access,     P.SELF,           (ok(ExplanationView),),       query=ExplainQuery, errors=(E.NOT_FOUND,)),
+
+    Route("POST",   "/api/v1/users",         users.create_user,       P.USERS_WRITE,    (made(UserView),),            NewAccount, errors=(E.CONFLICT,)),
+    Route("GET",    "/api/v1/users",         users.list_users,        P.USERS_READ,     (page_of(UserView),),         query=PageQuery),
+    Route("GET",    _USER,                   users.get_user,          P.USERS_READ,     (ok(UserView),)),
+    Route("POST",   _USER + "/disable",      users.disable_user,      P.USERS_WRITE,    (ok(UserView),)),
+    Route("POST",   _USER + "/enable",       users.enable_user,       P.USERS_WRITE,    (ok(UserView),)),
+    Route("PUT",    _USER + "/password",     users.reset_password,    P.USERS_WRITE,    (ok(UserView),),              PasswordReset),
+
+    Route("GET",    "/api/v1/auth/methods",  logins.get_login_methods, None,            (ok(LoginMethodsView),)),
+    Route("POST",   "/api/v1/auth/login",    logins.login,            None,             (ok(LoginView),),             Login, errors=(E.LOGIN_REFUSED, E.CROSS_SITE, *_LOGIN)),
+    Route("POST",   "/api/v1/auth/logout",   logins.logout,           P.SELF,           (NO_CONTENT,)),
+    Route("POST",   "/api/v1/auth/logout-everywhere", logins.logout_everywhere, P.SELF, (NO_CONTENT,)),
+    Route("GET",    "/api/v1/auth/session",  logins.get_session,      P.SELF,           (ok(CurrentSessionView),)),
+    Route("GET",    "/api/v1/auth/sessions", logins.list_sessions,    P.SELF,           (page_of(SessionView),),      query=PageQuery),
+    Route("DELETE", "/api/v1/auth/sessions/{session}", logins.end_session, P.SELF,      (NO_CONTENT,)),
+    Route("PUT",    "/api/v1/auth/password", logins.change_password,  P.SELF,           (ok(LoginView),),             PasswordChange, errors=(E.LOGIN_REFUSED, E.TOO_MANY_REQUESTS)),
+    Route("GET",    "/api/v1/auth/oidc/login", provider_logins.go_to_provider, None,    (ELSEWHERE,),                 query=ProviderLoginQuery, errors=(E.INVALID, E.LOGIN_FAILED, *_LOGIN)),
+    Route("GET",    "/api/v1/auth/oidc/callback", provider_logins.come_from_provider, None, (ELSEWHERE,),             query=ProviderAnswer, errors=(E.INVALID, E.LOGIN_FAILED, *_LOGIN)),
+    Route("POST",   "/api/v1/auth/oidc/token", provider_logins.exchange_code, None,     (ok(LoginView),),             CodeExchange, errors=(E.LOGIN_FAILED, *_LOGIN)),
+    Route("POST",   "/api/v1/auth/oidc/backchannel-logout", provider_logins.log_out_by_provider, None, (DONE,),       errors=(E.INVALID, E.LOGIN_FAILED, *_LOGIN)),
 
     Route("GET",    "/api/v1/audit",         audit.list_audit_records, P.AUDIT_READ,    (page_of(AuditRecordView),),  query=AuditQuery),
     Route("GET",    "/api/v1/audit/export",  audit.export_audit_records, P.AUDIT_READ,  (text("Lines of JSON, or CSV.", "*/*"),), query=AuditExportQuery, streams=True),

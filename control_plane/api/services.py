@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from control_plane.api.cookies import SAFE_COOKIES, Cookies
 from control_plane.domain.edge import ANY_HOST, Edge
 from control_plane.domain.limits import Limits
 from control_plane.domain.proxies import NO_PROXIES, TrustedProxies
@@ -30,6 +31,10 @@ from control_plane.services.gates.evidences import Evidences
 from control_plane.services.hindsight import Hindsight
 from control_plane.services.keys.keeping import KeyKeeping
 from control_plane.services.keys.signing import SigningKeys
+from control_plane.services.people.accounts import Accounts
+from control_plane.services.people.federation import Federation
+from control_plane.services.people.logins import Logins
+from control_plane.services.people.sessions import Sessions
 from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
 from control_plane.services.publishing import Publishing
@@ -72,6 +77,10 @@ class Services:
     roles: RoleKeeping
     explaining: Explaining
     signing_keys: SigningKeys
+    accounts: Accounts
+    logins: Logins
+    sessions: Sessions
+    federation: Federation
     renewal: Renewal
     key_keeping: KeyKeeping
     broker_credentials: BrokerCredentials
@@ -98,3 +107,4 @@ class Services:
     heartbeat_interval: float = 3.0
     proxies: TrustedProxies = NO_PROXIES
     edge: Edge = ANY_HOST
+    cookies: Cookies = SAFE_COOKIES

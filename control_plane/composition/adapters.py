@@ -10,12 +10,14 @@ import asyncpg
 from control_plane.composition.key_ring import open_key_ring
 from control_plane.embedded.evidence import MemoryEvidence
 from control_plane.embedded.memory import MemoryCache, MemoryNotices, MemoryPresence, MemoryReadCounters
+from control_plane.embedded.people import MemoryGuesses, MemorySessions, MemoryTickets
 from control_plane.embedded.rates import MemoryRateCounters
 from control_plane.key_encryption.ring import KeyRing
 from control_plane.metrics import Metrics
 from control_plane.outside.client import open_client
 from control_plane.ports.evidence import Evidence
 from control_plane.ports.lossy import Cache, Notices, Presence, ReadCounters
+from control_plane.ports.people import GuessCounters, SessionStore, Tickets
 from control_plane.ports.probes import Probe
 from control_plane.ports.rates import RateCounters
 from control_plane.postgres.pool import open_pool
@@ -24,11 +26,14 @@ from control_plane.rabbitmq.publisher import RabbitPublisher, open_publisher
 from control_plane.redis_cache.cache import RedisCache
 from control_plane.redis_cache.client import open_redis
 from control_plane.redis_cache.evidence import RedisEvidence
+from control_plane.redis_cache.guesses import RedisGuesses
 from control_plane.redis_cache.notices import ALARMS, RedisNotices
 from control_plane.redis_cache.presence import RedisPresence
 from control_plane.redis_cache.probe import RedisProbe
 from control_plane.redis_cache.rates import RedisRateCounters
 from control_plane.redis_cache.read_counters import RedisReadCounters
+from control_plane.redis_cache.sessions import RedisSessions
+from control_plane.redis_cache.tickets import RedisTickets
 from control_plane.settings.model import Settings
 
 
@@ -43,6 +48,9 @@ class Lossy:
     evidence: Evidence
     read_counters: ReadCounters
     rate_counters: RateCounters
+    sessions: SessionStore
+    tickets: Tickets
+    guesses: GuessCounters
     probes: list[Probe]
 
 
@@ -59,6 +67,9 @@ async def _open_lossy(settings: Settings, metrics: Metrics) -> AsyncIterator[Los
             MemoryEvidence(),
             MemoryReadCounters(),
             MemoryRateCounters(),
+            MemorySessions(),
+            MemoryTickets(),
+            MemoryGuesses(),
             [],
         )
         return
@@ -71,6 +82,9 @@ async def _open_lossy(settings: Settings, metrics: Metrics) -> AsyncIterator[Los
             RedisEvidence(client),
             RedisReadCounters(client),
             RedisRateCounters(client),
+            RedisSessions(client),
+            RedisTickets(client),
+            RedisGuesses(client),
             [RedisProbe(client)],
         )
 

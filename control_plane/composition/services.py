@@ -2,8 +2,10 @@
 
 from base64 import b64decode
 
+from control_plane.api.cookies import Cookies
 from control_plane.api.services import Services
 from control_plane.composition.adapters import Adapters
+from control_plane.composition.people import compose_people
 from control_plane.domain.access.token import token_hash
 from control_plane.domain.broker import vhost_of
 from control_plane.embedded.rates import MemoryRateCounters
@@ -120,6 +122,9 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
     acting = Acting(store, Moving(book, publishing), judges, clock)
     showing = Showing(store, book, fleet, lossy.evidence, clock)
     previews = Previews(changes, rules=rules, checks=checks, fleet=fleet, publishing=publishing)
+    rates = Rates(settings.rates, lossy.rate_counters, MemoryRateCounters(clock), clock, metrics)
+    denials = Denials(audit, clock)
+    people = compose_people(settings, adapters, bindings, rates, denials)
     return Services(
         publishing=publishing,
         proposals=Proposals(PostgresProposals(pool, seals), publishing, rules, settings.limits, clock),
@@ -151,10 +156,11 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
             settings.broker_credential_lifetime,
             clock,
         ),
-        rates=Rates(settings.rates, lossy.rate_counters, MemoryRateCounters(clock), clock, metrics),
         admission=Admission(settings.transfers, settings.transfers_waiting, metrics),
+        rates=rates,
         audit=audit,
-        denials=Denials(audit, clock),
+        denials=denials,
+        **vars(people),
         reveals=Reveals(audit, clock),
         snapshots=snapshots,
         fleet=fleet,
@@ -189,6 +195,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         heartbeat_interval=settings.heartbeat_interval,
         proxies=settings.proxies,
         edge=settings.edge,
+        cookies=Cookies(plain=settings.plain_cookies),
     )
 
 

@@ -21,6 +21,10 @@ TrimtabError
 ├── VersionMismatchError      (expected, current)
 ├── PreconditionRequiredError If-Match is missing
 ├── UnauthenticatedError
+│   └── LoginRefusedError     whoever wanted to log in is not let in, and not told why
+├── LockedOutError            (wait) too many guesses
+├── CrossSiteError            a browser's session, used from elsewhere
+├── LoginFailedError          (detail) the identity provider's answer is of no use
 ├── ForbiddenError            (permission)
 ├── RateLimitedError          (kind, rate, wait)
 ├── OverloadedError           (retry_after) too many want something large at once
@@ -149,6 +153,26 @@ class PreconditionRequiredError(TrimtabError):
 
 class UnauthenticatedError(TrimtabError):
     """There are no credentials, or none that are known."""
+
+
+class LoginRefusedError(UnauthenticatedError):
+    """Whoever wanted to log in is not let in. Why is not told: every reason looks the same."""
+
+
+class LockedOutError(TrimtabError):
+    """There were too many guesses; the next one may come in `wait` seconds."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__("Too many attempts to log in have failed.")
+        self.wait = wait
+
+
+class CrossSiteError(TrimtabError):
+    """A browser sent its session along with a request that did not come from a page of ours."""
+
+
+class LoginFailedError(TrimtabError):
+    """Logging in by the identity provider did not work; the detail is for the person."""
 
 
 class ForbiddenError(TrimtabError):

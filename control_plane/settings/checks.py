@@ -1,6 +1,7 @@
 """What is asked of the text of a setting. Each check raises a ValueError that says what to do."""
 
 from base64 import b64decode
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 from pydantic.config import JsonDict
@@ -16,6 +17,7 @@ from shared.runtime.listen import Listen
 SECRET: JsonDict = {"secret": True}
 """Marks a setting that may come from a file, and is never shown."""
 _SHORTEST_TOKEN = 20
+_THIS_MACHINE = {"127.0.0.1", "::1", "localhost"}
 _SEAL_KEY_BYTES = 64
 
 
@@ -113,4 +115,14 @@ def encryption_keys(text: str) -> str:
     """Key-encryption keys, or nothing."""
     if text:
         LocalKeyEncryption.parse(text)
+    return text
+
+
+def provider_url(text: str) -> str:
+    """A URL over TLS, or on this machine; or nothing."""
+    parts = urlsplit(text)
+    safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _THIS_MACHINE)
+    if text and not (safe and parts.hostname and not parts.query and not parts.fragment and not parts.username):
+        msg = "must start with https:// and have no query (http:// only on this machine)"
+        raise ValueError(msg)
     return text

@@ -8,6 +8,7 @@ from control_plane.settings.edge import EdgeSettings
 from control_plane.settings.identity import IdentitySettings
 from control_plane.settings.key_keepers import KeyKeeperSettings
 from control_plane.settings.outside import OutsideSettings
+from control_plane.settings.people import PeopleSettings
 from control_plane.settings.secrecy import SecrecySettings
 from control_plane.settings.serving import ServingSettings
 from control_plane.settings.sizes import SizeSettings
@@ -25,6 +26,7 @@ class Settings(
     OutsideSettings,
     KeyKeeperSettings,
     SecrecySettings,
+    PeopleSettings,
     IdentitySettings,
     ServingSettings,
     StoreSettings,

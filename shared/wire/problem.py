@@ -25,6 +25,24 @@ class ProblemType(Enum):
         "Credentials are missing or not valid",
         "Send `Authorization: Bearer <token>`.",
     )
+    LOGIN_REFUSED = (
+        "login-refused",
+        401,
+        "The login is refused",
+        "Check the name and the password; an administrator can reset it (`trimtab users reset-password`).",
+    )
+    LOGIN_FAILED = (
+        "login-failed",
+        400,
+        "Logging in by the identity provider did not work",
+        "Begin again. If it goes on, whoever runs the control plane finds the cause in its log.",
+    )
+    CROSS_SITE = (
+        "cross-site",
+        403,
+        "This request did not come from a page of this installation",
+        "Send the session's X-CSRF-Token (GET /api/v1/auth/session tells it) from the same origin, or use a token.",
+    )
     FORBIDDEN = (
         "forbidden",
         403,

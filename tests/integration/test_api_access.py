@@ -25,6 +25,24 @@ async def api(migrated_url: str) -> AsyncIterator[Api]:
 
 OPEN = {"get_health", "get_readiness", "get_metrics", "get_openapi", "get_docs", "get_docs_file"}
 """The operations that anybody may ask for."""
+OPEN_TO_LOG_IN = {
+    "get_login_methods",
+    "login",
+    "go_to_provider",
+    "come_from_provider",
+    "exchange_code",
+    "log_out_by_provider",
+}
+"""Those by which somebody who is not known yet becomes known."""
+OF_SESSIONS = {
+    "logout",
+    "logout_everywhere",
+    "get_session",
+    "list_sessions",
+    "end_session",
+    "change_password",
+}
+"""What only people who have logged in may do: none of the callers here has."""
 ASKED_BY_HANDLERS = {
     Permission.CONFIGS_WRITE,
     Permission.CHANGES_PROPOSE,
@@ -72,6 +90,8 @@ def _refusal(route: Route[Any, Any], caller: Caller) -> int | None:
         return 401
     foreign = "{environment}" in route.path and caller.environment == "dev"
     may = route.permission is Permission.SELF or route.permission in PERMISSIONS[caller.role]
+    if route.name in OF_SESSIONS and not route.body:
+        return 403
     return None if may and not foreign else 403
 
 
@@ -86,7 +106,7 @@ async def _status(api: Api, route: Route[Any, Any], caller: Caller) -> int:
 
 
 def test_an_operation_without_a_permission_is_one_of_the_few_open_ones() -> None:
-    assert {route.name for route in ROUTES if route.permission is None} == OPEN
+    assert {route.name for route in ROUTES if route.permission is None} == OPEN | OPEN_TO_LOG_IN
 
 
 async def test_each_route_lets_in_the_roles_that_it_should_and_nobody_else(api: Api) -> None:

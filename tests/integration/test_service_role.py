@@ -69,6 +69,8 @@ async def test_no_operation_of_the_api_lacks_a_right(roles: TwoRoles) -> None:
         "seq": "1",
         "template": "careful",
         "role": "captain",
+        "user": "anna",
+        "session": "x",
     }
     async with serving_api(roles.service) as api:
         await api.register("shop", "prod")

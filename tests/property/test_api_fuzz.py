@@ -91,6 +91,8 @@ def _requests(draw: st.DrawFn) -> tuple[Any, bytes, dict[str, str], dict[str, st
         "name": "1",
         "version": "1",
         "template": "known",
+        "role": "captain",
+        "user": "anna",
     }
     names = {each: draw(_mostly(st.just(name), _segments)) for each, name in good.items()}
     raw = body if isinstance(body, bytes) else _json_bytes(body)

@@ -108,7 +108,7 @@ async def _serve(options: Options, directory: DataDirectory, postgres: PostgresS
 def _settings(options: Options, dsn: str, token: str, key: str) -> Settings:
     """Limits and the like come from the environment; where things are does not: this installation is of itself."""
     mine = {"DATABASE_URL": dsn, "LISTEN": f"{_HOST}:{options.port}", "BOOTSTRAP_TOKEN": token}
-    mine["ENCRYPTION_KEY"] = key
+    mine |= {"ENCRYPTION_KEY": key, "PLAIN_COOKIES": "true"}
     others = ("REDIS_URL", "AMQP_URL", "MIGRATE", "LOG_FORMAT")
     away = tuple(f"TRIMTAB_{name}" for name in (*mine, *others))
     environ = {name: value for name, value in os.environ.items() if not name.startswith(away)}

@@ -42,6 +42,8 @@ class Permission(StrEnum):
     BINDINGS_WRITE = "role-bindings.write"
     ACCESS_EXPLAIN = "access.explain"
     """Be told what others may do, and why."""
+    USERS_READ = "users.read"
+    USERS_WRITE = "users.write"
     SNAPSHOTS_READ = "snapshots.read"
     FLEET_READ = "fleet.read"
     FLEET_REPORT = "fleet.report"

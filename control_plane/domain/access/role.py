@@ -75,7 +75,8 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.EDITOR: _LOOK | _PROPOSE,
     Role.APPROVER: _LOOK | _APPROVE,
     Role.PUBLISHER: _LOOK | _PUBLISH,
-    Role.AUDITOR: _LOOK | {Permission.AUDIT_READ, Permission.BINDINGS_READ, Permission.ACCESS_EXPLAIN},
+    Role.AUDITOR: _LOOK
+    | {Permission.AUDIT_READ, Permission.USERS_READ, Permission.BINDINGS_READ, Permission.ACCESS_EXPLAIN},
     Role.AGENT: frozenset({Permission.SNAPSHOTS_READ, Permission.FLEET_REPORT}),
 }
 """What each built-in role may do, as far as it is granted. Whoever may have a say in a rollout may abort it: that brings

@@ -1,0 +1,1 @@
+"""People: accounts, passwords, how often one may guess, and sessions."""

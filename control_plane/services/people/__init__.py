@@ -1,0 +1,1 @@
+"""People: their accounts, how they log in, and their sessions."""
