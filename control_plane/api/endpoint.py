@@ -5,17 +5,19 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from control_plane.api.call import Call, app_in, attribution, environment_in
+from control_plane.api.call import Call, address_of, app_in, attribution, environment_in
 from control_plane.api.carried import CARRIED, session_of
 from control_plane.api.once import answer_once
 from control_plane.api.rate_limits import RateLimits
 from control_plane.api.reading import read_body, read_bytes, read_document, read_idempotency_key, read_query
 from control_plane.api.route import Repeat, Route
 from control_plane.api.services import Services
+from control_plane.domain.access.permission import Permission
 from control_plane.domain.access.principal import Principal, PrincipalKind
 from control_plane.domain.access.reach import EVERYWHERE, Place
 from control_plane.domain.errors import ForbiddenError, InvalidError, UnauthenticatedError
 from control_plane.services.access import require_permission, require_somewhere
+from control_plane.services.identity.presented import Presented
 from shared.wire.problem import Violation
 
 PRINCIPAL = web.RequestKey("principal", str)
@@ -88,16 +90,22 @@ class Endpoint:
         principal = await self._rates.admit(request, self._route, partial(self._authenticate, request))
         request[PRINCIPAL] = principal.id
         request[CALLER] = principal
+        self._require_enrolled(principal, self._route.permission)
         if self._route.part:
             require_somewhere(principal, self._route.permission, _place(request))
         else:
             require_permission(principal, self._route.permission, _place(request))
         return principal
 
+    def _require_enrolled(self, principal: Principal, permission: Permission) -> None:
+        if self._services.enrolment_required and principal.is_agent and not (principal.instance or self._route.enrols):
+            detail = "An agent token is for POST /api/v1/agents/enrol; all else needs the credential that it gives."
+            raise ForbiddenError(permission, detail)
+
     async def _authenticate(self, request: web.Request) -> Principal:
         carried = session_of(request, self._services.cookies)
         if carried is None:
-            return await self._services.access.authenticate(bearer_token(request))
+            return await self._services.access.authenticate(Presented(bearer_token(request), address_of(request)))
         request[CARRIED] = carried
         return await self._services.sessions.authenticate(carried.secret, carried.carrier)
 

@@ -76,6 +76,7 @@ class Route(Generic[B, Q]):
 
     Whoever calls must have the permission for the whole of what the path names: an application, an environment, else the
     installation. `part`: for a part of it is enough, and the handler sees to what it reads and writes.
+    `enrols`: it is what an agent token is for, also where agents need a credential of their own for all else.
     """
 
     method: str
@@ -92,6 +93,7 @@ class Route(Generic[B, Q]):
     streams: bool = False
     document: bool = False
     part: bool = False
+    enrols: bool = False
 
     @property
     def name(self) -> str:

@@ -48,6 +48,7 @@ from control_plane.api.bodies.history import (
     EffectiveQuery,
     PastConfigs,
 )
+from control_plane.api.bodies.identity import EnrolledView, Enrolling, NewRevocation, RevocationView
 from control_plane.api.bodies.keys import KeyRotation, KeysView
 from control_plane.api.bodies.life import Closing, CommitNow, Decision, ReviewQuery, ReviewView, Scheduling, Step
 from control_plane.api.bodies.named_snapshots import NamedSnapshotView, NewNamedSnapshot
@@ -108,6 +109,7 @@ from control_plane.api.handlers import (
     configs,
     fleet,
     history,
+    identity,
     keys,
     life,
     logins,
@@ -272,6 +274,11 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("POST",   "/api/v1/agents/report", fleet.report_agent,      P.FLEET_REPORT,   (ok(NextReport),),            AgentReport, part=True),
     Route("POST",   _ENVIRONMENT + "/broker-credentials", broker.create_broker_credential, P.FLEET_REPORT, (ok(BrokerCredentialView),), NewBrokerCredential),
     Route("GET",    "/api/v1/broker-keys",   broker.get_broker_keys,  None,             (ok(KeySetView),)),
+
+    Route("POST",   "/api/v1/agents/enrol",  identity.enrol_agent,    P.FLEET_REPORT,   (ok(EnrolledView),),          Enrolling, part=True, enrols=True),
+    Route("POST",   "/api/v1/revocations",   identity.create_revocation, P.REVOCATIONS_WRITE, (made(RevocationView),), NewRevocation, repeat=ANSWERED),
+    Route("GET",    "/api/v1/revocations",   identity.list_revocations, P.REVOCATIONS_READ, (page_of(RevocationView),), query=PageQuery),
+    Route("GET",    "/.well-known/jwks.json", identity.get_token_keys, None,            (ok(KeySetView),)),
 
     Route("POST",   "/api/v1/api-keys",      api_keys.create_api_key, P.API_KEYS_WRITE, (made(NewApiKeyView),),       NewApiKey, repeat=SECRET),
     Route("GET",    "/api/v1/api-keys",      api_keys.list_api_keys,  P.API_KEYS_READ,  (page_of(ApiKeyView),),       query=PageQuery),

@@ -29,6 +29,9 @@ from control_plane.services.feed import Feed
 from control_plane.services.fleet import Fleet
 from control_plane.services.gates.evidences import Evidences
 from control_plane.services.hindsight import Hindsight
+from control_plane.services.identity.access_tokens import AccessTokens
+from control_plane.services.identity.enrolment import Enrolment
+from control_plane.services.identity.revoking import Revoking
 from control_plane.services.keys.keeping import KeyKeeping
 from control_plane.services.keys.signing import SigningKeys
 from control_plane.services.people.accounts import Accounts
@@ -76,6 +79,9 @@ class Services:
     bindings: Bindings
     roles: RoleKeeping
     explaining: Explaining
+    access_tokens: AccessTokens
+    enrolment: Enrolment
+    revoking: Revoking
     signing_keys: SigningKeys
     accounts: Accounts
     logins: Logins
@@ -104,6 +110,7 @@ class Services:
     metrics: Metrics
     limits: Limits
     clock: Clock
+    enrolment_required: bool = False
     heartbeat_interval: float = 3.0
     proxies: TrustedProxies = NO_PROXIES
     edge: Edge = ANY_HOST

@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 
 from control_plane.api.services import Services
 from control_plane.domain.errors import UnauthenticatedError, UnavailableError
+from control_plane.services.identity.presented import Presented
 from shared.domain.scope import Lineage
 from shared.wire import sse
 
@@ -26,8 +27,8 @@ STOPPING = web.AppKey("stopping", anyio.Event)
 class Watch:
     """Serves one stream until its reader goes, is too slow, loses its token, or the server stops."""
 
-    def __init__(self, services: Services, lineage: Lineage, token: str) -> None:
-        self._services, self._lineage, self._token = services, lineage, token
+    def __init__(self, services: Services, lineage: Lineage, presented: Presented) -> None:
+        self._services, self._lineage, self._presented = services, lineage, presented
         self._ended = anyio.Event()
         self._transport: asyncio.Transport | None = None
 
@@ -84,7 +85,7 @@ class Watch:
         if self._transport is None or self._transport.is_closing():
             return False
         try:
-            await self._services.access.authenticate(self._token)
+            await self._services.access.authenticate(self._presented)
         except UnauthenticatedError:
             return False
         except UnavailableError:  # nobody can say that it was revoked

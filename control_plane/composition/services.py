@@ -1,6 +1,7 @@
 """The services behind the API, over adapters that are open."""
 
 from base64 import b64decode
+from datetime import timedelta
 
 from control_plane.api.cookies import Cookies
 from control_plane.api.services import Services
@@ -25,6 +26,7 @@ from control_plane.postgres.proposals import PostgresProposals
 from control_plane.postgres.receipts import PostgresReceipts
 from control_plane.postgres.registry import PostgresRegistry
 from control_plane.postgres.renewal import PostgresRenewal
+from control_plane.postgres.revocations import PostgresRevocations
 from control_plane.postgres.rollouts import PostgresRollouts
 from control_plane.postgres.rules import PostgresRules
 from control_plane.postgres.schemas import PostgresSchemas
@@ -49,6 +51,9 @@ from control_plane.services.gates.concerned import Concerned
 from control_plane.services.gates.evidences import Evidences
 from control_plane.services.gates.judges import Judges
 from control_plane.services.hindsight import Hindsight
+from control_plane.services.identity.access_tokens import AccessTokens
+from control_plane.services.identity.enrolment import Enrolment
+from control_plane.services.identity.revoking import Revoking
 from control_plane.services.keys.keeping import KeyKeeping
 from control_plane.services.keys.signing import SigningKeys
 from control_plane.services.preview import Previews
@@ -88,11 +93,14 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
     credentials, named = PostgresCredentials(pool), PostgresNamedSnapshots(pool)
     access_book = PostgresAccessBook(pool)
     bindings = Bindings(access_book, clock)
-    access = Access(credentials, clock, bindings)
-    if settings.bootstrap_token:
-        await credentials.ensure_operator(token_hash(settings.bootstrap_token), ourselves())
     signing_keys = SigningKeys(PostgresSigningKeys(pool), adapters.encryption, clock, ourselves())
     await signing_keys.load()
+    revoking = Revoking(PostgresRevocations(pool))
+    await revoking.load()
+    access_tokens = AccessTokens(signing_keys, revoking, clock)
+    access = Access(credentials, clock, bindings, [access_tokens], revoking)
+    if settings.bootstrap_token:
+        await credentials.ensure_operator(token_hash(settings.bootstrap_token), ourselves())
     audit = Audit(PostgresAuditLog(pool, reads))
     feed = Feed(changes, metrics, clock)
     await feed.load()
@@ -147,6 +155,10 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         bindings=bindings,
         roles=RoleKeeping(access_book, bindings, access),
         explaining=Explaining(bindings, credentials),
+        access_tokens=access_tokens,
+        enrolment=Enrolment(access_tokens, signing_keys, timedelta(seconds=settings.agent_credential_lifetime)),
+        enrolment_required=settings.agent_enrolment == "required",
+        revoking=revoking,
         signing_keys=signing_keys,
         renewal=renewal,
         key_keeping=KeyKeeping(renewal, signing_keys, adapters.encryption, audit),

@@ -24,6 +24,7 @@ def workers_of(settings: Settings, services: Services, adapters: Adapters) -> li
         Heartbeats(services.feed, interval).run,
         services.signing_keys.run,
         adapters.encryption.run,
+        services.revoking.run,
         services.denials.run,
         services.reveals.run,
         Scheduler(PostgresLeadership(dsn, "scheduler"), services.proposals.due(ourselves())).run,

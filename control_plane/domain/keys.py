@@ -18,6 +18,7 @@ class Purpose(StrEnum):
 
 KNOWN_AHEAD = timedelta(hours=1)
 """How long a new signing key is told about before it signs, so that whoever verifies knows it by then."""
+_NO_TIME = timedelta()
 TRUSTED_AFTER = timedelta(hours=25)
 """How long signatures of a key are good after it signed its last: longer than anything that is signed."""
 
@@ -44,6 +45,8 @@ class SigningKeyRecord:
     private: WrappedKey
     created_at: datetime
     signs_from: datetime
+    abrupt: bool = False
+    """Whether the one before it is trusted no longer once this one signs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,11 @@ def signing_at(records: list[SigningKeyRecord], now: datetime) -> SigningKeyReco
 
 def trusted_at(records: list[SigningKeyRecord], now: datetime) -> tuple[PublicKey, ...]:
     """Those whose signatures are good now, the oldest first; `records` come by generation."""
-    ends = [*(each.signs_from + TRUSTED_AFTER for each in records[1:]), None]
+    ends = [_end(records[place + 1 :]) for place in range(len(records))]
     keys = (PublicKey(each.kid, each.public, each.signs_from, end) for each, end in zip(records, ends, strict=True))
     return tuple(each for each in keys if each.trusted_until is None or each.trusted_until > now)
+
+
+def _end(later: list[SigningKeyRecord]) -> datetime | None:
+    """Until when a key is trusted that these came after."""
+    return min((each.signs_from + (_NO_TIME if each.abrupt else TRUSTED_AFTER) for each in later), default=None)

@@ -5,6 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from control_plane.domain.access.principal import Principal
+from control_plane.domain.access.revocation import Revocation
 from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
@@ -97,4 +98,16 @@ class Receipts(Protocol):
 
     async def forget(self, author: str, key: str) -> None:
         """Give up a claim: the request did nothing."""
+        ...
+
+
+class Revocations(Protocol):
+    """Revoked tokens, for as long as one of them could still be shown."""
+
+    async def list(self) -> list[Revocation]:
+        """All that still mean something."""
+        ...
+
+    async def add(self, subject: str, reason: str, by: Attribution) -> Revocation:
+        """Revoke all tokens of a subject that were issued until now."""
         ...

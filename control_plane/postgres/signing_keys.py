@@ -28,7 +28,7 @@ class PostgresSigningKeys:
     async def add(self, record: SigningKeyRecord, by: Attribution) -> None:
         private = record.private
         named = (record.purpose, record.generation, record.kid, record.public, private.blob, private.encrypted_by)
-        await fetch(self._pool, _ADD, *named, record.created_at, record.signs_from, attributed(by))
+        await fetch(self._pool, _ADD, *named, record.created_at, record.signs_from, attributed(by), record.abrupt)
 
     async def rewrap(self, record: SigningKeyRecord, private: WrappedKey) -> None:
         await fetch(self._pool, _REWRAP, record.kid, private.blob, private.encrypted_by)
@@ -46,4 +46,5 @@ def _record(row: asyncpg.Record) -> SigningKeyRecord:
         private=WrappedKey(row["encrypted_by"], row["private"]),
         created_at=row["created_at"],
         signs_from=row["signs_from"],
+        abrupt=row["abrupt"],
     )

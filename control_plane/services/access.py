@@ -7,10 +7,12 @@ it takes tells nothing about them.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from control_plane.domain.access.certificate import agrees
 from control_plane.domain.access.decision import decide, may, may_grant, may_somewhere
 from control_plane.domain.access.permission import Permission
 from control_plane.domain.access.principal import Principal, PrincipalKind
@@ -24,6 +26,8 @@ from control_plane.domain.errors import ForbiddenError, InvalidError, Unauthenti
 from control_plane.ports.credentials import Credentials
 from control_plane.ports.pages import Page
 from control_plane.services.bindings import FRESH_SECONDS, Bindings
+from control_plane.services.identity.presented import Authenticator, Presented
+from control_plane.services.identity.revoking import Revoking
 from shared.runtime.clock import Clock
 from shared.wire.problem import Violation
 
@@ -72,29 +76,50 @@ class _Answer:
 class Access:
     """Authenticates and authorises; makes, lists and revokes API keys and the tokens of agents."""
 
-    def __init__(self, credentials: Credentials, clock: Clock, bindings: Bindings | None = None) -> None:
-        self._credentials = credentials
-        self._bindings = bindings
+    def __init__(
+        self,
+        credentials: Credentials,
+        clock: Clock,
+        bindings: Bindings | None = None,
+        authenticators: Sequence[Authenticator] = (),
+        revoking: Revoking | None = None,
+    ) -> None:
+        self._credentials, self._bindings = credentials, bindings
+        self._authenticators, self._revoking = tuple(authenticators), revoking
         self._clock = clock
         self._known: OrderedDict[bytes, _Answer] = OrderedDict()
         self._guesses: OrderedDict[bytes, _Answer] = OrderedDict()
         self._revocations = 0
 
-    async def authenticate(self, token: str) -> Principal:
-        """The principal whose token this is.
+    async def authenticate(self, presented: Presented) -> Principal:
+        """Who shows this: whoever knows tokens of this form says so.
 
         Raises:
             UnauthenticatedError: nobody's, or it is revoked or expired.
             UnavailableError: the store is away and the token is not remembered.
         """
-        if not token or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+        principal = await self._told(presented)
+        if principal is None or principal.is_over(self._clock.now()):
             raise UnauthenticatedError
+        if presented.certificate is not None and not agrees(principal, presented.certificate.uris):
+            raise UnauthenticatedError
+        return principal
+
+    async def _told(self, presented: Presented) -> Principal | None:
+        token = presented.token
+        if not token or not token.isascii():
+            return None
+        for each in self._authenticators:
+            if each.takes(token):
+                return await each.authenticate(presented)
+        return None if len(token) > MAX_TOKEN_LENGTH else await self._kept(token)
+
+    async def _kept(self, token: str) -> Principal | None:
+        """The principal of a token that is kept by its hash."""
         hashed = token_hash(token)
         known = self._known.get(hashed) or self._guesses.get(hashed)
         if known is None or self._clock.monotonic() - known.at >= known.good_for:
             known = await self._ask(hashed, known)
-        if known.principal is None or known.principal.is_over(self._clock.now()):
-            raise UnauthenticatedError
         return known.principal
 
     def authorise(self, principal: Principal, permission: Permission, *places: Place) -> None:
@@ -120,7 +145,7 @@ class Access:
     async def revoke_agent_token(self, app_id: str, environment: str, token_id: UUID, by: Attribution) -> None:
         """Make a token stop working: here at once, on other replicas within `REMEMBERED_SECONDS`."""
         await self._credentials.revoke_agent_token(app_id, environment, token_id, by)
-        self.forget()
+        await self._end_tokens(token_id, by)
 
     async def create_api_key(self, asked: NewApiKey, maker: Principal, by: Attribution) -> tuple[ApiKey, str]:
         """Make a key for a person or a machine; its secret is known to nobody but the caller.
@@ -145,7 +170,13 @@ class Access:
     async def revoke_api_key(self, key_id: UUID, by: Attribution) -> None:
         """Make a key stop working: here at once, on other replicas within `REMEMBERED_SECONDS`."""
         await self._credentials.revoke_api_key(key_id, by)
+        await self._end_tokens(key_id, by)
+
+    async def _end_tokens(self, credential: UUID, by: Attribution) -> None:
+        """What was given for a credential ends with it."""
         self.forget()
+        if self._revoking is not None:
+            await self._revoking.revoke(f"credential:{credential}", "the credential behind it was revoked", by)
 
     async def _require_to_give_what_is_bound(self, name: str, maker: Principal) -> None:
         """A name may have grants already: who makes its key could act by them."""

@@ -1,6 +1,6 @@
 """Who may call, and how they prove it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -16,6 +16,17 @@ class IdentitySettings(BaseModel):
         json_schema_extra=SECRET,
         description="The bootstrap operator's token, kept as a hash at every start; it replaces the one before. "
         "Empty: whatever `trimtab operator-key` made.",
+    )
+    agent_enrolment: Literal["optional", "required"] = Field(
+        "optional",
+        description="Whether agents need a credential of their own, for which they show their token once: `required` makes "
+        "a token that was copied of no use for anything but another enrolment, which is seen.",
+    )
+    agent_credential_lifetime: int = Field(
+        3_600,
+        ge=60,
+        le=86_400,
+        description="Seconds for which an agent's own credential is good; agents renew it in time.",
     )
     broker_credential_lifetime: int = Field(
         300,

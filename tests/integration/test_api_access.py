@@ -23,7 +23,16 @@ async def api(migrated_url: str) -> AsyncIterator[Api]:
         yield api
 
 
-OPEN = {"get_health", "get_readiness", "get_metrics", "get_openapi", "get_docs", "get_docs_file"}
+OPEN = {
+    "get_health",
+    "get_readiness",
+    "get_metrics",
+    "get_openapi",
+    "get_docs",
+    "get_docs_file",
+    "get_broker_keys",
+    "get_token_keys",
+}
 """The operations that anybody may ask for."""
 OPEN_TO_LOG_IN = {
     "get_login_methods",

@@ -14,6 +14,7 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import ForbiddenError, InvalidError, UnauthenticatedError, UnavailableError
 from control_plane.services import access
 from control_plane.services.access import REMEMBERED_SECONDS, Access
+from control_plane.services.identity.presented import Presented
 from tests.fakes.clock import ManualClock
 from tests.fakes.credentials import FakeCredentials
 
@@ -39,47 +40,47 @@ def subject(store: FakeCredentials, clock: ManualClock) -> Access:
 
 async def test_an_answer_is_used_for_a_while(subject: Access, store: FakeCredentials, clock: ManualClock) -> None:
     for _ in range(3):
-        assert await subject.authenticate("agent") == AGENT
+        assert await subject.authenticate(Presented("agent")) == AGENT
         with pytest.raises(UnauthenticatedError):
-            await subject.authenticate("guess")
+            await subject.authenticate(Presented("guess"))
     assert store.asked == 2
     clock.advance(REMEMBERED_SECONDS)
-    await subject.authenticate("agent")
+    await subject.authenticate(Presented("agent"))
     assert store.asked == 3
 
 
 async def test_a_token_revoked_elsewhere_stops_working_soon(
     subject: Access, store: FakeCredentials, clock: ManualClock
 ) -> None:
-    await subject.authenticate("agent")
+    await subject.authenticate(Presented("agent"))
     store.principals.clear()
     clock.advance(REMEMBERED_SECONDS)
     with pytest.raises(UnauthenticatedError):
-        await subject.authenticate("agent")
+        await subject.authenticate(Presented("agent"))
 
 
 async def test_a_token_revoked_here_stops_working_at_once(subject: Access) -> None:
     by = Attribution("operator")
     made, secret = await subject.create_agent_token("shop", "prod", "node 1", by)
-    assert (await subject.authenticate(secret)).id == f"agent:{made.id}"
+    assert (await subject.authenticate(Presented(secret))).id == f"agent:{made.id}"
     await subject.revoke_agent_token("shop", "prod", made.id, by)
     with pytest.raises(UnauthenticatedError):
-        await subject.authenticate(secret)
-    assert await subject.authenticate("agent") == AGENT
+        await subject.authenticate(Presented(secret))
+    assert await subject.authenticate(Presented("agent")) == AGENT
 
 
 async def test_while_the_store_is_away_whom_we_knew_is_known(
     subject: Access, store: FakeCredentials, clock: ManualClock
 ) -> None:
-    await subject.authenticate("agent")
+    await subject.authenticate(Presented("agent"))
     with pytest.raises(UnauthenticatedError):
-        await subject.authenticate("guess")
+        await subject.authenticate(Presented("guess"))
     store.away = True
     clock.advance(3_600)
-    assert await subject.authenticate("agent") == AGENT
+    assert await subject.authenticate(Presented("agent")) == AGENT
     for unknown in ("operator", "guess"):
         with pytest.raises(UnavailableError):
-            await subject.authenticate(unknown)
+            await subject.authenticate(Presented(unknown))
 
 
 async def test_guessing_does_not_fill_the_memory(
@@ -88,12 +89,12 @@ async def test_guessing_does_not_fill_the_memory(
     monkeypatch.setattr(access, "REMEMBERED_TOKENS", 10)
     for number in range(50):
         with pytest.raises(UnauthenticatedError):
-            await subject.authenticate(f"guess{number}")
+            await subject.authenticate(Presented(f"guess{number}"))
     assert len(subject._guesses) == 10
     asked = store.asked
     for odd in ("", "x" * 10_000, "ä"):
         with pytest.raises(UnauthenticatedError):
-            await subject.authenticate(odd)
+            await subject.authenticate(Presented(odd))
     assert store.asked == asked
 
 
@@ -101,22 +102,22 @@ async def test_guessing_does_not_push_out_whom_we_know(
     subject: Access, store: FakeCredentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access, "REMEMBERED_TOKENS", 10)
-    await subject.authenticate("agent")
+    await subject.authenticate(Presented("agent"))
     for number in range(50):
         with pytest.raises(UnauthenticatedError):
-            await subject.authenticate(f"guess{number}")
+            await subject.authenticate(Presented(f"guess{number}"))
     store.away = True
-    assert await subject.authenticate("agent") == AGENT
+    assert await subject.authenticate(Presented("agent")) == AGENT
 
 
 async def test_a_token_that_was_unknown_is_known_soon_after_it_is_made(
     subject: Access, store: FakeCredentials, clock: ManualClock
 ) -> None:
     with pytest.raises(UnauthenticatedError):
-        await subject.authenticate("new")
+        await subject.authenticate(Presented("new"))
     store.principals[token_hash("new")] = AGENT
     clock.advance(REMEMBERED_SECONDS)
-    assert await subject.authenticate("new") == AGENT
+    assert await subject.authenticate(Presented("new")) == AGENT
 
 
 @pytest.mark.parametrize("permission", sorted(set(Permission) - {Permission.SELF}))
@@ -136,10 +137,10 @@ KEY_ROLES = sorted(set(Role) - {Role.AGENT, Role.OPERATOR})
 
 async def test_a_key_that_is_revoked_here_stops_working_at_once(subject: Access) -> None:
     made, secret = await subject.create_api_key(NewApiKey("alice", Role.EDITOR), OPERATOR, BY)
-    assert await subject.authenticate(secret) == holder("alice", Role.EDITOR)
+    assert await subject.authenticate(Presented(secret)) == holder("alice", Role.EDITOR)
     await subject.revoke_api_key(made.id, BY)
     with pytest.raises(UnauthenticatedError):
-        await subject.authenticate(secret)
+        await subject.authenticate(Presented(secret))
 
 
 async def test_an_expired_key_is_refused_also_while_the_store_is_away(
@@ -147,13 +148,13 @@ async def test_an_expired_key_is_refused_also_while_the_store_is_away(
 ) -> None:
     end = clock.now() + timedelta(seconds=10)
     _, secret = await subject.create_api_key(NewApiKey("ci", Role.EDITOR, "", end), OPERATOR, BY)
-    assert (await subject.authenticate(secret)).id == "ci"
+    assert (await subject.authenticate(Presented(secret))).id == "ci"
     store.away = True
     clock.advance(9)
-    assert (await subject.authenticate(secret)).id == "ci"
+    assert (await subject.authenticate(Presented(secret))).id == "ci"
     clock.advance(1)
     with pytest.raises(UnauthenticatedError):
-        await subject.authenticate(secret)
+        await subject.authenticate(Presented(secret))
 
 
 @pytest.mark.parametrize("after", [timedelta(0), -timedelta(days=1), LONGEST_LIFE + timedelta(seconds=1)])

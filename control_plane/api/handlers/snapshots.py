@@ -14,6 +14,7 @@ from control_plane.api.services import Services
 from control_plane.api.staleness import staleness
 from control_plane.api.watch import Watch
 from control_plane.services.admission import LARGE_BYTES
+from control_plane.services.identity.presented import Presented
 from control_plane.services.snapshots import ServedSnapshot
 from shared.domain.codec import decode, encode
 from shared.domain.scope import Lineage
@@ -71,7 +72,7 @@ async def watch_snapshot(services: Services, call: Call[None, None]) -> web.Stre
     app_id, environment = call.app_id, call.environment
     if not call.principal.is_agent:  # an agent's token belongs to what is registered
         await require_registered(services, app_id, environment)
-    watch = Watch(services, Lineage.of(app_id, environment), bearer_token(call.request))
+    watch = Watch(services, Lineage.of(app_id, environment), Presented(bearer_token(call.request), call.address))
     return await watch.serve(call.request)
 
 

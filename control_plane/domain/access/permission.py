@@ -44,6 +44,8 @@ class Permission(StrEnum):
     """Be told what others may do, and why."""
     USERS_READ = "users.read"
     USERS_WRITE = "users.write"
+    REVOCATIONS_READ = "revocations.read"
+    REVOCATIONS_WRITE = "revocations.write"
     SNAPSHOTS_READ = "snapshots.read"
     FLEET_READ = "fleet.read"
     FLEET_REPORT = "fleet.report"

@@ -72,10 +72,10 @@ class SigningKeys:
         return trusted_at(self._records[purpose], self._clock.now())
 
     async def rotate(self, purpose: Purpose, by: Attribution, *, at_once: bool = False) -> PublicKey:
-        """Make the next key. It signs in an hour, or at once: then whoever has not heard of it refuses for a while."""
+        """Make the next key. It signs in an hour, or at once, because the present one has leaked: that is trusted no longer."""
         await self._read(purpose)
         now, last = self._clock.now(), self._records[purpose][-1]
-        await self._make(purpose, last.generation + 1, now if at_once else now + KNOWN_AHEAD, by)
+        await self._make(purpose, last.generation + 1, now if at_once else now + KNOWN_AHEAD, by, abrupt=at_once)
         await self._store.prune(purpose, now - TRUSTED_AFTER)
         return self.public(purpose)[-1]
 
@@ -103,13 +103,16 @@ class SigningKeys:
             except UnavailableError as error:
                 _log.warning("signing keys could not be read again", extra={"reason": str(error)})
 
-    async def _make(self, purpose: Purpose, generation: int, signs_from: datetime, by: Attribution) -> None:
+    async def _make(
+        self, purpose: Purpose, generation: int, signs_from: datetime, by: Attribution, *, abrupt: bool = False
+    ) -> None:
         private = Ed25519PrivateKey.generate()
         public = private.public_key().public_bytes_raw()
         kid = urlsafe_b64encode(hashlib.sha256(public).digest()[:_KID_BYTES]).decode()
         wrapped = await self._encryption.wrap(private.private_bytes_raw(), _context(kid))
         now = self._clock.now()
-        await self._store.add(SigningKeyRecord(purpose, generation, kid, public, wrapped, now, signs_from), by)
+        made = SigningKeyRecord(purpose, generation, kid, public, wrapped, now, signs_from, abrupt)
+        await self._store.add(made, by)
         await self._read(purpose)
 
     async def _read(self, purpose: Purpose) -> bool:
