@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from control_plane.api.errors import MalformedError, MisdirectedError
@@ -44,6 +44,9 @@ def edge_middleware(edge: Edge) -> Middleware:
 
 
 def _require_host(edge: Edge, request: web.Request) -> None:
+    if request.version < HttpVersion10:
+        msg = "A request is one in HTTP/1.1."
+        raise MalformedError(msg)
     named = request.headers.getall(hdrs.HOST, ())
     if len(named) != 1:
         if not named and request.version < HttpVersion11:

@@ -2,6 +2,7 @@
 
 import gzip
 import logging
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -227,3 +228,95 @@ async def test_thousands_of_parameters_are_quickly_refused(program: Program) -> 
     for query in ("&".join(["a"] * 4_000), "&".join(f"{number:x}" for number in range(1_500))):
         answer = await program.send(b"GET /api/v1/apps?" + query.encode() + b" HTTP/1.1\r\n" + head, within=1)
         assert problem(answer)[0] == 422
+
+
+def statuses(answer: bytes) -> list[bytes]:
+    return re.findall(rb"HTTP/1\.[01] ([0-9]{3}) ", answer)
+
+
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+_BEGINNING = b"POST /healthz HTTP/1.1\r\nHost: localhost\r\n"
+
+
+_AMBIGUOUS = [
+    b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    b"X: 1\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"X: 1\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"X: 1\x00\r\nContent-Length: 0\r\n\r\n",
+    b"Content-Length: 0\r\nContent-Length: 5\r\n\r\n",
+    b"Content-Length: 0, 5\r\n\r\n",
+    b"Content-Length: +0\r\n\r\n",
+    b"Content-Length: 0x5\r\n\r\n",
+    b"Content-Length: 5 5\r\n\r\n",
+    b"Content-Length: 1_0\r\n\r\n",
+    b"Content-Length: 99999999999999999999999999\r\n\r\n",
+    b"Content-Length : 0\r\n\r\n",
+    b" Content-Length: 0\r\n\r\n",
+    b"Content-Length\x00: 0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n0\n\n",
+    b"Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n1;a\nb=c\r\nx\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\nX Y: 1\r\n\r\n",
+]
+_LENIENT = [
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"GET\t/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /healthz HTTP/1.1 \r\nHost: localhost\r\n\r\n",
+    b"GET /healthz HTTP/01.1\r\nHost: localhost\r\n\r\n",
+    b"GET /healthz\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n: 1\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n(X): 1\r\n\r\n",
+    b"GET http://evil.example/healthz HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: localhost@evil.example\r\nConnection: close\r\n\r\n",
+    b"CONNECT evil.example:443 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    b"TRACE /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Secret: canary-8f2e1c\r\n\r\n",
+]
+
+
+async def test_nothing_is_smuggled_in_what_two_servers_might_read_differently(program: Program) -> None:
+    """Where a body ends must be beyond doubt: if not, the connection ends, and what follows is nobody's request."""
+    for head_and_body in _AMBIGUOUS:
+        answer = await program.send(_BEGINNING + head_and_body + SMUGGLED)
+        assert b"/smuggled" not in answer
+        assert statuses(answer) == [b"400"], (head_and_body, answer)
+
+
+async def test_what_only_a_lenient_server_would_take_is_refused(program: Program) -> None:
+    for request_bytes in _LENIENT:
+        answer = await program.send(request_bytes)
+        assert all(each.startswith(b"4") for each in statuses(answer)), (request_bytes, answer)
+        assert b'"ok"' not in answer
+        assert CANARY.encode() not in answer
+
+
+async def test_a_chunk_may_have_an_extension_and_the_next_request_comes_after_it(program: Program) -> None:
+    body = b"Transfer-Encoding: chunked\r\n\r\n1;name=value\r\nx\r\n0\r\n\r\n"
+    ending = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answer = await program.send(_BEGINNING + body + ending)
+    assert statuses(answer) == [b"405", b"200"]
+
+
+async def test_the_head_of_a_further_request_has_its_time_too(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_TIMEOUT", 0.3)
+    async with await anyio.connect_tcp("127.0.0.1", program.port) as stream:
+        await stream.send(b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+        with anyio.fail_after(10):
+            assert (await stream.receive()).startswith(b"HTTP/1.1 40")
+            with pytest.raises(anyio.BrokenResourceError):
+                await _trickle(stream)
