@@ -43,6 +43,8 @@ from agent.sync.skew import Skew
 from agent.sync.status import Status
 from agent.sync.synchronizer import Synchronizer
 from agent.sync.witness import Witness
+from agent.trust.keyring import Keyring
+from agent.trust.trust import Trust
 from agent.upstream.amqp import AmqpFeed
 from agent.upstream.broker_access import BrokerAccess
 from agent.upstream.endpoints import Endpoints, open_session
@@ -218,14 +220,22 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
             settings.instance or kept_instance(keeper.directory), agent_version(), dict(settings.labels)
         )
         async with open_session(settings.control_plane_urls) as session:
-            feeds = _feeds(settings, session, identity.instance)
+            remarks, results = Remarks(clock, lambda: store.applied.revision), Results()
+            shown = Endpoints(settings.control_plane_urls, settings.token, session)
+            trust = Trust(Keyring(keeper.directory, settings.signing_keys), shown, status, remarks)
+            feeds = _feeds(settings, session, identity.instance, trust)
             source = HttpSource(
-                settings.control_plane_urls, settings.token, session, settings.app_id, settings.environment
+                settings.control_plane_urls,
+                settings.token,
+                session,
+                settings.app_id,
+                settings.environment,
+                trust=trust,
             )
             synchronizer = Synchronizer(store, feeds, source, keeper, status, clock)
+            trust.refused = synchronizer.doubted
             usage = Usage(clock)
             own = own_attributes(identity.instance, settings.app_id, settings.environment, identity.labels)
-            remarks, results = Remarks(clock, lambda: store.applied.revision), Results()
             renderer = Renderer(
                 store,
                 settings.all_sets,
@@ -268,14 +278,16 @@ def _secrets(settings: Settings, store: SnapshotStore, remarks: Remarks, clock: 
     return secrets
 
 
-def _feeds(settings: Settings, session: ClientSession, instance: str) -> list[Feed]:
+def _feeds(settings: Settings, session: ClientSession, instance: str, trust: Trust) -> list[Feed]:
     """The ways to hear of changes, the preferred one first."""
-    sse = SseFeed(settings.control_plane_urls, settings.token, session, settings.app_id, settings.environment)
+    sse = SseFeed(
+        settings.control_plane_urls, settings.token, session, settings.app_id, settings.environment, trust=trust
+    )
     if not settings.amqp_url:
         return [sse]
     scope = settings.app_id, settings.environment, instance
     access = BrokerAccess(Endpoints(settings.control_plane_urls, settings.token, session), *scope)
-    return [AmqpFeed(settings.amqp_url, *scope, access), sse]
+    return [AmqpFeed(settings.amqp_url, *scope, access, trust=trust), sse]
 
 
 def _probing(settings: Settings, parts: Parts) -> Probing:

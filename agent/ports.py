@@ -9,6 +9,7 @@ from agent.snapshot.model import Snapshot
 from shared.domain.scope import Revisions
 from shared.wire.messages import Message
 from shared.wire.report import Report
+from shared.wire.signature import About, Signature
 from shared.wire.snapshot import SnapshotDocument
 
 
@@ -22,6 +23,10 @@ class UpstreamUnavailableError(Exception):
 
 class UpstreamRefusedError(Exception):
     """The other side will not talk to us as we are: a wrong token, an app/environment that it does not know."""
+
+
+class UntrustedError(UpstreamRefusedError):
+    """What came is not signed by a key of the control plane's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,18 @@ class Source(Protocol):
         ...
 
 
+class Verifier(Protocol):
+    """Says whether what came is the control plane's word."""
+
+    async def verify(self, about: About, place: str, body: bytes, signature: Signature | None, channel: str) -> None:
+        """Return if this is to be believed.
+
+        Raises:
+            UntrustedError: it is not.
+        """
+        ...
+
+
 class Keeper(Protocol):
     """Where the last known good is kept between runs. `trouble` says why what was kept could not be loaded."""
 
@@ -100,4 +117,13 @@ class Keeper(Protocol):
         ...
 
 
-__all__ = ["Feed", "Keeper", "ReportAnswer", "Source", "UpstreamRefusedError", "UpstreamUnavailableError"]
+__all__ = [
+    "Feed",
+    "Keeper",
+    "ReportAnswer",
+    "Source",
+    "UntrustedError",
+    "UpstreamRefusedError",
+    "UpstreamUnavailableError",
+    "Verifier",
+]

@@ -37,6 +37,11 @@ class Metrics:
         self.cache_misses = Counter(
             "trimtab_snapshot_cache_misses_total", "Snapshots not found in a cache.", ["layer"], registry=self.registry
         )
+        self.cache_refused = Counter(
+            "trimtab_snapshot_cache_refused_total",
+            "Cached snapshots that no replica put there.",
+            registry=self.registry,
+        )
         self.pool_size = Gauge("trimtab_postgres_pool_connections", "Connections open.", registry=self.registry)
         self.pool_idle = Gauge(
             "trimtab_postgres_pool_idle_connections", "Connections free to use.", registry=self.registry

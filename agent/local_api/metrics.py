@@ -28,10 +28,11 @@ _COUNTERS = {
     "rejections": "Changes that were refused.",
     "reconnects": "Times that a feed had to be followed again.",
     "malformed": "Messages that could not be read.",
+    "untrusted": "Messages and snapshots that were refused: no key of the control plane's signed them.",
     "keep_failures": "Times that the last known good could not be kept.",
 }
 _TRANSPORTS = ("amqp", "sse")
-_REMARKS = ("override", "file", "hook", "drift", "template", "settings", "fallback", "exec", "secret")
+_REMARKS = ("override", "file", "hook", "drift", "template", "settings", "fallback", "exec", "secret", "signature")
 _OTHER = "other"
 
 

@@ -133,6 +133,13 @@ KNOBS: Mapping[str, Knob] = {
     "amqp_url_file": Knob(
         "TRIMTAB_AMQP_URL_FILE", parsers.path, "A file that holds the broker's URL with its password.", "none"
     ),
+    "signing_keys": Knob(
+        "TRIMTAB_AGENT_SIGNING_KEYS",
+        parsers.signing_keys,
+        "The keys by which the agent knows its control plane, as `id:key`, comma separated. With them nothing unsigned is "
+        "believed, not even at the first start; they are followed through rotations.",
+        "those that it finds at the first start",
+    ),
     "listen": Knob(
         "TRIMTAB_AGENT_LISTEN",
         parsers.listen,

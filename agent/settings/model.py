@@ -32,6 +32,7 @@ class Settings:
     files: "tuple[FileSet, ...]" = ()
     file_sets: "tuple[FileSet, ...]" = ()
     override: Path | None = None
+    signing_keys: Mapping[str, bytes] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     instance: str = ""
     max_staleness: float | None = None

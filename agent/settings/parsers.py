@@ -15,6 +15,7 @@ from shared.domain.codec import Json
 from shared.domain.scope import NAME_PATTERN, is_name
 from shared.runtime.listen import Listen
 from shared.wire.report import MAX_LABELS
+from shared.wire.signature import KEY_BYTES, decoded
 
 if TYPE_CHECKING:
     from agent.probing.target import Target
@@ -108,6 +109,19 @@ def local_token(raw: Json) -> str:
     if len(found := secret(raw)) < _MIN_LOCAL_TOKEN:
         msg = f"is shorter than {_MIN_LOCAL_TOKEN} characters; make one with `openssl rand -hex 32`"
         raise ValueError(msg)
+    return found
+
+
+def signing_keys(raw: Json) -> Mapping[str, bytes]:
+    """Public keys by their ids."""
+    found: dict[str, bytes] = {}
+    for each in texts(raw):
+        kid, _, key = each.partition(":")
+        try:
+            found[kid.strip()] = decoded(key.strip(), KEY_BYTES)
+        except ValueError:
+            msg = "is no list of keys; give them as id:key, as the control plane shows them at /api/v1/signing-keys"
+            raise ValueError(msg) from None
     return found
 
 

@@ -54,6 +54,7 @@ class Status:
     reconnects: int = 0
     keep_failures: int = 0
     malformed: int = 0
+    untrusted: int = 0
     upstream_errors: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By channel and trouble."""
     last_error: str = ""

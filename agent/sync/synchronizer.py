@@ -82,6 +82,10 @@ class Synchronizer:
         """Fetch at once; whether we now hold what the control plane holds."""
         return await self._resync.now()
 
+    def doubted(self) -> None:
+        """Something that came was not believed: what it stood in for, if anything, is fetched."""
+        self._resync.request("something was refused", after=self._spread())
+
     def joined(self, feed: str) -> None:
         """Changes are heard from now on; what was missed until now has to be fetched."""
         _log.info("following", extra={"feed": feed})

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 import anyio
 from anyio.abc import TaskStatus
 
-from agent.ports import UpstreamRefusedError, UpstreamUnavailableError
+from agent.ports import UntrustedError, UpstreamRefusedError, UpstreamUnavailableError, Verifier
 from agent.upstream.broker_access import BrokerAccess, Login
 from shared.domain.scope import Revisions
 from shared.wire.messages import SCHEMA, Message, UnsupportedSchemaError, decode_message
+from shared.wire.signature import KEY_HEADER, SIGNATURE_HEADER, About, signature_in
 from shared.wire.topology import CHANGES_EXCHANGE, SCHEMA_HEADER, agent_queue, binding_keys
 
 if TYPE_CHECKING:
@@ -58,9 +59,16 @@ class AmqpFeed:
     name = "amqp"
 
     def __init__(
-        self, url: str, app_id: str, environment: str, instance: str, access: BrokerAccess | None = None
+        self,
+        url: str,
+        app_id: str,
+        environment: str,
+        instance: str,
+        access: BrokerAccess | None = None,
+        *,
+        trust: Verifier | None = None,
     ) -> None:
-        self._url, self._access = url, access
+        self._url, self._access, self._trust = url, access, trust
         self._app_id, self._environment, self._instance = app_id, environment, instance
 
     def go_to(self, url: str) -> None:
@@ -95,7 +103,23 @@ class AmqpFeed:
                 raise _translated(error) from error
             if own:
                 stack.enter_context(own.shown_on(connection))
-            yield incoming.messages()
+            yield self._messages(incoming)
+
+    async def _messages(self, incoming: "_Incoming") -> AsyncIterator[Message]:
+        async for each in incoming.messages():
+            if self._trust is None or await self._believed(self._trust, each):
+                yield _read(each)
+
+    async def _believed(self, trust: Verifier, message: "AbstractIncomingMessage") -> bool:
+        """Whether to read it; what is not believed is left out, and we go on listening."""
+        key = message.routing_key or ""
+        place = key if key in binding_keys(self._app_id, self._environment) else ""
+        signature = signature_in(message.headers.get(KEY_HEADER), message.headers.get(SIGNATURE_HEADER))
+        try:
+            await trust.verify(About.MESSAGE, place, message.body, signature, self.name)
+        except UntrustedError:
+            return False
+        return True
 
     async def _connect(self, login: Login | None) -> "AbstractConnection":
         # 4 MB that an agent without a broker does not need.
@@ -165,15 +189,19 @@ class _Incoming:
             self._reason = f"{self._reason}: {type(error).__name__}"
         self._send.close()
 
-    async def messages(self) -> AsyncIterator[Message]:
+    async def messages(self) -> "AsyncIterator[AbstractIncomingMessage]":
         """Iterate until the connection is gone."""
         async for each in self._receive:
-            schema = each.headers.get(SCHEMA_HEADER, SCHEMA)
-            if schema != SCHEMA:
-                msg = f"schema {schema!r}, this reader knows {SCHEMA}"
-                raise UnsupportedSchemaError(msg)
-            yield decode_message(each.body)
+            yield each
         raise UpstreamUnavailableError(self._reason)
+
+
+def _read(message: "AbstractIncomingMessage") -> Message:
+    schema = message.headers.get(SCHEMA_HEADER, SCHEMA)
+    if schema != SCHEMA:
+        msg = f"schema {schema!r}, this reader knows {SCHEMA}"
+        raise UnsupportedSchemaError(msg)
+    return decode_message(message.body)
 
 
 async def _close(connection: "AbstractConnection") -> None:

@@ -5,15 +5,17 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from agent.ports import ReportAnswer, UpstreamUnavailableError
+from agent.ports import ReportAnswer, UntrustedError, UpstreamUnavailableError, Verifier
 from agent.upstream.answers import chunks, read
 from agent.upstream.endpoints import CONNECT_TIMEOUT, Endpoints
 from shared.domain.codec import Json, MalformedJsonError, decode
 from shared.domain.scope import Revisions
 from shared.wire.messages import Heartbeat, MalformedMessageError, Message, decode_message
 from shared.wire.report import Report
+from shared.wire.signature import HTTP_HEADER, About, signature_in, signatures_in
 from shared.wire.snapshot import MalformedSnapshotError, SnapshotDocument
-from shared.wire.sse import CONTENT_TYPE, OversizedFrameError, read_events
+from shared.wire.sse import CONTENT_TYPE, Event, OversizedFrameError, read_events
+from shared.wire.topology import binding_keys
 
 MAX_SNAPSHOT = 256 * 1024 * 1024
 """Bytes of a snapshot, decompressed. Far above any real one; far below what would take the machine down."""
@@ -34,10 +36,18 @@ class HttpSource:
     """The control plane's side of the `Source` port."""
 
     def __init__(
-        self, urls: Sequence[str], token: str, session: aiohttp.ClientSession, app_id: str, environment: str
+        self,
+        urls: Sequence[str],
+        token: str,
+        session: aiohttp.ClientSession,
+        app_id: str,
+        environment: str,
+        *,
+        trust: Verifier | None = None,
     ) -> None:
-        self._endpoints = Endpoints(urls, token, session)
-        self._path = f"api/v1/snapshots/{app_id}/{environment}"
+        self._endpoints, self._trust = Endpoints(urls, token, session), trust
+        self._place = f"{app_id}/{environment}"
+        self._path = f"api/v1/snapshots/{self._place}"
 
     def authorize(self, token: str) -> None:
         """Show this token from now on."""
@@ -49,7 +59,10 @@ class HttpSource:
         if at_least:
             params["at_least"] = str(at_least)
         async with self._endpoints.request("GET", self._path, params=params) as response:
+            signed = signatures_in(response.headers.get(HTTP_HEADER, ""))
             body = await read(response, MAX_SNAPSHOT)
+        if self._trust is not None:
+            await self._trust.verify(About.SNAPSHOT, self._place, body, signed[0] if signed else None, "http")
         return SnapshotDocument.decode(body)
 
     async def report(self, report: Report) -> ReportAnswer:
@@ -76,9 +89,17 @@ class SseFeed:
     name = "sse"
 
     def __init__(
-        self, urls: Sequence[str], token: str, session: aiohttp.ClientSession, app_id: str, environment: str
+        self,
+        urls: Sequence[str],
+        token: str,
+        session: aiohttp.ClientSession,
+        app_id: str,
+        environment: str,
+        *,
+        trust: Verifier | None = None,
     ) -> None:
-        self._endpoints = Endpoints(urls, token, session)
+        self._endpoints, self._trust = Endpoints(urls, token, session), trust
+        self._keys = binding_keys(app_id, environment)
         self._path = f"api/v1/snapshots/{app_id}/{environment}/watch"
         self._silence = DEFAULT_SILENCE
 
@@ -101,7 +122,7 @@ class SseFeed:
     async def _messages(self, response: aiohttp.ClientResponse) -> AsyncIterator[Message]:
         try:
             async for event in read_events(chunks(response)):
-                if event.event in _MESSAGE_EVENTS:
+                if event.event in _MESSAGE_EVENTS and await self._believed(event):
                     message = decode_message(event.data)
                     if isinstance(message, Heartbeat):
                         self._silence = message.interval * 3 + 1
@@ -110,6 +131,18 @@ class SseFeed:
             raise MalformedMessageError(str(error)) from error
         msg = "the control plane ended the event stream"
         raise UpstreamUnavailableError(msg)
+
+    async def _believed(self, event: Event) -> bool:
+        """Whether to read it; what is not believed is left out, and the stream goes on."""
+        if self._trust is None:
+            return True
+        place = event.place if event.place in self._keys else ""
+        try:
+            signature = signature_in(event.key, event.signature)
+            await self._trust.verify(About.MESSAGE, place, event.data, signature, self.name)
+        except UntrustedError:
+            return False
+        return True
 
 
 def _moment(told: Json) -> int | None:

@@ -124,6 +124,7 @@ from control_plane.api.handlers import (
     rollouts,
     schemas,
     search,
+    signing,
     snapshots,
     transfer,
     undo,
@@ -273,6 +274,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("GET",    "/api/v1/agents",        fleet.list_agents,       P.FLEET_READ,     (page_of(AgentView),),        query=AgentQuery),
     Route("POST",   "/api/v1/agents/report", fleet.report_agent,      P.FLEET_REPORT,   (ok(NextReport),),            AgentReport, part=True),
     Route("POST",   _ENVIRONMENT + "/broker-credentials", broker.create_broker_credential, P.FLEET_REPORT, (ok(BrokerCredentialView),), NewBrokerCredential),
+    Route("GET",    "/api/v1/signing-keys",  signing.get_signing_keys, None,            (ok(KeySetView),)),
     Route("GET",    "/api/v1/broker-keys",   broker.get_broker_keys,  None,             (ok(KeySetView),)),
 
     Route("POST",   "/api/v1/agents/enrol",  identity.enrol_agent,    P.FLEET_REPORT,   (ok(EnrolledView),),          Enrolling, part=True, enrols=True),

@@ -33,6 +33,7 @@ from control_plane.services.identity.access_tokens import AccessTokens
 from control_plane.services.identity.enrolment import Enrolment
 from control_plane.services.identity.revoking import Revoking
 from control_plane.services.keys.keeping import KeyKeeping
+from control_plane.services.keys.signatures import Signatures
 from control_plane.services.keys.signing import SigningKeys
 from control_plane.services.people.accounts import Accounts
 from control_plane.services.people.federation import Federation
@@ -89,6 +90,7 @@ class Services:
     federation: Federation
     renewal: Renewal
     key_keeping: KeyKeeping
+    signatures: Signatures
     broker_credentials: BrokerCredentials
     rates: Rates
     admission: Admission

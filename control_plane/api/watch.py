@@ -50,9 +50,9 @@ class Watch:
 
     async def _greet(self, response: web.StreamResponse) -> None:
         """Send what everything is at now. aiohttp writes its headers with it, so later frames can go around aiohttp."""
-        heartbeat = self._services.feed.heartbeat(self._lineage, self._services.heartbeat_interval)
+        greeting = self._services.feed.greeting(self._lineage, self._services.heartbeat_interval)
         try:
-            await response.write(sse.frame("heartbeat", heartbeat.encode()))
+            await response.write(greeting)
         except ConnectionError:
             self._ended.set()
 

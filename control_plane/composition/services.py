@@ -55,6 +55,7 @@ from control_plane.services.identity.access_tokens import AccessTokens
 from control_plane.services.identity.enrolment import Enrolment
 from control_plane.services.identity.revoking import Revoking
 from control_plane.services.keys.keeping import KeyKeeping
+from control_plane.services.keys.signatures import Signatures
 from control_plane.services.keys.signing import SigningKeys
 from control_plane.services.preview import Previews
 from control_plane.services.proposals import Proposals
@@ -102,9 +103,12 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
     if settings.bootstrap_token:
         await credentials.ensure_operator(token_hash(settings.bootstrap_token), ourselves())
     audit = Audit(PostgresAuditLog(pool, reads))
-    feed = Feed(changes, metrics, clock)
+    signatures = Signatures(signing_keys)
+    if adapters.publisher is not None:
+        adapters.publisher.sign = signatures.message
+    feed = Feed(changes, metrics, clock, signatures.message)
     await feed.load()
-    snapshots = Snapshots(configs, feed, lossy.cache, metrics, clock)
+    snapshots = Snapshots(configs, feed, lossy.cache, metrics, clock, signatures=signatures)
     await snapshots.warm(await registry.environments(settings.warm_limit))
     book = PostgresRules(pool, seals)
     rules = Rules(book)
@@ -162,6 +166,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         signing_keys=signing_keys,
         renewal=renewal,
         key_keeping=KeyKeeping(renewal, signing_keys, adapters.encryption, audit),
+        signatures=signatures,
         broker_credentials=BrokerCredentials(
             signing_keys,
             vhost_of(settings.amqp_url) if settings.amqp_url else None,

@@ -21,6 +21,13 @@ KNOWN_AHEAD = timedelta(hours=1)
 _NO_TIME = timedelta()
 TRUSTED_AFTER = timedelta(hours=25)
 """How long signatures of a key are good after it signed its last: longer than anything that is signed."""
+KEPT_AFTER = {
+    Purpose.TOKENS: TRUSTED_AFTER,
+    Purpose.MESSAGES: timedelta(days=400),
+    Purpose.BROKER: TRUSTED_AFTER,
+}
+"""How long a key is kept at all after it signed its last. An agent that was away believes a list of keys only if one that it
+knows has signed it: the old keys go on signing that, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

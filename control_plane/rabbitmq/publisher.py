@@ -1,18 +1,24 @@
 """Publish to RabbitMQ and await its confirms: the last step of a change inside the control plane."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import TypeAlias
 
 import aio_pika
 import anyio
-from aio_pika.abc import AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractConnection, AbstractExchange, HeadersType
 from aio_pika.connection import make_url
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from control_plane.domain.errors import UnavailableError
 from shared.wire import topology
 from shared.wire.messages import SCHEMA
+from shared.wire.signature import KEY_HEADER, SIGNATURE_HEADER, Signature, encoded
+
+Sign: TypeAlias = Callable[[str, bytes], Signature]
+"""Signs a message that travels under a routing key."""
+Outgoing: TypeAlias = tuple[str, bytes, Signature | None]
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +41,7 @@ class RabbitPublisher:
 
     def __init__(self, url: str, confirm_within: float = CONFIRM_WITHIN) -> None:
         self._url, self._confirm_within = url, confirm_within
+        self.sign: Sign | None = None
         self._connection: AbstractConnection | None = None
         self._exchange: AbstractExchange | None = None
         self._opening = anyio.Lock()
@@ -47,12 +54,17 @@ class RabbitPublisher:
             try:
                 with anyio.fail_after(self._confirm_within):
                     exchange = await self._open()
-                    await _send(exchange, batch, persistent=persistent)
+                    await _send(exchange, self._signed(batch), persistent=persistent)
             except (
                 BaseException
             ):  # a cancelled batch too: what was sent of it is unknown, so its channel must not go on
                 await self.close()
                 raise
+
+    def _signed(self, batch: Sequence[tuple[str, bytes]]) -> list[Outgoing]:
+        if self.sign is None:
+            return [(key, body, None) for key, body in batch]
+        return [(key, body, self.sign(key, body)) for key, body in batch]
 
     async def connect(self) -> None:
         """Be connected.
@@ -104,21 +116,28 @@ async def open_publisher(url: str) -> AsyncIterator[RabbitPublisher]:
         await publisher.close()
 
 
-async def _send(exchange: AbstractExchange, batch: Sequence[tuple[str, bytes]], *, persistent: bool) -> None:
+async def _send(exchange: AbstractExchange, batch: Sequence[Outgoing], *, persistent: bool) -> None:
     """Hand all messages over in their order, then wait for all confirms together."""
     if len(batch) == 1:
         await _send_one(exchange, *batch[0], persistent)
         return
     async with anyio.create_task_group() as group:
-        for routing_key, body in batch:
-            group.start_soon(_send_one, exchange, routing_key, body, persistent)
+        for each in batch:
+            group.start_soon(_send_one, exchange, *each, persistent)
 
 
-async def _send_one(exchange: AbstractExchange, routing_key: str, body: bytes, persistent: bool) -> None:  # noqa: FBT001 - start_soon takes no keywords
+async def _send_one(
+    exchange: AbstractExchange,
+    routing_key: str,
+    body: bytes,
+    signature: Signature | None,
+    persistent: bool,  # noqa: FBT001 - start_soon takes no keywords
+) -> None:
     mode = aio_pika.DeliveryMode.PERSISTENT if persistent else aio_pika.DeliveryMode.NOT_PERSISTENT
-    message = aio_pika.Message(
-        body, content_type="application/json", delivery_mode=mode, headers={topology.SCHEMA_HEADER: SCHEMA}
-    )
+    headers: HeadersType = {topology.SCHEMA_HEADER: SCHEMA}
+    if signature is not None:
+        headers |= {SIGNATURE_HEADER: encoded(signature.raw), KEY_HEADER: signature.kid}
+    message = aio_pika.Message(body, content_type="application/json", delivery_mode=mode, headers=headers)
     await exchange.publish(message, routing_key, mandatory=False)
 
 

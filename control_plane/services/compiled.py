@@ -8,9 +8,11 @@ from typing import Self, TypeVar
 
 from anyio.to_thread import run_sync
 
+from control_plane.services.keys.signatures import Signatures
 from shared.domain.entry import Entry, digest_text
 from shared.domain.resolution import Effective, resolve_all
 from shared.domain.scope import Level, Revisions
+from shared.wire.signature import About, Signature
 from shared.wire.snapshot import SnapshotDocument
 
 T = TypeVar("T")
@@ -33,6 +35,7 @@ class Compiled:
     body: bytes
     gzipped: bytes | None
     sensitive: bool
+    signature: Signature | None = None
 
     @property
     def etag(self) -> str:
@@ -72,7 +75,13 @@ class Compiled:
         """The same, saying of itself that it may be behind."""
         document = await _run(len(self.body), SnapshotDocument.decode, self.body)
         body = replace(document, stale=True).encode()
-        return replace(self, body=body, gzipped=await _compress(body))
+        return replace(self, body=body, gzipped=await _compress(body), signature=None)
+
+    def signed(self, signatures: Signatures, place: str) -> "Compiled":
+        """The same with a signature of the key that signs now; it may have been another when this was compiled."""
+        if self.signature is not None and self.signature.kid == signatures.kid:
+            return self
+        return replace(self, signature=signatures.sign(About.SNAPSHOT, place, self.body))
 
     async def effective(self) -> dict[str, Effective]:
         """What a reader sees for each key, without sensitive values."""

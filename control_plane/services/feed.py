@@ -15,11 +15,12 @@ import anyio
 from control_plane.domain.errors import UnavailableError
 from control_plane.metrics import Metrics
 from control_plane.ports.changes import Changes
-from control_plane.services.readers import Deliver, Readers
+from control_plane.services.readers import Deliver, Readers, Sign
 from control_plane.services.recent import Recent
 from shared.domain.scope import Lineage, Revisions, Scope
 from shared.runtime.clock import Clock
 from shared.wire.messages import ChangeMessage, Heartbeat, ScopeState
+from shared.wire.topology import routing_key
 
 _log = logging.getLogger(__name__)
 
@@ -42,12 +43,12 @@ class Feed:
     monotonic time at which it was last known to be level with the database.
     """
 
-    def __init__(self, changes: Changes, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, changes: Changes, metrics: Metrics, clock: Clock, sign: Sign | None = None) -> None:
         self._changes, self._metrics, self._clock = changes, metrics, clock
         self.revision = 0
         self.checked_at = float("-inf")
         self._scopes: dict[Scope, ScopeState] = {}
-        self._readers = Readers()
+        self._readers = Readers(sign)
         self._recent = Recent()
         self._early: dict[int, Sequence[ChangeMessage]] = {}
         self._heartbeat_interval = 3.0
@@ -77,6 +78,11 @@ class Feed:
         """What an agent of this lineage should be at; the next word comes within `interval` seconds."""
         global_, app, own = (self.state(scope) for scope in lineage)
         return Heartbeat(self.revision, global_, app, own, interval)
+
+    def greeting(self, lineage: Lineage, interval: float) -> bytes:
+        """The heartbeat with which a stream begins, as its first event."""
+        body = self.heartbeat(lineage, interval).encode()
+        return self._readers.frame("heartbeat", body, routing_key(lineage.environment))
 
     def recent(self, revision: int, limit: int) -> list[ChangeMessage]:
         """The messages of at most `limit` changes right after `revision`, as far as they are still in memory."""

@@ -10,9 +10,13 @@ from anyio.lowlevel import checkpoint
 from shared.domain.scope import Level, Lineage, Scope
 from shared.wire import sse
 from shared.wire.messages import ChangeMessage, Heartbeat
+from shared.wire.signature import Signature
+from shared.wire.topology import routing_key
 
 _log = logging.getLogger(__name__)
 
+Sign = Callable[[str, bytes], Signature]
+"""Signs a message that travels under a routing key."""
 Deliver = Callable[[bytes], None]
 """Takes one HTTP chunk that holds one SSE frame. Must not block."""
 
@@ -29,7 +33,8 @@ class _Reader:
 class Readers:
     """Who reads which scope. A reader that fails is dropped, and never stands in the way of another."""
 
-    def __init__(self) -> None:
+    def __init__(self, sign: Sign | None = None) -> None:
+        self._sign = sign
         self._by_scope: dict[Scope, dict[_Reader, None]] = {}
 
     @contextmanager
@@ -46,17 +51,25 @@ class Readers:
     def send_change(self, message: ChangeMessage) -> None:
         """Deliver a change to the readers of its scope, at once."""
         if readers := self._by_scope.get(message.scope):
-            self._deliver(list(readers), sse.chunk(sse.frame("change", message.encode())))
+            frame = self.frame("change", message.encode(), routing_key(message.scope))
+            self._deliver(list(readers), sse.chunk(frame))
 
     async def send_heartbeats(self, heartbeat: Callable[[Lineage], Heartbeat]) -> None:
         """Deliver its heartbeat to each lineage that has readers."""
         for scope in [each for each in self._by_scope if each.level is Level.ENVIRONMENT]:
             readers = list(self._by_scope.get(scope, ()))
             if readers:
-                chunk = sse.chunk(sse.frame("heartbeat", heartbeat(readers[0].lineage).encode()))
+                body = heartbeat(readers[0].lineage).encode()
+                chunk = sse.chunk(self.frame("heartbeat", body, routing_key(scope)))
                 for start in range(0, len(readers), _SLICE):
                     self._deliver(readers[start : start + _SLICE], chunk)
                     await checkpoint()
+
+    def frame(self, event: str, body: bytes, place: str) -> bytes:
+        """A message as an event, signed if we can."""
+        if self._sign is None:
+            return sse.frame(event, body)
+        return sse.signed_frame(event, body, place, self._sign(place, body))
 
     def _deliver(self, readers: Iterable[_Reader], chunk: bytes) -> None:
         for reader in readers:

@@ -18,7 +18,9 @@ from control_plane.ports.configs import Configs
 from control_plane.ports.lossy import Cache
 from control_plane.services.compiled import OFF_LOOP, Compiled
 from control_plane.services.feed import Feed
+from control_plane.services.keys.signatures import Signatures
 from control_plane.services.lru import Lru
+from control_plane.services.shelf import Shelf
 from shared.domain.context import EvaluationContext
 from shared.domain.entry import digest_text
 from shared.domain.program import Program
@@ -51,6 +53,7 @@ class ServedSnapshot:
     etag: str
     stale: bool
     sensitive: bool
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,11 @@ class _Key:
     environment: str
     since: Revisions | None = None
 
+    @property
+    def place(self) -> str:
+        """What its signature is for."""
+        return f"{self.app_id}/{self.environment}"
+
 
 class Snapshots:
     """Compiles each snapshot once per change, however many ask for it."""
@@ -94,7 +102,9 @@ class Snapshots:
         *,
         max_bytes: int = 64 * 1024 * 1024,
         ttl: float = 600.0,
+        signatures: Signatures | None = None,
     ) -> None:
+        self._signatures, self._shelf = signatures, Shelf(signatures, metrics)
         self._configs, self._feed, self._cache = configs, feed, cache
         self._metrics, self._clock, self._ttl = metrics, clock, ttl
         self._compiled: Lru[Compiled] = Lru(max_bytes)
@@ -119,9 +129,21 @@ class Snapshots:
         stale = last_known or not level
         if stale:
             compiled = await self._marked(_Key(app_id, environment, since), compiled)
+        else:
+            compiled = self._signed(_Key(app_id, environment, since), compiled)
+        signature = str(compiled.signature or "")
         if gzip and compiled.gzipped is not None:
-            return ServedSnapshot(compiled.gzipped, True, compiled.etag, stale, compiled.sensitive)
-        return ServedSnapshot(compiled.body, False, compiled.etag, stale, compiled.sensitive)
+            return ServedSnapshot(compiled.gzipped, True, compiled.etag, stale, compiled.sensitive, signature)
+        return ServedSnapshot(compiled.body, False, compiled.etag, stale, compiled.sensitive, signature)
+
+    def _signed(self, key: _Key, compiled: Compiled) -> Compiled:
+        """Signed by the key that signs now, and kept so."""
+        if self._signatures is None:
+            return compiled
+        signed = compiled.signed(self._signatures, key.place)
+        if signed is not compiled and self._compiled.get(key) is compiled:
+            self._compiled.put(key, signed, signed.size)
+        return signed
 
     def is_at_hand(self, app_id: str, environment: str, since: Revisions | None) -> bool:
         """Whether nothing large has to be compiled first: deltas are small."""
@@ -237,7 +259,8 @@ class Snapshots:
     async def _shared(self, key: _Key) -> Compiled | None:
         revisions = self._feed.revisions(key.app_id, key.environment)
         digests = self._feed.digests(key.app_id, key.environment)
-        packed = await self._cache.get(_cache_key(key, revisions, digests))
+        name = _cache_key(key, revisions, digests)
+        packed = self._shelf.opened(name, await self._cache.get(name))
         compiled = packed and await Compiled.unpack(packed, revisions, digests)
         (self._metrics.cache_hits if compiled else self._metrics.cache_misses).labels("shared").inc()
         return compiled or None
@@ -253,7 +276,8 @@ class Snapshots:
             raise
         compiled = await Compiled.of(document)
         if document.full and not compiled.sensitive:
-            await self._cache.set(_cache_key(key, compiled.revisions, compiled.digests), compiled.packed, self._ttl)
+            name = _cache_key(key, compiled.revisions, compiled.digests)
+            await self._cache.set(name, self._shelf.closed(name, compiled.packed), self._ttl)
         return compiled
 
     async def _marked(self, key: _Key, compiled: Compiled) -> Compiled:
@@ -262,11 +286,11 @@ class Snapshots:
         if marked is None or (marked.revisions, marked.digests) != (compiled.revisions, compiled.digests):
             marked = await compiled.stale()
             self._stale.put(key, marked, marked.size)
-        return marked
+        return marked if self._signatures is None else marked.signed(self._signatures, key.place)
 
 
 def _cache_key(key: _Key, revisions: Revisions, digests: tuple[int, int, int]) -> str:
     """Where replicas share a whole snapshot: the name says what it holds, so what is there is never out of date."""
     at = ".".join(map(str, revisions))
     digest = ".".join(map(digest_text, digests))
-    return f"trimtab:snapshot:{key.app_id}:{key.environment}:{at}:{digest}"
+    return f"trimtab:snapshot:2:{key.app_id}:{key.environment}:{at}:{digest}"

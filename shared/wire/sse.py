@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 
+from shared.wire.signature import Signature, encoded
+
 CONTENT_TYPE = "text/event-stream"
 MAX_FRAME = 64 * 1024 * 1024
 """A reader gives up on a frame larger than this: the largest change there can be, many times over."""
@@ -19,12 +21,22 @@ class Event:
     event: str
     data: bytes
     id: str = ""
+    place: str = ""
+    """The routing key under which the same message travels over the broker."""
+    signature: str = ""
+    key: str = ""
 
 
 def frame(event: str, data: bytes, id_: str = "") -> bytes:
     """One event's bytes. `data` has no newline: our payloads are compact JSON."""
     head = f"id: {id_}\n" if id_ else ""
     return b"%sevent: %s\ndata: %s\n\n" % (head.encode(), event.encode(), data)
+
+
+def signed_frame(event: str, data: bytes, place: str, signature: Signature) -> bytes:
+    """One event's bytes with who signed it, in fields that other readers ignore."""
+    head = f"place: {place}\nkey: {signature.kid}\nsignature: {encoded(signature.raw)}\n"
+    return head.encode() + frame(event, data)
 
 
 def comment(text: str) -> bytes:
@@ -62,6 +74,7 @@ async def read_events(chunks: AsyncIterable[bytes]) -> AsyncIterator[Event]:
 
 def _event(block: bytes) -> Event | None:
     name, id_, data = "message", "", []
+    signed = {b"place": "", b"signature": "", b"key": ""}
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
@@ -72,6 +85,8 @@ def _event(block: bytes) -> Event | None:
                 id_ = value.decode(errors="replace")
             case b"data":
                 data.append(value)
+            case _ if field in signed:
+                signed[field] = value.decode(errors="replace")
             case _:
                 pass
-    return Event(name, b"\n".join(data), id_) if data else None
+    return Event(name, b"\n".join(data), id_, signed[b"place"], signed[b"signature"], signed[b"key"]) if data else None

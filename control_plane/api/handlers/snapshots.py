@@ -18,6 +18,7 @@ from control_plane.services.identity.presented import Presented
 from control_plane.services.snapshots import ServedSnapshot
 from shared.domain.codec import decode, encode
 from shared.domain.scope import Lineage
+from shared.wire.signature import HTTP_HEADER
 
 
 async def get_snapshot(services: Services, call: Call[None, SnapshotQuery]) -> web.StreamResponse:
@@ -37,6 +38,8 @@ async def get_snapshot(services: Services, call: Call[None, SnapshotQuery]) -> w
         headers["Content-Encoding"] = "gzip"
     if call.principal.is_agent and served.sensitive:
         services.reveals.add(call.attribution, call.app_id, call.environment)
+    if call.principal.is_agent and served.signature:  # what others get is not what was signed
+        headers[HTTP_HEADER] = served.signature
     body = served.body if call.principal.is_agent else _without_secrets(served.body)
     return await _sent(services, call, web.Response(body=body, content_type="application/json", headers=headers))
 

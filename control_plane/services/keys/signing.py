@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import UnavailableError
 from control_plane.domain.keys import (
+    KEPT_AFTER,
     KNOWN_AHEAD,
-    TRUSTED_AFTER,
     PublicKey,
     Purpose,
     SigningKeyRecord,
@@ -71,12 +71,16 @@ class SigningKeys:
         """The keys whose signatures are good now, the oldest first; the next one is told ahead."""
         return trusted_at(self._records[purpose], self._clock.now())
 
+    def known(self, purpose: Purpose) -> tuple[SigningKey, ...]:
+        """All that are kept, the oldest first, also those that nobody trusts any longer."""
+        return tuple(self._opened[each.kid] for each in self._records[purpose])
+
     async def rotate(self, purpose: Purpose, by: Attribution, *, at_once: bool = False) -> PublicKey:
         """Make the next key. It signs in an hour, or at once, because the present one has leaked: that is trusted no longer."""
         await self._read(purpose)
         now, last = self._clock.now(), self._records[purpose][-1]
         await self._make(purpose, last.generation + 1, now if at_once else now + KNOWN_AHEAD, by, abrupt=at_once)
-        await self._store.prune(purpose, now - TRUSTED_AFTER)
+        await self._store.prune(purpose, now - KEPT_AFTER[purpose])
         return self.public(purpose)[-1]
 
     async def rewrap(self) -> int:
