@@ -2,89 +2,32 @@
 
 import logging
 import os
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import anyio
-from aiohttp import ClientSession
 from anyio.abc import TaskStatus
 
-from agent.files.renderer import Renderer
 from agent.life.reloading import Origin, Reloading
-from agent.life.secret_places import SecretPlaces
 from agent.life.service_manager import ServiceManager, Telling
 from agent.life.taking import Taking
 from agent.local_api.freshness import Freshness
 from agent.local_api.server import serving_local_api
 from agent.local_api.view import AgentView, Policy
-from agent.ports import Feed
+from agent.parts import Parts, assembled
 from agent.probing.probing import Probing
-from agent.secrets.secrets import Secrets
-from agent.settings.instance import kept_instance
 from agent.settings.load import SettingsError
 from agent.settings.model import Settings
-from agent.snapshot.last_known_good import FileKeeper
-from agent.snapshot.model import Snapshot
-from agent.snapshot.own import own_attributes
-from agent.snapshot.store import SnapshotStore
-from agent.snapshot.usage import Usage
 from agent.sync.clockwork import Clockwork
 from agent.sync.fallback import Fallback
-from agent.sync.health import Health
-from agent.sync.outcomes import Outcomes
 from agent.sync.proving import Proving
-from agent.sync.remarks import Remarks
-from agent.sync.reporter import Identity, Reporter
-from agent.sync.results import Results
-from agent.sync.skew import Skew
-from agent.sync.status import Status
-from agent.sync.synchronizer import Synchronizer
-from agent.sync.witness import Witness
-from agent.trust.keyring import Keyring
-from agent.trust.trust import Trust
+from agent.sync.reporter import Reporter
 from agent.upstream.amqp import AmqpFeed
-from agent.upstream.broker_access import BrokerAccess
-from agent.upstream.endpoints import Endpoints, open_session
-from agent.upstream.http import HttpSource, SseFeed
-from shared.domain.context import Attribute, EvaluationContext
-from shared.runtime.clock import SystemClock
 from shared.runtime.lifecycle import Worker, running, wait_for_stop_signal
 from shared.runtime.listen import Listen
 
 _log = logging.getLogger(__name__)
-
-
-def agent_version() -> str:
-    """The version of what is installed, by its metadata's name: `importlib.metadata` would cost a megabyte."""
-    for directory in map(Path, sys.path):
-        for found in directory.glob("trimtab-*.dist-info"):
-            return found.name.removeprefix("trimtab-").removesuffix(".dist-info")
-    return "0+source"
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What both ways of running have in common, wired."""
-
-    store: SnapshotStore
-    status: Status
-    clock: SystemClock
-    identity: Identity
-    keeper: FileKeeper
-    source: HttpSource
-    synchronizer: Synchronizer
-    renderer: Renderer
-    usage: Usage
-    witness: Witness
-    own: dict[str, Attribute]
-    feeds: list[Feed]
-    skew: Skew
-    remarks: Remarks
-    results: Results
-    secrets: Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +72,7 @@ async def living(settings: Settings, origin: Origin | None = None, *, by_signal:
     Raises:
         AddressInUseError, StateInUseError, SettingsError: as above.
     """
-    async with _parts(settings) as parts:
+    async with assembled(settings) as parts:
         proven = _proven(settings, parts)
         overriding = _overriding(settings, parts)
         parts.synchronizer.hydrate()
@@ -158,6 +101,7 @@ async def living(settings: Settings, origin: Origin | None = None, *, by_signal:
                 _log.warning("other machines may read here: keep them out", extra={"listen": str(listen)})
             _log.info("serving", extra={"listen": str(listen), "revision": parts.store.current.revision})
             async with running(
+                parts.enrolment.run,
                 probing.run,
                 parts.secrets.run,
                 *overriding,
@@ -189,9 +133,10 @@ def _reporter(parts: Parts) -> Reporter:
 
 async def render_once(settings: Settings, timeout: float) -> tuple[bool, str]:  # noqa: ASYNC109 - a person's patience
     """Render the files from what the control plane says, or else from the last known good; whether and why not."""
-    async with _parts(settings) as parts:
+    async with assembled(settings) as parts:
         kept = parts.synchronizer.hydrate()
         fetched = False
+        await parts.enrolment.begin()
         with anyio.move_on_after(timeout):
             async with running(parts.synchronizer.run):
                 fetched = await parts.synchronizer.sync_now()
@@ -207,87 +152,6 @@ async def render_once(settings: Settings, timeout: float) -> tuple[bool, str]:  
         complete = await parts.renderer.render()
         told = [f"{each.name}: {each.detail}" for each in parts.renderer.sets if each.detail]
         return complete, "; ".join([*told] if not complete else [f"revision {parts.store.current.revision}", *told])
-
-
-@asynccontextmanager
-async def _parts(settings: Settings) -> AsyncIterator[Parts]:
-    clock, status = SystemClock(), Status()
-    store = SnapshotStore(Snapshot.empty(settings.app_id, settings.environment))
-    with closing(
-        FileKeeper(settings.state_dir, settings.app_id, settings.environment, settings.state_key_file)
-    ) as keeper:
-        identity = Identity(
-            settings.instance or kept_instance(keeper.directory), agent_version(), dict(settings.labels)
-        )
-        async with open_session(settings.control_plane_urls) as session:
-            remarks, results = Remarks(clock, lambda: store.applied.revision), Results()
-            shown = Endpoints(settings.control_plane_urls, settings.token, session)
-            trust = Trust(Keyring(keeper.directory, settings.signing_keys), shown, status, remarks)
-            feeds = _feeds(settings, session, identity.instance, trust)
-            source = HttpSource(
-                settings.control_plane_urls,
-                settings.token,
-                session,
-                settings.app_id,
-                settings.environment,
-                trust=trust,
-            )
-            synchronizer = Synchronizer(store, feeds, source, keeper, status, clock)
-            trust.refused = synchronizer.doubted
-            usage = Usage(clock)
-            own = own_attributes(identity.instance, settings.app_id, settings.environment, identity.labels)
-            renderer = Renderer(
-                store,
-                settings.all_sets,
-                clock,
-                keeper.directory,
-                usage=usage,
-                own=EvaluationContext(attributes=own),
-                remarks=remarks,
-                results=results,
-            )
-            secrets = _secrets(settings, store, remarks, clock)
-            health = Health(failures=settings.probe_failures)
-            witness = Witness(store, health, Outcomes(), clock, EvaluationContext(attributes=own))
-            yield Parts(
-                store=store,
-                status=status,
-                clock=clock,
-                identity=identity,
-                keeper=keeper,
-                source=source,
-                synchronizer=synchronizer,
-                renderer=renderer,
-                usage=usage,
-                witness=witness,
-                own=own,
-                feeds=feeds,
-                skew=Skew(clock),
-                remarks=remarks,
-                results=results,
-                secrets=secrets,
-            )
-
-
-def _secrets(settings: Settings, store: SnapshotStore, remarks: Remarks, clock: SystemClock) -> Secrets:
-    """Whoever completes what readers see, last of all: what an override refers to is looked up as well."""
-    places = SecretPlaces(settings, os.environ, clock)
-    refresh, max_stale = settings.secret_refresh, settings.secret_max_stale
-    secrets = Secrets(store, remarks, places, places.close, refresh=refresh, max_stale=max_stale)
-    store.completed_by(secrets)
-    return secrets
-
-
-def _feeds(settings: Settings, session: ClientSession, instance: str, trust: Trust) -> list[Feed]:
-    """The ways to hear of changes, the preferred one first."""
-    sse = SseFeed(
-        settings.control_plane_urls, settings.token, session, settings.app_id, settings.environment, trust=trust
-    )
-    if not settings.amqp_url:
-        return [sse]
-    scope = settings.app_id, settings.environment, instance
-    access = BrokerAccess(Endpoints(settings.control_plane_urls, settings.token, session), *scope)
-    return [AmqpFeed(settings.amqp_url, *scope, access, trust=trust), sse]
 
 
 def _probing(settings: Settings, parts: Parts) -> Probing:
@@ -309,7 +173,7 @@ def _taking(parts: Parts, view: AgentView, probing: Probing, proven: Proven) -> 
     return Taking(
         view=view,
         own=parts.own,
-        source=parts.source,
+        enrolment=parts.enrolment,
         feeds=parts.feeds,
         renderer=parts.renderer,
         probing=probing,

@@ -9,7 +9,8 @@ import anyio.to_thread
 from agent.life.reloading import Origin
 from agent.local_api.freshness import Freshness
 from agent.local_api.view import Policy
-from agent.main import Parts, living
+from agent.main import living
+from agent.parts import Parts
 from agent.settings.model import Settings
 from agent.supervising.changes import Changes
 from agent.supervising.environment import Environment

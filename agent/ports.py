@@ -22,7 +22,14 @@ class UpstreamUnavailableError(Exception):
 
 
 class UpstreamRefusedError(Exception):
-    """The other side will not talk to us as we are: a wrong token, an app/environment that it does not know."""
+    """The other side will not talk to us as we are: a wrong token, an app/environment that it does not know.
+
+    `status` is what it answered, by HTTP's numbers; 0 where it does not speak that.
+    """
+
+    def __init__(self, detail: str, status: int = 0) -> None:
+        super().__init__(detail)
+        self.status = status
 
 
 class UntrustedError(UpstreamRefusedError):

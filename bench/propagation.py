@@ -17,7 +17,9 @@ from anyio.abc import TaskStatus
 
 from agent.ports import Feed
 from agent.upstream.amqp import AmqpFeed
+from agent.upstream.endpoints import Endpoints
 from agent.upstream.http import SseFeed
+from agent.upstream.shown import Shown
 from bench.result import Plan, Result, percentiles
 from bench.rig import Bed, Transport, bed
 from shared.domain.codec import decode
@@ -101,7 +103,7 @@ async def _followers(made: Bed, count: int) -> AsyncIterator[None]:
 def _feed(made: Bed, session: aiohttp.ClientSession, number: int) -> Feed:
     if made.site.servers.amqp_url:
         return AmqpFeed(made.site.servers.amqp_url, APP, ENVIRONMENT, f"follower-{number}")
-    return SseFeed([made.control_plane.url], made.site.agent_token, session, APP, ENVIRONMENT)
+    return SseFeed(Endpoints([made.control_plane.url], Shown(made.site.agent_token), session), APP, ENVIRONMENT)
 
 
 async def _drain(feed: Feed, *, task_status: TaskStatus[None]) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def version(_options: argparse.Namespace) -> int:
     """Which version this is."""
-    from agent.main import agent_version  # noqa: PLC0415 - as all below: only what the command needs
+    from agent.parts import agent_version  # noqa: PLC0415 - as all below: only what the command needs
 
     print_line(f"trimtab-agent {agent_version()}")
     return EXIT_DONE

@@ -12,7 +12,7 @@ from agent.snapshot.own import own_attributes
 from agent.sync.fallback import Fallback
 from agent.sync.proving import Proving
 from agent.upstream.amqp import AmqpFeed
-from agent.upstream.http import HttpSource, SseFeed
+from agent.upstream.enrolment import Enrolment
 from shared.domain.context import Attribute
 from shared.runtime import logs
 
@@ -24,7 +24,7 @@ class Taking:
     view: AgentView
     own: dict[str, Attribute]
     """What the agent knows of itself; all contexts refer to this one."""
-    source: HttpSource
+    enrolment: Enrolment
     feeds: list[Feed]
     renderer: Renderer
     probing: Probing
@@ -59,9 +59,7 @@ class Taking:
         self.view.store.show_again()
 
     def _token(self, new: Settings) -> None:
-        for each in (self.source, *self.feeds):
-            if isinstance(each, HttpSource | SseFeed | AmqpFeed):
-                each.authorize(new.token)
+        self.enrolment.authorize(new.token)
 
     def _broker(self, new: Settings) -> None:
         """For the next connection; without a broker the one that we had is as good as any."""

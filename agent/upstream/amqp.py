@@ -75,11 +75,6 @@ class AmqpFeed:
         """Make the next connection there."""
         self._url = url
 
-    def authorize(self, token: str) -> None:
-        """Show the control plane this token from now on."""
-        if self._access is not None:
-            self._access.authorize(token)
-
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Keep our credential fresh, if we have one."""
         if self._access is None:

@@ -53,10 +53,6 @@ class BrokerAccess:
         self._connection: AbstractConnection | None = None
         self._changed = anyio.Event()
 
-    def authorize(self, token: str) -> None:
-        """Show the control plane this token from now on."""
-        self._endpoints.authorize(token)
-
     async def login(self) -> Login:
         """A credential that is fresh enough to log in with.
 

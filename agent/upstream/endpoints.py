@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from agent.ports import UpstreamRefusedError, UpstreamUnavailableError
+from agent.upstream.shown import Shown
 
 CONNECT_TIMEOUT = 2.0
 REQUEST_TIMEOUT = 10.0
@@ -20,6 +21,7 @@ MAX_RETRY_AFTER = 300.0
 _LIMITS = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT, sock_connect=CONNECT_TIMEOUT)
 _NOTHING: Mapping[str, str] = {}
 _TEMPORARY = frozenset({408, 425, 429})
+_NOT_US = frozenset({401, 403})
 
 
 @asynccontextmanager
@@ -40,19 +42,14 @@ async def open_session(urls: Sequence[str] = ()) -> AsyncIterator[aiohttp.Client
 class Endpoints:
     """The control plane's replicas. Stays with one that answers; goes to the next when it cannot be reached."""
 
-    def __init__(self, urls: Sequence[str], token: str, session: aiohttp.ClientSession) -> None:
-        # Our token is the credential; a user in the URL would get in its way.
+    def __init__(self, urls: Sequence[str], shown: Shown, session: aiohttp.ClientSession) -> None:
+        # What is shown is the credential; a user in the URL would get in its way.
         self._urls = [URL(each.strip().rstrip("/")).with_user(None) for each in urls if each.strip()]
         if not self._urls:
             msg = "at least one URL of the control plane is needed"
             raise ValueError(msg)
         self._at = random.randrange(len(self._urls))  # noqa: S311 - spreads the fleet over the replicas
-        self._session = session
-        self.authorize(token)
-
-    def authorize(self, token: str) -> None:
-        """Show this token from now on."""
-        self._authorization = {"Authorization": f"Bearer {token}"}
+        self._shown, self._session = shown, session
 
     @asynccontextmanager
     async def request(
@@ -71,13 +68,14 @@ class Endpoints:
             UpstreamUnavailableError: none can be reached, the answer breaks off, or says not now.
             UpstreamRefusedError: the answer says not you.
         """
-        headers = {**self._authorization, **headers}
+        shown = self._shown.text
+        headers = {"Authorization": f"Bearer {shown}", **headers}
         if body is not None:
             headers["Content-Type"] = "application/json"
         response = await self._first(method, path, params=params, headers=headers, data=body, timeout=limits)
         try:
             if response.status != 200:  # noqa: PLR2004 - HTTP
-                raise _refusal(response)
+                raise self._refusal(response, shown)
             yield response
         except UpstreamUnavailableError:
             self._at += 1  # the next request goes to the next replica
@@ -103,6 +101,14 @@ class Endpoints:
                 failure = error
         raise failure
 
+    def _refusal(self, response: aiohttp.ClientResponse, shown: str) -> Exception:
+        status = response.status
+        text = f"the control plane answers {status} {response.reason or ''}".rstrip()
+        lasting = 300 <= status < 500 and status not in _TEMPORARY  # noqa: PLR2004 - HTTP
+        if not lasting or (status in _NOT_US and self._shown.refused(shown, status)):
+            return UpstreamUnavailableError(text, _retry_after(response))
+        return UpstreamRefusedError(text, status)
+
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
@@ -121,14 +127,6 @@ def _proxy(url: URL) -> str | None:
     host = url.host or ""
     here = host in {"localhost", "::1"} or host.startswith("127.")
     return None if here or proxy_bypass(host) else getproxies().get(url.scheme)
-
-
-def _refusal(response: aiohttp.ClientResponse) -> Exception:
-    status = response.status
-    text = f"the control plane answers {status} {response.reason or ''}".rstrip()
-    if 300 <= status < 500 and status not in _TEMPORARY:  # noqa: PLR2004 - HTTP
-        return UpstreamRefusedError(text)
-    return UpstreamUnavailableError(text, _retry_after(response))
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float:

@@ -1,6 +1,6 @@
 """The control plane over HTTP: snapshots down, reports up, and changes by its event stream."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -35,23 +35,10 @@ _MESSAGE_EVENTS = frozenset({"change", "heartbeat"})
 class HttpSource:
     """The control plane's side of the `Source` port."""
 
-    def __init__(
-        self,
-        urls: Sequence[str],
-        token: str,
-        session: aiohttp.ClientSession,
-        app_id: str,
-        environment: str,
-        *,
-        trust: Verifier | None = None,
-    ) -> None:
-        self._endpoints, self._trust = Endpoints(urls, token, session), trust
+    def __init__(self, endpoints: Endpoints, app_id: str, environment: str, *, trust: Verifier | None = None) -> None:
+        self._endpoints, self._trust = endpoints, trust
         self._place = f"{app_id}/{environment}"
         self._path = f"api/v1/snapshots/{self._place}"
-
-    def authorize(self, token: str) -> None:
-        """Show this token from now on."""
-        self._endpoints.authorize(token)
 
     async def fetch(self, since: Revisions | None, at_least: int = 0) -> SnapshotDocument:
         """The delta since the given revisions, or the whole snapshot for None."""
@@ -88,24 +75,11 @@ class SseFeed:
 
     name = "sse"
 
-    def __init__(
-        self,
-        urls: Sequence[str],
-        token: str,
-        session: aiohttp.ClientSession,
-        app_id: str,
-        environment: str,
-        *,
-        trust: Verifier | None = None,
-    ) -> None:
-        self._endpoints, self._trust = Endpoints(urls, token, session), trust
+    def __init__(self, endpoints: Endpoints, app_id: str, environment: str, *, trust: Verifier | None = None) -> None:
+        self._endpoints, self._trust = endpoints, trust
         self._keys = binding_keys(app_id, environment)
         self._path = f"api/v1/snapshots/{app_id}/{environment}/watch"
         self._silence = DEFAULT_SILENCE
-
-    def authorize(self, token: str) -> None:
-        """Show this token from now on."""
-        self._endpoints.authorize(token)
 
     @asynccontextmanager
     async def follow(self, since: Revisions) -> AsyncIterator[AsyncIterator[Message]]:

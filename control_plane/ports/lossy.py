@@ -38,12 +38,22 @@ class Cache(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ShownCredential:
+    """What an agent showed with its report. `own`: its own, for this instance; otherwise one that several may have."""
+
+    id: str
+    own: bool
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class AgentPresence:
-    """An agent's latest report and when it came."""
+    """An agent's latest report, when it came, and what was shown with it."""
 
     report: Report
     address: str
     seen_at: datetime
+    credential: ShownCredential | None = None
 
 
 class Presence(Protocol):

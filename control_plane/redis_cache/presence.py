@@ -5,9 +5,9 @@ from datetime import datetime
 
 from redis.asyncio import Redis
 
-from control_plane.ports.lossy import AgentPresence
+from control_plane.ports.lossy import AgentPresence, ShownCredential
 from control_plane.redis_cache.client import PREFIX, translated
-from shared.domain.codec import decode, encode, fragment
+from shared.domain.codec import Json, decode, encode, fragment
 from shared.wire.report import Report
 
 _KEYS = f"{PREFIX}agent:"
@@ -55,12 +55,28 @@ class RedisPresence:
 
 def _pack(presence: AgentPresence) -> bytes:
     return encode(
-        {"report": fragment(presence.report.encode()), "address": presence.address, "seen_at": presence.seen_at}
+        {
+            "report": fragment(presence.report.encode()),
+            "address": presence.address,
+            "seen_at": presence.seen_at,
+            "credential": presence.credential,
+        }
     )
 
 
 def _unpack(packed: bytes) -> AgentPresence:
     document = decode(packed)
     return AgentPresence(
-        Report.from_document(document["report"]), document["address"], datetime.fromisoformat(document["seen_at"])
+        Report.from_document(document["report"]),
+        document["address"],
+        datetime.fromisoformat(document["seen_at"]),
+        _credential(document.get("credential")),
     )
+
+
+def _credential(document: Json) -> ShownCredential | None:
+    """None also in what an earlier version has packed."""
+    if document is None:
+        return None
+    until = document["expires_at"]
+    return ShownCredential(document["id"], document["own"], until and datetime.fromisoformat(until))

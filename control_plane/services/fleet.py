@@ -4,8 +4,11 @@ import random
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
+from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.principal import Principal
+from control_plane.domain.errors import ForbiddenError
 from control_plane.ports.changes import Changes
-from control_plane.ports.lossy import AgentPresence, Presence
+from control_plane.ports.lossy import AgentPresence, Presence, ShownCredential
 from shared.domain.scope import Lineage, Scope
 from shared.runtime.clock import Clock
 from shared.wire.report import ReadCounts, Report
@@ -54,17 +57,21 @@ class Fleet:
         self._random = rng or random.Random()  # noqa: S311 - a spread, not a secret
         self._heard: OrderedDict[tuple[str, str, str], float] = OrderedDict()
 
-    async def record(self, report: Report, address: str) -> float:
+    async def record(self, report: Report, address: str, by: Principal) -> float:
         """Keep an agent's report; returns in how many seconds its next one is wanted.
 
         Raises:
+            ForbiddenError: it comes from another instance.
             UnavailableError: there is nowhere to keep it now.
         """
+        if by.instance not in {None, report.instance}:
+            raise ForbiddenError(Permission.FLEET_REPORT, "This credential belongs to another instance.")
         interval = max(REPORT_INTERVAL, self._count(report) / REPORTS_PER_SECOND)
         ttl = interval * (1 + SPREAD) * _MISSED + _GRACE
         # What was counted is kept elsewhere; that it counts at all is part of what an agent is.
         kept = report if report.reads is None else replace(report, reads=ReadCounts())
-        await self._presence.record(AgentPresence(kept, address, self._clock.now()), ttl)
+        shown = ShownCredential(by.credential or by.id, by.instance is not None, by.expires_at)
+        await self._presence.record(AgentPresence(kept, address, self._clock.now(), shown), ttl)
         return interval * self._random.uniform(1 - SPREAD, 1 + SPREAD)
 
     async def agents(self, app_id: str | None = None, environment: str | None = None) -> list[AgentPresence]:

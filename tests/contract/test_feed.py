@@ -13,8 +13,9 @@ from anyio import to_thread
 from agent.ports import Feed, UpstreamRefusedError, UpstreamUnavailableError
 from agent.upstream import amqp
 from agent.upstream.amqp import AmqpFeed
-from agent.upstream.endpoints import open_session
+from agent.upstream.endpoints import Endpoints, open_session
 from agent.upstream.http import SseFeed
+from agent.upstream.shown import Shown
 from shared.domain.scope import Revisions, Scope
 from shared.wire.messages import ChangeMessage, Heartbeat, MalformedMessageError, Message, UnsupportedSchemaError
 from shared.wire.topology import CHANGES_EXCHANGE, SCHEMA_HEADER, routing_key
@@ -214,7 +215,7 @@ class TestFake(FeedContract):
 @asynccontextmanager
 async def sse_line(*, token: str = TOKEN) -> AsyncIterator[SseLine]:
     async with ControlPlane().running() as plane, fault_proxy(plane.url) as proxy, open_session() as session:
-        feed = SseFeed([proxy.url(plane.url)], token, session, APP, ENVIRONMENT)
+        feed = SseFeed(Endpoints([proxy.url(plane.url)], Shown(token), session), APP, ENVIRONMENT)
         yield SseLine(feed, plane, proxy)
 
 
@@ -232,7 +233,7 @@ class TestSse(FeedContract):
 
     async def test_the_other_replica_is_used_when_one_is_away(self) -> None:
         async with ControlPlane().running() as plane, open_session() as session:
-            feed = SseFeed(["http://127.0.0.1:9", plane.url], "secret", session, APP, ENVIRONMENT)
+            feed = SseFeed(Endpoints(["http://127.0.0.1:9", plane.url], Shown("secret"), session), APP, ENVIRONMENT)
             for _ in range(3):
                 async with feed.follow(NOTHING) as messages:
                     assert isinstance(await anext(messages), Heartbeat)

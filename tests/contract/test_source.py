@@ -7,8 +7,9 @@ import pytest
 
 from agent.ports import Source, UpstreamRefusedError, UpstreamUnavailableError
 from agent.upstream import http
-from agent.upstream.endpoints import open_session
+from agent.upstream.endpoints import Endpoints, open_session
 from agent.upstream.http import HttpSource
+from agent.upstream.shown import Shown
 from shared.domain.scope import Revisions
 from shared.wire.report import Report
 from shared.wire.snapshot import MalformedSnapshotError
@@ -27,7 +28,7 @@ async def plane() -> AsyncIterator[ControlPlane]:
 @pytest.fixture
 async def over_http(plane: ControlPlane) -> AsyncIterator[HttpSource]:
     async with open_session() as session:
-        yield HttpSource([plane.url], "secret", session, APP, ENVIRONMENT)
+        yield HttpSource(Endpoints([plane.url], Shown("secret"), session), APP, ENVIRONMENT)
 
 
 @pytest.fixture(params=["fake", "http"])
@@ -56,7 +57,7 @@ async def test_a_report_is_answered_with_when_to_report_again_and_the_time(sourc
 
 async def test_a_token_that_is_not_accepted_is_a_refusal(plane: ControlPlane) -> None:
     async with open_session() as session:
-        source = HttpSource([plane.url], "wrong", session, APP, ENVIRONMENT)
+        source = HttpSource(Endpoints([plane.url], Shown("wrong"), session), APP, ENVIRONMENT)
         with pytest.raises(UpstreamRefusedError, match="401"):
             await source.fetch(None)
         with pytest.raises(UpstreamRefusedError, match="401"):
@@ -85,7 +86,7 @@ async def test_each_status_is_a_refusal_or_not_now(
 
 async def test_nobody_there_is_unavailable_and_the_url_is_not_told() -> None:
     async with open_session() as session:
-        source = HttpSource(["http://user:hunter2@127.0.0.1:9"], "secret", session, APP, ENVIRONMENT)
+        source = HttpSource(Endpoints(["http://user:hunter2@127.0.0.1:9"], Shown("secret"), session), APP, ENVIRONMENT)
         with pytest.raises(UpstreamUnavailableError) as raised:
             await source.fetch(None)
     assert "hunter2" not in str(raised.value)
@@ -94,7 +95,9 @@ async def test_nobody_there_is_unavailable_and_the_url_is_not_told() -> None:
 async def test_the_next_replica_is_asked_when_one_is_away(plane: ControlPlane) -> None:
     async with open_session() as session:
         for _ in range(4):
-            source = HttpSource(["http://127.0.0.1:9", f"{plane.url}/"], "secret", session, APP, ENVIRONMENT)
+            source = HttpSource(
+                Endpoints(["http://127.0.0.1:9", f"{plane.url}/"], Shown("secret"), session), APP, ENVIRONMENT
+            )
             assert (await source.fetch(None)).full
 
 
@@ -124,7 +127,7 @@ async def test_the_proxy_of_the_environment_is_used_but_never_to_this_machine(
 ) -> None:
     monkeypatch.setenv("http_proxy", plane.url)
     async with open_session() as session:
-        source = HttpSource(["http://control-plane.test"], "secret", session, APP, ENVIRONMENT)
+        source = HttpSource(Endpoints(["http://control-plane.test"], Shown("secret"), session), APP, ENVIRONMENT)
         assert (await source.fetch(None)).full
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert (await over_http.fetch(None)).full

@@ -13,8 +13,9 @@ from agent.sync.reporter import Identity, Reporter
 from agent.sync.status import State, Status
 from agent.sync.synchronizer import Synchronizer
 from agent.upstream.amqp import AmqpFeed
-from agent.upstream.endpoints import open_session
+from agent.upstream.endpoints import Endpoints, open_session
 from agent.upstream.http import HttpSource, SseFeed
+from agent.upstream.shown import Shown
 from control_plane.domain.errors import UnavailableError
 from control_plane.rabbitmq.publisher import RabbitPublisher, open_publisher
 from shared.runtime.clock import SystemClock
@@ -51,8 +52,8 @@ async def agent(plane: ControlPlane, directory: Path, amqp_url: str = "") -> Asy
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(open_session())
         keeper = stack.enter_context(closing(FileKeeper(directory, APP, ENVIRONMENT)))
-        source = HttpSource([plane.url], "secret", session, APP, ENVIRONMENT)
-        sse = SseFeed([plane.url], "secret", session, APP, ENVIRONMENT)
+        source = HttpSource(Endpoints([plane.url], Shown("secret"), session), APP, ENVIRONMENT)
+        sse = SseFeed(Endpoints([plane.url], Shown("secret"), session), APP, ENVIRONMENT)
         feeds = [AmqpFeed(amqp_url, APP, ENVIRONMENT, "agent-1"), sse] if amqp_url else [sse]
         synchronizer = Synchronizer(
             made.store, feeds, source, keeper, made.status, SystemClock(), patience=0.2, poll_interval=0.3

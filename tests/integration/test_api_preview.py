@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from control_plane.domain.access.principal import agent_of
 from shared.domain.scope import Revisions
 from shared.wire.report import Report
 from tests.rig.api import Api, serving_api
@@ -113,7 +114,7 @@ async def test_the_blast_radius_names_applications_environments_and_live_agents(
     await api.post("/changes", {"operations": [_put("k", 1, "shop", "dev")]})
     for app_id, environment, instance in (("shop", "prod", "a"), ("shop", "dev", "b"), ("mail", "prod", "c")):
         report = Report(instance, app_id, environment, "1", Revisions(), "live", "sse")
-        await api.services.fleet.record(report, "192.0.2.1")
+        await api.services.fleet.record(report, "192.0.2.1", agent_of("shop", "prod", "rig"))
     radius = (await _preview(api, _put("k", 2, None)))["blast_radius"]
     assert (radius["applications"]["items"], radius["environments"]["total"]) == (["mail", "shop"], 2)
     assert [each["instance"] for each in radius["agents"]["items"]] == ["c", "a"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from control_plane.domain.access.principal import agent_of
 from control_plane.domain.access.role import Role
 from control_plane.domain.attribution import Attribution
 from shared.domain.scope import Revisions
@@ -13,6 +14,7 @@ from shared.runtime.clock import SystemClock
 from shared.wire.report import Report
 from tests.rig.api import Answer, Api, serving_api
 
+REPORTER = agent_of("billing", "prod", "rig")
 PROD = {"app_id": "shop", "environment": "prod"}
 POOL = {**PROD, "key": "pool", "candidate": 40}
 CLOCK = SystemClock()
@@ -55,7 +57,7 @@ async def value(api: Api, key: str = "pool", **context: Any) -> Any:
 
 async def report(api: Api, instance: str, **labels: str) -> None:
     said = Report(instance, "shop", "prod", "1", Revisions(0, 0, 0), "live", "sse", labels)
-    await api.services.fleet.record(said, "127.0.0.1")
+    await api.services.fleet.record(said, "127.0.0.1", REPORTER)
 
 
 STRATEGIES: dict[str, dict[str, Any]] = {

@@ -19,6 +19,7 @@ from agent.trust.keyring import Keyring
 from agent.trust.trust import Trust
 from agent.upstream.endpoints import Endpoints
 from agent.upstream.http import HttpSource, SseFeed
+from agent.upstream.shown import Shown
 from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.keys import Purpose
 from shared.domain.scope import Revisions
@@ -126,9 +127,11 @@ async def test_a_cached_snapshot_that_no_replica_wrote_is_not_used(migrated_url:
 async def trusting(api: Api, token: str, directory: Path) -> AsyncIterator[tuple[Trust, HttpSource, SseFeed, Status]]:
     async with aiohttp.ClientSession() as session:
         status, clock = Status(), SystemClock()
-        trust = Trust(Keyring(directory), Endpoints([api.url], token, session), status, Remarks(clock, lambda: 0))
-        source = HttpSource([api.url], token, session, "shop", "prod", trust=trust)
-        yield trust, source, SseFeed([api.url], token, session, "shop", "prod", trust=trust), status
+        trust = Trust(
+            Keyring(directory), Endpoints([api.url], Shown(token), session), status, Remarks(clock, lambda: 0)
+        )
+        source = HttpSource(Endpoints([api.url], Shown(token), session), "shop", "prod", trust=trust)
+        yield trust, source, SseFeed(Endpoints([api.url], Shown(token), session), "shop", "prod", trust=trust), status
 
 
 async def test_a_rotation_is_followed_live_by_whoever_knew_the_key_before(migrated_url: str, tmp_path: Path) -> None:

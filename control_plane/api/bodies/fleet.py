@@ -254,6 +254,15 @@ class UnsupportedView:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownCredentialView:
+    """What an agent showed with its latest report, to be revoked by its id. `own`: given to this instance alone."""
+
+    id: str
+    own: bool
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class AgentView:
     """A live agent by its latest report. `revision` is the last change that it has applied."""
 
@@ -278,11 +287,12 @@ class AgentView:
     counts_reads: bool
     address: str
     seen_at: datetime
+    credential: ShownCredentialView | None
 
     @classmethod
     def of(cls, presence: AgentPresence) -> Self:
         """Show an agent."""
-        report = presence.report
+        report, shown = presence.report, presence.credential
         return cls(
             instance=report.instance,
             app_id=report.app_id,
@@ -301,6 +311,7 @@ class AgentView:
             counts_reads=report.reads is not None,
             address=presence.address,
             seen_at=presence.seen_at,
+            credential=ShownCredentialView(shown.id, shown.own, shown.expires_at) if shown else None,
         )
 
 

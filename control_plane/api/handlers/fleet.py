@@ -19,7 +19,7 @@ async def report_agent(services: Services, call: Call[AgentReport, None]) -> web
     """
     report = call.body.report()
     services.access.authorise(call.principal, Permission.FLEET_REPORT, Place(report.app_id, report.environment))
-    interval = await services.fleet.record(report, call.address)
+    interval = await services.fleet.record(report, call.address, call.principal)
     if (evidence := call.body.evidence) is not None:
         await services.evidences.record(evidence.report(report.app_id, report.environment, report.instance))
     await services.usage.record(report)  # the last: reads are counted again if the report is sent again
