@@ -6,7 +6,7 @@ Some thousands of inputs by default; `TRIMTAB_TEST_FUZZ=all` tries some hundred 
 """
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
@@ -59,35 +59,14 @@ from shared.wire.sse import OversizedFrameError, frame, read_events
 from shared.wire.yaml_reading import YamlRefusedError, read_yaml
 from tests.fakes.control_plane import APP, ENVIRONMENT, LINEAGE, Model, Write
 from tests.rig import hostile
+from tests.rig.damage import damaged, documents, try_all
 from tests.rig.good_requests import FLAG, SEGMENT
 
 ALL = os.environ.get("TRIMTAB_TEST_FUZZ") == "all"
 EXAMPLES = 2_000 if ALL else 25
-DAMAGES = 20
-"""Damaged inputs of one example, all from its seed."""
-
 pytestmark = pytest.mark.timeout(1_800 if ALL else 60)
 often = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**63)
-
-_BYTES = (
-    b"\0",
-    b"\xff",
-    b'"',
-    b"{",
-    b"}",
-    b"[",
-    b"]",
-    b",",
-    b":",
-    b"\n",
-    b"\n\n",
-    b"\\ud800",
-    b"1e999",
-    b"-1",
-    b"null",
-    b"99999999999999999999",
-)
 
 
 @pytest.fixture(autouse=True)
@@ -96,59 +75,6 @@ def counted(request: pytest.FixtureRequest) -> Iterator[list[int]]:
     tried = [0, 0]
     yield tried
     print(f"{request.node.name}: {tried[0]:,} inputs, {tried[1]:,} accepted")  # noqa: T201 - the count
-
-
-def damaged(good: bytes, seed: int) -> Iterator[bytes]:
-    """A good input with a few of its bytes changed, cut, doubled, moved or replaced."""
-    random = Random(seed)  # noqa: S311 - to be repeated
-    for _ in range(DAMAGES):
-        found = bytearray(good)
-        for _ in range(random.randint(1, 4)):
-            at, end = sorted(random.randint(0, len(found)) for _ in range(2))
-            match random.randrange(6):
-                case 0 if found:
-                    found[min(at, len(found) - 1)] ^= 1 << random.randrange(8)
-                case 1:
-                    del found[at : min(end, at + 8)]
-                case 2:
-                    found[at:at] = random.choice(_BYTES)
-                case 3:
-                    found[at:at] = found[at : min(end, at + 64)]
-                case 4:
-                    found[at : at + 1] = random.randbytes(random.randint(0, 3))
-                case _:
-                    del found[at:]
-        yield bytes(found)
-
-
-def documents(good: Any, seed: int) -> Iterator[Any]:
-    """A good document with a few of its members replaced."""
-    random = Random(seed)  # noqa: S311 - as above
-    odd = [None, True, -1, 2**63, 1e308, "", "a", "\0", [], {}, [[]], {"a": {}}, "x" * 300, FLAG, SEGMENT, good]
-    for _ in range(DAMAGES):
-        found = decode(encode(good))
-        for _ in range(random.randint(1, 3)):
-            here, step = found, None
-            while isinstance(here, (dict, list)) and here:
-                above, step = here, random.choice(list(here) if isinstance(here, dict) else list(range(len(here))))
-                here = here[step]
-                if random.random() < 0.3:
-                    break
-            strange = decode(encode(random.choice(odd)))
-            if step is None:
-                found = strange
-            elif random.random() < 0.2:
-                del above[step]
-            else:
-                above[step] = strange
-        yield found
-
-
-def try_all(tried: list[int], inputs: Iterator[Any], read: Callable[[Any], bool]) -> None:
-    """Read each; whether it was accepted is counted."""
-    for each in inputs:
-        tried[0] += 1
-        tried[1] += read(each)
 
 
 def model() -> Model:

@@ -105,7 +105,7 @@ def _grant(document: Json) -> Grant:
         if is_built_in(role)
         else frozenset(Permission(each) for each in document["permissions"])
     )
-    return Grant(role, permissions, Reach.parse(document["reach"]), _text(document["source"]))
+    return Grant(role, permissions, Reach.parse(_text(document["reach"])), _text(document["source"]))
 
 
 def _text(value: Json) -> str:

@@ -111,9 +111,14 @@ def secret_hash(secret: str) -> str:
 
 def csrf_token(secret: str) -> str:
     """What a page of ours sends along with the cookie: other sites cannot know it, and it opens nothing by itself."""
-    return urlsafe_b64encode(hmac.digest(secret.encode(), _CSRF, "sha256")).decode().rstrip("=")
+    return urlsafe_b64encode(hmac.digest(_bytes(secret), _CSRF, "sha256")).decode().rstrip("=")
 
 
 def is_csrf_token(token: str, secret: str) -> bool:
     """Whether the token belongs to the session of this secret; takes the same time for every wrong one."""
-    return hmac.compare_digest(token.encode(), csrf_token(secret).encode())
+    return hmac.compare_digest(_bytes(token), csrf_token(secret).encode())
+
+
+def _bytes(header: str) -> bytes:
+    """Of a header, which may be no text at all."""
+    return header.encode(errors="surrogatepass")

@@ -57,7 +57,7 @@ def require_of_login(claims: dict[str, Any], nonce: str, access_token: object, a
         LoginFailedError: it was.
     """
     said = claims.get("nonce")
-    if not isinstance(said, str) or not hmac.compare_digest(said.encode(), nonce.encode()):
+    if not isinstance(said, str) or not hmac.compare_digest(said.encode(errors="replace"), nonce.encode()):
         raise LoginFailedError(_USELESS.format("it was given for another login"))
     half = claims.get("at_hash")
     if half is not None and not (isinstance(access_token, str) and half == _half_hash(access_token, algorithm)):
@@ -94,5 +94,5 @@ def _require_for_us(claims: dict[str, Any], client_id: str) -> None:
 
 def _half_hash(access_token: str, algorithm: str) -> str:
     bits = algorithm[-3:] if algorithm[-3:].isdecimal() else "512"
-    digest = hashlib.new(f"sha{bits}", access_token.encode()).digest()
+    digest = hashlib.new(f"sha{bits}", access_token.encode(errors="replace")).digest()
     return urlsafe_b64encode(digest[: len(digest) // 2]).decode().rstrip("=")

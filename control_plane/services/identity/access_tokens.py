@@ -129,9 +129,9 @@ class AccessTokens:
                 options={"require": _REQUIRED, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
             told = read_claims(claims, key.kid)
-        except (jwt.InvalidTokenError, MalformedClaimsError):
+            return None if claims["nbf"] > self._clock.now().timestamp() + LEEWAY else told
+        except (jwt.InvalidTokenError, MalformedClaimsError, TypeError):
             return None
-        return None if claims["nbf"] > self._clock.now().timestamp() + LEEWAY else told
 
 
 def _header(token: str) -> dict[str, Json]:
