@@ -8,7 +8,7 @@ import pytest
 
 from control_plane.domain.errors import UnavailableError
 from control_plane.embedded.memory import MemoryPresence
-from control_plane.ports.lossy import AgentPresence, Presence
+from control_plane.ports.lossy import AgentPresence, Presence, ShownCredential
 from control_plane.redis_cache.client import open_redis
 from control_plane.redis_cache.presence import RedisPresence
 from shared.domain.scope import Revisions
@@ -37,7 +37,8 @@ def agent(instance: str, app_id: str = "billing", environment: str = "prod", rev
         {"zone": "north"},
         Rejection(3, "too large"),
     )
-    return AgentPresence(report, "10.0.0.1", datetime(2026, 1, 1, 12, 30, tzinfo=UTC))
+    credential = ShownCredential("c-1", own=True, expires_at=datetime(2026, 1, 1, 13, 30, tzinfo=UTC))
+    return AgentPresence(report, "10.0.0.1", datetime(2026, 1, 1, 12, 30, tzinfo=UTC), credential)
 
 
 async def test_the_latest_report_of_each_agent_is_kept_as_it_is(presence: Presence) -> None:
