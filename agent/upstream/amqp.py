@@ -202,6 +202,8 @@ def _read(message: "AbstractIncomingMessage") -> Message:
 async def _close(connection: "AbstractConnection") -> None:
     with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
         await connection.close()
+    with anyio.CancelScope(shield=True):
+        await connection.close()  # one that was given up holds no socket any more: this only says so to its destructor
 
 
 def _translated(error: Exception) -> Exception:

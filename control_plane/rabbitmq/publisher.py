@@ -84,6 +84,8 @@ class RabbitPublisher:
                     await connection.close()
                 except _FAILURES as error:
                     _log.debug("closing a broken connection", extra={"error": repr(error)})
+            with anyio.CancelScope(shield=True):
+                await connection.close()  # given up, it holds no socket any more: this only says so to its destructor
 
     async def _drop(self, exchange: AbstractExchange) -> None:
         """Let go of the connection unless somebody has opened the next one already."""

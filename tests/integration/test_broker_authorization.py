@@ -3,19 +3,19 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aio_pika
 import aiohttp
 import pytest
 from aio_pika.abc import AbstractChannel
-from aio_pika.connection import make_url
+from aio_pika.connection import Connection, make_url
 from aio_pika.exceptions import AMQPConnectionError, ProbableAuthenticationError
 from aiormq.exceptions import ChannelAccessRefused
 
 from control_plane.services.broker_credentials import BrokerCredentials
 from shared.runtime.clock import SystemClock
 from shared.wire.topology import CHANGES_EXCHANGE, agent_queue, binding_keys
+from tests.rig.amqp import connected
 from tests.rig.api import Api, serving_api
 from tests.rig.installation import APP, ENVIRONMENT, Servers, installation
 from tests.servers import rabbitmq
@@ -43,7 +43,7 @@ class Broker:
 async def broker(rabbitmq_program: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
     port = free_port()
     root = tmp_path_factory.mktemp("broker")
-    for each in (root, *root.parents[:2]):
+    for each in (root, *root.parents[:3]):
         each.chmod(0o711)
     server = await rabbitmq.local(
         rabbitmq_program, root, managed=True, keys_url=f"http://127.0.0.1:{port}/api/v1/broker-keys"
@@ -77,8 +77,8 @@ async def credential(api: Api, token: str, instance: str = "one") -> tuple[str, 
     return answer.document["username"], answer.document["password"]
 
 
-async def connected(broker: Broker, login: tuple[str, str]) -> Any:
-    return await aio_pika.connect(make_url(broker.without_user).with_user(login[0]).with_password(login[1]))
+async def logged_in(broker: Broker, login: tuple[str, str]) -> Connection:
+    return await connected(make_url(broker.without_user).with_user(login[0]).with_password(login[1]))
 
 
 def binding(key: str, queue: str = QUEUE) -> Act:
@@ -139,7 +139,7 @@ FORBIDDEN: dict[str, Act] = {
 
 async def test_an_agents_own_credential_lets_it_listen_and_nothing_else(broker: Broker, api: Api) -> None:
     login = await credential(api, await api.register())
-    async with await connected(broker, login) as connection:
+    async with await logged_in(broker, login) as connection:
         channel = await connection.channel()
         queue = await channel.declare_queue(QUEUE, exclusive=True, auto_delete=True)
         for key in binding_keys("shop", "prod"):
@@ -154,7 +154,7 @@ async def test_an_agents_own_credential_lets_it_listen_and_nothing_else(broker: 
         await queue.delete()
     wrong = {}
     for what, act in FORBIDDEN.items():
-        async with await connected(broker, login) as connection:
+        async with await logged_in(broker, login) as connection:
             channel = await connection.channel(publisher_confirms=True)
             try:
                 wrong[what] = await act(channel)
@@ -180,7 +180,7 @@ async def test_what_is_no_credential_of_ours_lets_nobody_in(broker: Broker, api:
         "",
     ):
         with pytest.raises((ProbableAuthenticationError, AMQPConnectionError)):
-            await connected(broker, (user, password))
+            await logged_in(broker, (user, password))
 
 
 async def test_the_management_api_takes_no_agents_credential(broker: Broker, api: Api) -> None:

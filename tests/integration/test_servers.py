@@ -7,6 +7,7 @@ import redis.asyncio
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.wire.topology import CHANGES_EXCHANGE
+from tests.rig.amqp import connected
 from tests.servers.server import Server
 
 
@@ -65,7 +66,7 @@ async def test_an_ended_rabbitmq_comes_back_on_its_port_with_its_exchanges(own_r
         await channel.declare_exchange(CHANGES_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
     await getattr(own_rabbitmq, end)()
     with pytest.raises(OSError, match=r"refused|Connect"):
-        await aio_pika.connect(own_rabbitmq.url)
+        await connected(own_rabbitmq.url)
     await own_rabbitmq.start()
     async with await aio_pika.connect(own_rabbitmq.url) as connection:
         channel = await connection.channel()
