@@ -1,27 +1,29 @@
 """A sensitive value is read by the agents that it is for, by their applications, and by nobody and nothing else."""
 
-import base64
-import gzip
 import stat
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aio_pika
 import aiohttp
 import anyio
-import asyncpg
 import psutil
 import pytest
-import redis.asyncio
-from aio_pika.abc import AbstractIncomingMessage
 
 from shared.domain.codec import encode
-from shared.wire.topology import CHANGES_EXCHANGE
+from tests.rig.canaries import (
+    everything_in_redis,
+    files_of_the_database,
+    heard_on_the_broker,
+    own_keys,
+    rows,
+    traces_of,
+    wal_position,
+)
 from tests.rig.installation import APP, ENVIRONMENT, Installation, Servers, installation
 from tests.rig.process import Process
+from tests.rig.secret_doors import through_all
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -34,8 +36,6 @@ FIRST, SECOND, DELETED, UNCOVERED, REFUSED, PROPOSED, PLAIN = (
     f"canary-{name}-7c1f93" for name in ("first", "second", "deleted", "uncovered", "refused", "proposed", "plain")
 )
 SECRETS = (FIRST, SECOND, DELETED, UNCOVERED, REFUSED, PROPOSED)
-_VALUES = {"configs", "config_versions"}
-"""The tables that hold the values, as they must."""
 
 
 @dataclass
@@ -48,14 +48,24 @@ class Stage:
     unix: Path
     answers: dict[str, bytes] = field(default_factory=dict)
 
-    async def ask(self, method: str, path: str, body: Any = None, raw: bytes | None = None, **headers: str) -> Any:
-        """Ask the control plane as the operator, and remember what it says."""
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        raw: bytes | None = None,
+        *,
+        quietly: bool = False,
+        **headers: str,
+    ) -> Any:
+        """Ask the control plane as the operator, and remember what it says; not where it is to tell a secret, once."""
         data = raw if raw is not None else None if body is None else encode(body)
         sent = {"Authorization": f"Bearer {self.site.token}", "Content-Type": "application/json", **headers}
         url = f"{self.control_plane.url}{path}"
         async with self.site.session.request(method, url, data=data, headers=sent) as answer:
             said = str(answer.headers).encode() + await answer.read()
-            self.answers[f"{len(self.answers)} {method} {path} {answer.status}"] = said
+            if not quietly:
+                self.answers[f"{len(self.answers)} {method} {path} {answer.status}"] = said
             is_json = answer.content_type in {"application/json", "application/problem+json"}
             return answer.status, await answer.json(content_type=None) if is_json else None
 
@@ -73,31 +83,38 @@ async def stage(tmp_path: Path, migrated_url: str, redis_url: str, amqp_url: str
 
 
 async def test_a_secret_is_nowhere_but_where_it_belongs(stage: Stage, migrated_url: str, redis_url: str) -> None:
+    since = await wal_position(migrated_url)
     async with heard_on_the_broker(stage.site.servers.amqp_url) as heard:
         await _write(stage)
         await _fail(stage)
         await _propose(stage)
+        planted = await through_all(stage.ask, stage.site.agent_token)
         await _read(stage)
         await _look_back(stage)
         await _served_to_the_application(stage)
         with anyio.fail_after(10):
             while not any(PLAIN.encode() in each for each in heard):  # the last change of all
                 await anyio.sleep(0.02)
-    secrets = (*SECRETS, stage.site.token, stage.site.agent_token, LOCAL_TOKEN)
+    keys = await own_keys(migrated_url, stage.site.encryption_key)
+    assert len(keys) >= 4, "of values, digests, tokens and messages"
+    shown = (stage.site.token, stage.site.agent_token, LOCAL_TOKEN, stage.site.encryption_key)
+    anything = traces_of((*SECRETS, *planted, *keys, *shown))
     places: dict[str, list[bytes]] = {
         "logs": [each.log.read_bytes() for each in stage.site.processes],
         "PostgreSQL": [each async for each in rows(migrated_url)],
+        "PostgreSQL's files": [each async for each in files_of_the_database(migrated_url, since)],
         "Redis": await everything_in_redis(redis_url),
         "the broker": heard,
         "the control plane's answers": list(stage.answers.values()),
         "the agent's answers": await _open_answers(stage.tcp),
+        "the agents' state": _kept(stage),
         "command lines": [" ".join(psutil.Process(each.pid).cmdline()).encode() for each in stage.site.processes],
     }
     for place, texts in places.items():
         assert any(texts), f"{place}: nothing was looked at"
-        found = [text[:2_000] for text in texts if any(trace in text for each in secrets for trace in traces(each))]
+        found = [text[max(0, hit.start() - 500) : hit.end() + 100] for text in texts if (hit := anything.search(text))]
         assert not found, f"{place}: {found}"
-    for place in ("PostgreSQL", "Redis", "the broker", "the control plane's answers"):
+    for place in ("PostgreSQL", "PostgreSQL's files", "Redis", "the broker", "the control plane's answers"):
         assert any(PLAIN.encode() in each for each in places[place]), f"{place}: not even what is plain was found"
     assert all(b'"DEBUG"' in each for each in places["logs"])
 
@@ -261,12 +278,17 @@ async def _served_to_the_application(stage: Stage) -> None:
         status, _ = await _over_tcp(stage, wrong)
         assert status == (200 if wrong == f"Bearer {LOCAL_TOKEN} " else 401), wrong
     assert (await _over_tcp(stage, f"Bearer {LOCAL_TOKEN}", **{"X-Forwarded-For": "192.0.2.1"}))[0] == 403
+
+
+def _kept(stage: Stage) -> list[bytes]:
+    """What both agents keep, to serve it after a restart: none of it for others, and secrets only sealed."""
     kept = [each for name in ("tcp", "unix") for each in (stage.site.directory / f"agent-{name}").rglob("*")]
-    holding = [each for each in kept if each.is_file() and b"canary" in each.read_bytes()]
-    assert len(holding) >= 2, "both keep it, to serve it after a restart"
-    for each in holding:
-        modes = stat.S_IMODE(each.stat().st_mode), stat.S_IMODE(each.parent.stat().st_mode)
-        assert modes == (0o600, 0o700), each
+    files = {each: each.read_bytes() for each in kept if each.is_file()}
+    keeping = [each for each, text in files.items() if KEY.encode() in text]
+    assert len(keeping) >= 2, "both keep it"
+    assert {stat.S_IMODE(each.parent.stat().st_mode) for each in files} == {0o700}
+    assert {stat.S_IMODE(each.stat().st_mode) for each in keeping} == {0o600}
+    return list(files.values())
 
 
 async def _over_tcp(stage: Stage, authorization: str, **headers: str) -> tuple[int, Any]:
@@ -304,62 +326,3 @@ def operation(value: str) -> dict[str, Any]:
     """An operation that puts a sensitive value."""
     more = {"key": KEY, "value": value, "sensitive": True}
     return {"op": "put", "app_id": APP, "environment": ENVIRONMENT, **more}
-
-
-def traces(text: str) -> Iterator[bytes]:
-    """What a text looks like where it was written down in one way or another."""
-    yield text.encode()
-    yield text.encode().hex().encode()
-    for shift in range(
-        3
-    ):  # in base64 a text looks different at each of three offsets; its ends mix with its neighbours
-        yield base64.b64encode(b" " * shift + text.encode())[4 : -4 or None]
-
-
-async def rows(database_url: str) -> AsyncIterator[bytes]:
-    """Every row of every table but those that hold the values; of these, all columns but the value's own."""
-    connection = await asyncpg.connect(database_url)
-    try:
-        for (table,) in await connection.fetch("select tablename from pg_tables where schemaname = 'public'"):
-            shown = "to_jsonb(t) - 'value'" if table in _VALUES else "to_jsonb(t)"
-            for (row,) in await connection.fetch(f'select ({shown})::text from "{table}" as t'):  # noqa: S608 - our own tables
-                yield row.encode()
-    finally:
-        await connection.close()
-
-
-async def everything_in_redis(url: str) -> list[bytes]:
-    """Every key with its value, unpacked where it is packed."""
-    found: list[bytes] = []
-    async with redis.asyncio.from_url(url) as client:
-        async for key in client.scan_iter():
-            found.append(key)
-            match await client.type(key):
-                case b"string":
-                    found.append(await client.get(key))
-                case b"hash":
-                    found += [each for pair in (await client.hgetall(key)).items() for each in pair]
-                case b"zset":
-                    found += await client.zrange(key, 0, -1)
-                case b"set":
-                    found += await client.smembers(key)
-                case other:
-                    pytest.fail(f"{key!r} is a {other!r}, which this search does not know")
-    return [gzip.decompress(each) if each.startswith(b"\x1f\x8b") else each for each in found]
-
-
-@asynccontextmanager
-async def heard_on_the_broker(url: str) -> AsyncIterator[list[bytes]]:
-    """Everything that is published, as it is on the wire."""
-    heard: list[bytes] = []
-
-    async def hear(message: AbstractIncomingMessage) -> None:
-        heard.append(f"{message.routing_key} {message.headers}".encode() + message.body)
-
-    async with await aio_pika.connect(url) as connection:
-        channel = await connection.channel()
-        exchange = await channel.declare_exchange(CHANGES_EXCHANGE, "topic", durable=True)
-        queue = await channel.declare_queue(exclusive=True)
-        await queue.bind(exchange, "#")
-        await queue.consume(hear, no_ack=True)
-        yield heard

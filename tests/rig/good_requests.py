@@ -123,7 +123,7 @@ GOOD: dict[str, Any] = {
     "archive_audit_records": {"through": 1, "hash": "0" * 64},
     "rollback_config": {"version": 1, "message": "", "dry_run": False},
     "revert_change": {"keys": "skip_moved", "message": ""},
-    "restore_environment": {"revision": 1, "at": None, "mode": "scope", "prefix": ""},
+    "restore_environment": {"revision": 1, "at": None, "extent": "scope", "prefix": ""},
     "create_promotion": {"from": {**_place, "revision": 1}, "to": _place, "keys": ["k"]},
     "preview_change": {
         "message": "",

@@ -86,4 +86,6 @@ def _without_secrets(body: bytes) -> bytes:
     for entry in document["entries"]:
         if entry.get("sensitive"):
             entry["value"] = None
+            if entry.get("rollout") is not None:
+                entry["rollout"]["candidate"] = None
     return encode(document)
