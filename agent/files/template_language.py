@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
-from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2.exceptions import UndefinedError
 from jinja2.loaders import split_template_path
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -29,7 +29,11 @@ _LEFT_OUT = ("random",)
 
 
 class RequiredError(TemplateError):
-    """The template itself says that something is not as it must be; it says so without values."""
+    """The template itself says that something is not as it must be; `given` is the text that it gave for that."""
+
+    def __init__(self, message: str, given: str) -> None:
+        super().__init__(message)
+        self.given = given
 
 
 class RenderedTemplate(BaseLoader):
@@ -47,6 +51,10 @@ class RenderedTemplate(BaseLoader):
         self.sources: dict[str, str] = {}
         self.stamps: dict[str, list[int]] = {}
 
+    def may_tell(self, text: str) -> bool:
+        """Whether a text that a template gave holds nothing of a sensitive value: it stands in a template as it is."""
+        return not self.secret or text == self.name or any(str(text) in each for each in self.sources.values())
+
     def get_source(self, _environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
         text = self._read(template) if self._kept is None else self._kept.get(template)
         if text is None:
@@ -56,29 +64,30 @@ class RenderedTemplate(BaseLoader):
 
     def _read(self, template: str) -> str:
         path = self.directory.joinpath(*split_template_path(template))
+        called = template if self.may_tell(template) else "a template that is named by a value"
         self.stamps[str(path)] = []
         try:
-            self._require_inside(path, template)
+            self._require_inside(path, template, called)
             text, found = _content(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise TemplateNotFound(template) from error
         except OSError as error:
-            msg = f"{template} cannot be read ({error.strerror}); correct path or mode"
+            msg = f"{called} cannot be read ({error.strerror}); correct path or mode"
             raise UnrenderableError(msg, template=True) from error
         self.stamps[str(path)] = [found.st_mtime_ns, found.st_size, found.st_ino]
         if len(text) > MAX_TEMPLATE:
-            msg = f"{template} is larger than {MAX_TEMPLATE:,} bytes"
+            msg = f"{called} is larger than {MAX_TEMPLATE:,} bytes"
             raise UnrenderableError(msg, template=True)
         try:
             return text.decode()
         except UnicodeDecodeError as error:
-            msg = f"{template} is not UTF-8 (byte {error.start})"
+            msg = f"{called} is not UTF-8 (byte {error.start})"
             raise UnrenderableError(msg, template=True) from error
 
-    def _require_inside(self, path: Path, template: str) -> None:
+    def _require_inside(self, path: Path, template: str, called: str) -> None:
         """What a template includes lies in its directory, whatever is linked there; the template itself may be a link."""
         if template != self.name and not path.resolve(strict=True).is_relative_to(self.directory.resolve()):
-            msg = f"{template} is a link that leads out of {self.directory}"
+            msg = f"{called} is a link that leads out of {self.directory}"
             raise UnrenderableError(msg, template=True)
 
 
@@ -152,11 +161,11 @@ def _names(job: RenderedTemplate, environment: Environment) -> dict[str, Json]:
 
     def required(key: str, message: str = "") -> Json:
         if values.get(key) is None:
-            raise RequiredError(message or f"the config {key!r} is required")
+            raise RequiredError(message or f"the config {key!r} is required", message or key)
         return values[key]
 
     def fail(message: str) -> None:
-        raise RequiredError(message)
+        raise RequiredError(message, message)
 
     return {
         "configs": values,
@@ -193,12 +202,15 @@ def _lacks(error: Exception) -> bool:
 
 
 def _told(error: Exception, job: RenderedTemplate) -> str:
-    """What is wrong, and where. What Python says of an error may hold a value, so with sensitive ones it is left out."""
+    """What is wrong, and where. What an error says may hold a value: sensitive ones are not told.
+
+    What stands in a template word for word may be told all the same.
+    """
     if isinstance(error, TemplateSyntaxError):
         return f"{error.name or job.name}, line {error.lineno}: {error.message}"
-    if isinstance(error, TemplateNotFound):
+    if isinstance(error, TemplateNotFound) and job.may_tell(str(error.name)):
         return f"there is no template {error.name!r} in {job.directory}"
-    if isinstance(error, (RequiredError, SecurityError)) or not job.secret:
+    if not job.secret or (isinstance(error, RequiredError) and job.may_tell(error.given)):
         return f"{_place(error, job)}: {str(error) or type(error).__name__}"
     return f"{_place(error, job)}: fails ({type(error).__name__}); why is not told, there are sensitive values in it"
 

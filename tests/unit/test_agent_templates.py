@@ -122,7 +122,21 @@ def test_what_goes_wrong_with_sensitive_values_is_told_without_them(tmp_path: Pa
         told = refused(tmp_path, text, secret=True)
         assert told.startswith("app.j2, line 1: fails (")
         assert "db.example" not in told
+    for text, kind in (
+        ("{{ fail('bad: ' ~ value('db.host')) }}", "RequiredError"),
+        ("{{ required(value('db.host')) }}", "RequiredError"),
+        ("{{ required('x', value('db.host')) }}", "RequiredError"),
+        ("{{ ''|attr('__' ~ value('db.host')) }}", "UndefinedError"),
+        ("{{ ''.__class__ }}", "SecurityError"),
+        ("{% include value('db.host') %}", "TemplateNotFound"),
+    ):
+        assert refused(tmp_path, text, secret=True).startswith(f"app.j2, line 1: fails ({kind})"), text
     assert refused(tmp_path, "{{ required('x') }}", secret=True) == "app.j2, line 1: the config 'x' is required"
+    assert refused(tmp_path, "{{ fail('no host') }}", secret=True) == "app.j2, line 1: no host"
+    assert refused(tmp_path, "{% include 'gone' %}", secret=True).startswith("there is no template 'gone' in ")
+    (tmp_path / "db.example").write_bytes(b"\xff")
+    told = refused(tmp_path, "{% include value('db.host') %}", secret=True)
+    assert told == "a template that is named by a value is not UTF-8 (byte 0)"
 
 
 def test_a_missing_template_and_one_that_is_no_text_are_told(tmp_path: Path) -> None:
