@@ -32,7 +32,7 @@ async def answer_once(
     """
     author = call.principal.id
     if (known := await receipts.begin(author, key, call.request_hash)) is not None:
-        return _answer_again(call, key, known)
+        return _answer_again(key, known)
     try:
         response = await act()
     except TrimtabError:
@@ -50,8 +50,8 @@ def _kept(response: web.StreamResponse, *, secret: bool) -> Json:
     return {"location": location, "status": response.status, "body": body, "etag": response.headers.get("ETag")}
 
 
-def _answer_again(call: Call[Any, Any], key: str, known: Receipt) -> web.Response:
-    if known.request_hash != call.request_hash:
+def _answer_again(key: str, known: Receipt) -> web.Response:
+    if not known.same:
         msg = "This Idempotency-Key was used for another request."
         raise KeyReusedError(msg, key=key)
     if known.answer is None:

@@ -154,7 +154,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         changes=changes,
         configs=configs,
         registry=registry,
-        receipts=PostgresReceipts(pool),
+        receipts=PostgresReceipts(pool, seals),
         access=access,
         bindings=bindings,
         roles=RoleKeeping(access_book, bindings, access),

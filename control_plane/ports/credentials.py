@@ -73,10 +73,10 @@ class Credentials(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What is known of a request with an Idempotency-Key. `answer` is None while the request is under way."""
+    """What is known of the request with an Idempotency-Key. `answer` is None while it is under way; `same`: it is this one."""
 
-    request_hash: bytes
     answer: Json | None
+    same: bool = True
 
 
 class Receipts(Protocol):

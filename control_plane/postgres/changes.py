@@ -47,6 +47,7 @@ class PostgresChanges:
 
         With secrets in it, it takes two: they are sealed for the versions that they become, and those are known only then.
         """
+        draft = await self._seals.known_again(draft)
         if draft.transition is not None:
             draft = replace(draft, transition=await self._seals.rollout(draft.transition))
         sealing = await self._seals.covered(draft.operations)

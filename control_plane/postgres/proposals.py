@@ -60,7 +60,7 @@ class PostgresProposals:
         row = await fetch_row(self._pool, _KNOWN, draft.by.principal, draft.idempotency_key)
         if row is None:
             return None
-        if row["request_hash"] != draft.request_hash.hex():
+        if row["request_hash"] != (await self._seals.known_again(draft)).request_hash.hex():
             msg = f"Idempotency-Key {draft.idempotency_key!r} was used for another request."
             raise KeyReusedError(msg)
         return _proposed(decode(row["result"]) | {"replayed": True})
@@ -68,6 +68,7 @@ class PostgresProposals:
     async def propose(self, draft: Draft, state: State, expires_at: datetime | None) -> Proposed:
         """Store a draft."""
         write_draft(draft)  # refuses what cannot be stored
+        draft = await self._seals.known_again(draft)
         document = draft_document(draft, await self._sealing(draft.id, draft.operations)) | {
             "stored_state": state,
             "action": "change.drafted" if state is State.DRAFT else "change.submitted",

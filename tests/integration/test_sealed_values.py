@@ -1,5 +1,6 @@
 """Sensitive values as they lie in the database: encrypted, each at its place, and in no form that tells them."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -33,7 +34,7 @@ async def api(migrated_url: str) -> AsyncIterator[Api]:
         yield opened
 
 
-async def everything(pool: asyncpg.Pool) -> str:
+async def everything(pool: asyncpg.Pool | asyncpg.Connection) -> str:
     """All rows of all tables, as text."""
     tables = await pool.fetch(
         "select oid::regclass as name from pg_class where relnamespace = current_schema::regnamespace and relkind = 'r'"
@@ -126,6 +127,30 @@ async def test_a_stored_change_keeps_its_secrets_sealed_until_it_is_committed(ap
     assert NEXT not in told
     snapshot = await api.services.configs.snapshot("billing", "prod", None)
     assert [decode(each.entry.value) for each in snapshot.items if each.entry] == [NEXT]
+
+
+async def test_a_secret_cannot_be_guessed_from_what_is_kept_of_a_request(api: Api, migrated_url: str) -> None:
+    """A short secret is found by trying, where a hash without a key tells which try was right."""
+    config = {"app_id": "billing", "environment": "prod", "key": "pin", "value": "4711", "sensitive": True}
+    place = {"app_id": "billing", "environment": "prod", "key": "rolled"}
+    rollout = {**place, "strategy": "immediate", "candidate": "4712"}
+    stored = {"mode": "submit", "operations": [{"op": "put", **config, "key": "stored"}]}
+    await api.post("/configs", {**place, "value": "0", "sensitive": True})
+    connection = await asyncpg.connect(migrated_url)
+    for number, (path, body) in enumerate([("/configs", config), ("/rollouts", rollout), ("/changes", stored)]):
+        sent = {"Idempotency-Key": f"request-{number}"}
+        first = await api.post(path, body, headers=sent)
+        again = await api.post(path, body, headers=sent)
+        other = await api.post(path, body | {"message": "x"}, headers=sent)
+        assert (first.status, again.status) == (201, 201), first.body
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert other.document["type"].endswith("key-reused")
+        said = f"POST\n/api/v1{path}\noperator\n".encode() + encode(body)
+        [kept] = await connection.fetch("select request_hash from idempotency_keys where key = $1", f"request-{number}")
+        assert len(kept["request_hash"]) == 64
+        assert kept["request_hash"] != hashlib.sha256(said).hexdigest()
+        assert hashlib.sha256(said).hexdigest() not in await everything(connection)
+    await connection.close()
 
 
 async def test_what_somebody_writes_in_the_form_of_a_seal_is_a_value_like_any_other(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Seals operations on their way into the database, and readies what it takes to open what comes out."""
 
+import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -7,7 +8,8 @@ from uuid import UUID
 
 import asyncpg
 
-from control_plane.domain.change import Op, Operation
+from control_plane.domain.change import Draft, Op, Operation
+from control_plane.domain.errors import KeyLostError
 from control_plane.domain.transition import Transition
 from control_plane.postgres.sealing.data_keys import DataKeys
 from control_plane.postgres.sealing.envelope import (
@@ -85,6 +87,22 @@ class Seals:
             place = partial(change_place, change_id, position)
             found[position] = await self._sealed(operations[position], place, {"change": str(change_id)})
         return found
+
+    async def request_hash(self, plain: bytes) -> bytes:
+        """What is kept of a request to know it again: values stand in it, and a short one could be guessed from a plain hash.
+
+        Without the key nothing sensitive can be written, so there is nothing to hide.
+        """
+        try:
+            return hmac.digest(await self._keys.digests(), b"trimtab request\0" + plain, "sha256")
+        except KeyLostError:
+            return plain
+
+    async def known_again(self, draft: Draft) -> Draft:
+        """A draft as it is kept, and compared with what was."""
+        if draft.idempotency_key is None:
+            return draft
+        return replace(draft, request_hash=await self.request_hash(draft.request_hash))
 
     async def rollout(self, transition: Transition) -> Transition:
         """A rollout with its candidate sealed, whether or not others may see it: the config decides that, anew each time."""
