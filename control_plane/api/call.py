@@ -1,16 +1,19 @@
 """One request after it was checked: what a handler gets to see."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from aiohttp import web
 
+from control_plane.domain.access.permission import Permission
 from control_plane.domain.access.principal import Principal
+from control_plane.domain.access.reach import Place
 from control_plane.domain.attribution import Attribution, Source
 from control_plane.domain.errors import InvalidError, NotFoundError
 from control_plane.domain.limits import Limits
+from control_plane.services.access import require_permission
 from shared.domain.codec import Json, encode
 from shared.domain.scope import is_name
 from shared.runtime.http import REQUEST_ID
@@ -108,6 +111,18 @@ class Call(Generic[B, Q]):
     def address(self) -> str:
         """From where the request came."""
         return address_of(self.request)
+
+    def require(self, permission: Permission, *places: Place) -> None:
+        """Let the caller pass if it may do this to all of these places.
+
+        Raises:
+            ForbiddenError: it may not.
+        """
+        require_permission(self.principal, permission, *places)
+
+    def acting(self, permission: Permission, *places: Place) -> Attribution:
+        """To whom something done to these places is attributed: the caller, in the role that lets it do this there."""
+        return replace(self.attribution, role=self.principal.role_at(permission, places))
 
     @property
     def attribution(self) -> Attribution:

@@ -11,11 +11,12 @@ from control_plane.api.bodies.intent import Intent
 from control_plane.api.bodies.preview import PreviewView
 from control_plane.api.call import Call, reply
 from control_plane.api.services import Services
+from control_plane.api.sight import seen_preview
 from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.reach import Place
 from control_plane.domain.change import Aim, Committed, Draft, Operation
 from control_plane.domain.history import Computed, LeftOut
 from control_plane.domain.proposal import Proposed
-from control_plane.services.access import require_permission
 
 
 def draft_of(
@@ -33,12 +34,14 @@ def draft_of(
         ForbiddenError: the caller may not do what the intent says.
     """
     committing = intent.aim is Aim.COMMIT and not intent.dry_run
-    require_permission(call.principal, Permission.CONFIGS_WRITE if committing else Permission.CHANGES_PROPOSE)
+    permission = Permission.CONFIGS_WRITE if committing else Permission.CHANGES_PROPOSE
+    places = [Place.of(each.scope, each.key) for each in operations]
+    call.require(permission, *places)
     if intent.break_glass is not None:
-        require_permission(call.principal, Permission.CHANGES_BREAK_GLASS)
+        call.require(Permission.CHANGES_BREAK_GLASS, *places)
     return Draft(
         operations=tuple(operations),
-        by=call.attribution,
+        by=call.acting(permission, *places),
         message=intent.message,
         base_revision=base_revision,
         idempotency_key=call.idempotency_key,
@@ -54,10 +57,12 @@ def draft_of(
     )
 
 
-async def carry_out(services: Services, draft: Draft, left_out: Sequence[LeftOut] = ()) -> web.Response:
+async def carry_out(
+    services: Services, call: Call[Any, Any], draft: Draft, left_out: Sequence[LeftOut] = ()
+) -> web.Response:
     """Do with a draft what its request asked for, and answer, also of what it leaves out."""
     if draft.dry_run:
-        preview = await services.previews.of(draft)
+        preview = seen_preview(call.principal, await services.previews.of(draft))
         return reply(ChangeReceipt.of(preview.committed, left_out, PreviewView.of(preview, draft.operations)))
     if draft.aim is not Aim.COMMIT:
         proposed = await services.proposals.propose(draft)
@@ -78,7 +83,7 @@ async def carry_out_computed(
     computed = await compute()
     base, reverts = computed.base_revision, computed.reverts
     draft = draft_of(call, computed.operations, call.body, base_revision=base, reverts=reverts, whole=True)
-    return await carry_out(services, replace(draft, idempotency_key=None), computed.left_out)
+    return await carry_out(services, call, replace(draft, idempotency_key=None), computed.left_out)
 
 
 def replayed(committed: Committed | Proposed) -> dict[str, str]:

@@ -12,10 +12,11 @@ from control_plane.api.rate_limits import RateLimits
 from control_plane.api.reading import read_body, read_bytes, read_document, read_idempotency_key, read_query
 from control_plane.api.route import Repeat, Route
 from control_plane.api.services import Services
+from control_plane.api.sight import discreet
 from control_plane.domain.access.permission import Permission
 from control_plane.domain.access.principal import Principal, PrincipalKind
 from control_plane.domain.access.reach import EVERYWHERE, Place
-from control_plane.domain.errors import ForbiddenError, InvalidError, UnauthenticatedError
+from control_plane.domain.errors import ConflictError, ForbiddenError, InvalidError, UnauthenticatedError, UnfitError
 from control_plane.services.access import require_permission, require_somewhere
 from control_plane.services.identity.presented import Presented
 from shared.wire.problem import Violation
@@ -43,6 +44,8 @@ class Endpoint:
         except ForbiddenError as error:
             await self._note(request, error)
             raise
+        except (ConflictError, UnfitError) as error:
+            raise discreet(request[CALLER], error) from error
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         call = await self._read(request)

@@ -1,9 +1,10 @@
 """Whole scopes, out and in: exports as a stream, imports as the one change that they come to."""
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import Operation
@@ -28,9 +29,12 @@ from control_plane.services.documents import Writer, written
 from control_plane.services.sealing import NotOurSealError, Sealer
 from shared.domain.codec import canonical
 from shared.domain.entry import Kind
+from shared.domain.scope import Scope
 from shared.wire.problem import Violation
 
 _OPERATION = re.compile(r"/operations/([0-9]{1,9})")
+Withheld: TypeAlias = Callable[[Scope, str], bool]
+"""Whether the value of a config is not for whoever exports."""
 MAX_TOLD = 1_000
 """Conflicts that one refusal names."""
 
@@ -51,9 +55,16 @@ class Transfers:
 
     @asynccontextmanager
     async def export(
-        self, app_id: str | None, secrets: Secrets, writer: Writer, by: Attribution
+        self,
+        app_id: str | None,
+        secrets: Secrets,
+        writer: Writer,
+        by: Attribution,
+        withheld: Withheld | None = None,
     ) -> AsyncIterator[AsyncIterator[str]]:
         """The pieces of the document of everything, or of one application, read in one instant.
+
+        What is `withheld` from its reader is left out as if it were sensitive.
 
         Raises:
             InvalidError: sensitive values are to be sealed, and there is no key.
@@ -62,7 +73,7 @@ class Transfers:
         sealing = secrets is Secrets.SEAL
         sealer = self._require_sealer("?sensitive") if sealing else None
         async with self._transfer.export(app_id, secrets=sealing, audited={"sensitive": secrets}, by=by) as exported:
-            yield written(Exported(exported.installation, exported.revision, _rows(exported, sealer)), writer)
+            yield written(Exported(exported.installation, exported.revision, _rows(exported, sealer, withheld)), writer)
 
     async def plan(self, document: Document, sealed: list[Sealed], on_conflict: OnConflict, *, prune: bool) -> Plan:
         """What importing a document comes to, against what stands now.
@@ -168,10 +179,16 @@ def pointing(operations: Sequence[Operation]) -> Iterator[None]:
         raise
 
 
-async def _rows(exported: Exported, sealer: Sealer | None) -> AsyncIterator[Place | Standing]:
+async def _rows(
+    exported: Exported, sealer: Sealer | None, withheld: Withheld | None
+) -> AsyncIterator[Place | Standing]:
     """The rows without anything in clear that is sensitive: sealed, or nothing at all."""
     async for row in exported.rows:
-        if isinstance(row, Place) or not row.sensitive or row.kind is Kind.MASK:
+        if isinstance(row, Place) or row.kind is Kind.MASK:
+            yield row
+        elif withheld is not None and withheld(row.scope, row.key):
+            yield replace(row, value=b"", sensitive=True)
+        elif not row.sensitive:
             yield row
         elif sealer is None:
             yield replace(row, value=b"")

@@ -31,6 +31,7 @@ OPEN = {
     "get_docs",
     "get_docs_file",
     "get_broker_keys",
+    "get_signing_keys",
     "get_token_keys",
 }
 """The operations that anybody may ask for."""

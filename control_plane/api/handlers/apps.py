@@ -1,5 +1,8 @@
 """Applications, their environments, and the tokens of their agents."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from aiohttp import web
 
 from control_plane.api.bodies.apps import (
@@ -17,7 +20,14 @@ from control_plane.api.bodies.pages import PageQuery, PageView
 from control_plane.api.call import Call, reply
 from control_plane.api.paging import cut_page
 from control_plane.api.services import Services
+from control_plane.api.sight import sifted
+from control_plane.domain.access.decision import may_somewhere
+from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.principal import Principal
+from control_plane.domain.access.reach import Place
+from control_plane.domain.change import App
 from control_plane.domain.errors import NotFoundError
+from control_plane.ports.pages import Page
 
 _APPS = "/api/v1/apps"
 
@@ -31,15 +41,19 @@ async def create_app(services: Services, call: Call[NewApp, None]) -> web.Stream
 async def list_apps(services: Services, call: Call[None, AppQuery]) -> web.StreamResponse:
     """List the applications by name."""
     query = call.query
-    page = await services.registry.list_apps(
-        limit=call.page_size(query.limit), cursor=query.cursor, include_archived=query.include_archived
-    )
-    return reply(PageView(tuple(map(AppView.of, page.items)), page.next_cursor))
+
+    async def read(cursor: str | None) -> Page[App]:
+        size = call.page_size(query.limit)
+        return await services.registry.list_apps(limit=size, cursor=cursor, include_archived=query.include_archived)
+
+    page = await sifted(call.principal, Permission.APPS_READ, _places, read, query.cursor, asking=may_somewhere)
+    shown = (_seen(call.principal, each) for each in page.items)
+    return reply(PageView(tuple(map(AppView.of, shown)), page.next_cursor))
 
 
 async def get_app(services: Services, call: Call[None, None]) -> web.StreamResponse:
     """Show one application and its environments."""
-    return reply(AppView.of(await services.registry.get_app(call.app_id)))
+    return reply(AppView.of(_seen(call.principal, await services.registry.get_app(call.app_id))))
 
 
 async def update_app(services: Services, call: Call[AppUpdate, None]) -> web.StreamResponse:
@@ -58,7 +72,7 @@ async def create_environment(services: Services, call: Call[NewEnvironment, None
 
 async def list_environments(services: Services, call: Call[None, AppQuery]) -> web.StreamResponse:
     """List the environments of an application."""
-    app = await services.registry.get_app(call.app_id)
+    app = _seen(call.principal, await services.registry.get_app(call.app_id))
     environments = [EnvironmentView(app.app_id, each, archived=False) for each in app.environments]
     if call.query.include_archived:
         environments += [EnvironmentView(app.app_id, each, archived=True) for each in app.archived_environments]
@@ -105,3 +119,19 @@ async def require_registered(services: Services, app_id: str, environment: str) 
     if environment not in app.all_environments:
         kind = "environment"
         raise NotFoundError(kind, f"{app_id}/{environment}")
+
+
+def _places(app: App) -> list[Place]:
+    """An application: who may see something of it may see that there is one."""
+    return [Place(app.app_id)]
+
+
+def _seen(principal: Principal, app: App) -> App:
+    """An application with the environments that the caller may see."""
+    if Permission.APPS_READ in principal.everywhere:
+        return app
+
+    def kept(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(each for each in names if may_somewhere(principal, Permission.APPS_READ, Place(app.app_id, each)))
+
+    return replace(app, environments=kept(app.environments), archived_environments=kept(app.archived_environments))

@@ -16,8 +16,15 @@ from control_plane.api.bodies.audit import (
 from control_plane.api.bodies.pages import PageQuery, PageView
 from control_plane.api.call import Call, reply
 from control_plane.api.services import Services
+from control_plane.api.sight import sifted
+from control_plane.api.sight_of_records import places_of_record, seen_record
 from control_plane.api.spreadsheet import table
 from control_plane.api.stream import stream
+from control_plane.domain.access.decision import may
+from control_plane.domain.access.permission import Permission
+from control_plane.domain.audit import AuditRecord
+from control_plane.domain.errors import NotFoundError
+from control_plane.ports.pages import Page
 
 _ANCHORS = "/api/v1/audit/anchors"
 
@@ -29,13 +36,22 @@ async def list_audit_records(services: Services, call: Call[None, AuditQuery]) -
     `next_cursor` is null. What is archived is not in it.
     """
     query = call.query
-    page = await services.audit.list(query.where, limit=call.page_size(query.limit), cursor=query.cursor)
-    return reply(PageView(tuple(map(AuditRecordView.of, page.items)), page.next_cursor))
+
+    async def read(cursor: str | None) -> Page[AuditRecord]:
+        return await services.audit.list(query.where, limit=call.page_size(query.limit), cursor=cursor)
+
+    page = await sifted(call.principal, Permission.AUDIT_READ, places_of_record, read, query.cursor)
+    seen = (seen_record(call.principal, each) for each in page.items)
+    return reply(PageView(tuple(map(AuditRecordView.of, seen)), page.next_cursor))
 
 
 async def get_audit_record(services: Services, call: Call[None, None]) -> web.StreamResponse:
     """Show one audit record by its number."""
-    return reply(AuditRecordView.of(await services.audit.get(call.number("seq", "audit record"))))
+    kind = "audit record"
+    found = await services.audit.get(call.number("seq", kind))
+    if not any(may(call.principal, Permission.AUDIT_READ, each) for each in places_of_record(found)):
+        raise NotFoundError(kind, str(found.seq))
+    return reply(AuditRecordView.of(seen_record(call.principal, found)))
 
 
 async def export_audit_records(services: Services, call: Call[None, AuditExportQuery]) -> web.StreamResponse:
@@ -43,9 +59,11 @@ async def export_audit_records(services: Services, call: Call[None, AuditExportQ
 
     A line of `ndjson` is the record's canonical bytes with `previous_hash` and `hash` put in before the closing brace:
     without these (their length is fixed), SHA-256 of the previous hash and the bytes gives the hash. `csv` is for
-    spreadsheets. Who exports what is recorded. An export that is cut short ends with the connection, not with an end.
+    spreadsheets. Who exports what is recorded.
+    As values are in it, it takes the permission `values.read` as well. An export that is cut short ends with the connection, not with an end.
     """
     query = call.query
+    call.require(Permission.VALUES_READ)
     after, through = await services.audit.range(query.after, query.through)
     if call.request.method != hdrs.METH_HEAD:
         asked = {name: str(value) for name, value in asdict(query.where).items() if value is not None}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +15,6 @@ from control_plane.api.bodies.configs import (
     ConfigVersionView,
     ConfigView,
     DeleteQuery,
-    EffectiveConfig,
     EffectiveConfigs,
     Fetch,
     NewConfig,
@@ -26,7 +26,11 @@ from control_plane.api.call import Call, reply
 from control_plane.api.carry_out import replayed
 from control_plane.api.preconditions import etag, require_match, unchanged
 from control_plane.api.services import Services
+from control_plane.api.sight import place_of, seen_preview, sifted, veiled
+from control_plane.api.sight_of_configs import require_config, require_sight_of_values, seen_effective
 from control_plane.api.staleness import staleness
+from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.reach import Place
 from control_plane.domain.change import Committed, Config, Draft, Op, Operation
 from control_plane.domain.errors import (
     ConflictError,
@@ -38,6 +42,8 @@ from control_plane.domain.errors import (
 )
 from control_plane.domain.history import When
 from control_plane.ports.configs import ConfigFilter
+from control_plane.ports.pages import Page
+from control_plane.services.access import require_somewhere
 from shared.domain.codec import Json
 from shared.domain.context import ANYBODY
 from shared.domain.entry import WITH_VALUE, Kind
@@ -68,6 +74,7 @@ async def create_config(services: Services, call: Call[NewConfig, None]) -> web.
         body.labels,
         kind=body.kind,
     )
+    call.require(Permission.CONFIGS_WRITE, Place.of(body.scope, body.key))
     committed, preview = await _carry_out(services, call, operation, body)
     receipt = ConfigReceipt.of(committed, preview)
     if receipt.dry_run:
@@ -91,14 +98,19 @@ async def list_configs(services: Services, call: Call[None, ConfigQuery]) -> web
         labels=labels_asked(query.label),
         include_archived=query.include_archived,
     )
-    page = await services.configs.list(where, limit=call.page_size(query.limit), cursor=query.cursor)
+    if query.text is not None:  # which looks into values, too
+        require_sight_of_values(call)
+    read = partial(_list, services, where, call.page_size(query.limit))
+    page = await sifted(call.principal, Permission.CONFIGS_READ, lambda each: [place_of(each)], read, query.cursor)
     now_ms = unix_ms(services.clock.now())
-    return reply(PageView(tuple(ConfigView.of(each, now_ms) for each in page.items), page.next_cursor))
+    seen = (veiled(call.principal, each, place_of(each)) for each in page.items)
+    return reply(PageView(tuple(ConfigView.of(each, now_ms) for each in seen), page.next_cursor))
 
 
 async def get_config(services: Services, call: Call[None, None]) -> web.StreamResponse:
     """Show one config."""
-    config = await _live(services, call)
+    config = await _live(services, call, Permission.CONFIGS_READ)
+    config = veiled(call.principal, config, place_of(config))
     headers = {"ETag": etag(config.version)}
     if unchanged(call.request, headers["ETag"]):
         return web.Response(status=304, headers=headers)
@@ -112,7 +124,7 @@ async def update_config(services: Services, call: Call[ConfigUpdate, None]) -> w
     `value`, `flag` or `segment` the config keeps what it has, a secret too. While a rollout of the config is in
     exposure it is refused, unless it is forced, which ends the rollout.
     """
-    config, body = await _live(services, call), call.body
+    config, body = await _live(services, call, Permission.CONFIGS_WRITE), call.body
     version = require_match(call.request, config.version)
     value, kind = body.content, body.kind
     if not value:
@@ -140,7 +152,7 @@ async def delete_config(services: Services, call: Call[None, DeleteQuery]) -> we
     What a less specific scope says for the key shows again. What others refer to is not deleted, nor what is under a
     rollout, unless it is forced, which ends the rollout.
     """
-    config = await _live(services, call)
+    config = await _live(services, call, Permission.CONFIGS_WRITE)
     version = require_match(call.request, config.version)
     op = Op.UNMASK if config.kind is Kind.MASK else Op.DELETE
     operation = Operation(op, config.scope, config.key, expected_version=version)
@@ -149,10 +161,10 @@ async def delete_config(services: Services, call: Call[None, DeleteQuery]) -> we
 
 async def list_config_versions(services: Services, call: Call[None, PageQuery]) -> web.StreamResponse:
     """List the versions of a config, newest first; also of a deleted one."""
-    page = await services.configs.versions(
-        call.id(_KIND), limit=call.page_size(call.query.limit), cursor=call.query.cursor
-    )
-    return reply(PageView(tuple(map(ConfigVersionView.of, page.items)), page.next_cursor))
+    config = await require_config(services, call, Permission.CONFIGS_READ)
+    page = await services.configs.versions(config.id, limit=call.page_size(call.query.limit), cursor=call.query.cursor)
+    seen = (veiled(call.principal, each, place_of(config)) for each in page.items)
+    return reply(PageView(tuple(map(ConfigVersionView.of, seen)), page.next_cursor))
 
 
 async def fetch_configs(services: Services, call: Call[Fetch, None]) -> web.StreamResponse:
@@ -164,16 +176,18 @@ async def fetch_configs(services: Services, call: Call[Fetch, None]) -> web.Stre
     far as it was when that was committed.
     """
     body, context = call.body, ANYBODY if call.body.context is None else call.body.context.value
+    require_somewhere(call.principal, Permission.CONFIGS_READ, Place(body.app_id, body.environment))
     if body.when != When():
-        return await _fetch_past(services, body)
+        return await _fetch_past(services, call)
     view = await services.snapshots.resolved(body.app_id, body.environment, body.keys, context)
-    configs = {key: EffectiveConfig.of(each) for key, each in view.configs.items()}
+    configs = seen_effective(call.principal, body, view.configs)
     missing = tuple(sorted(set(body.keys or ()) - configs.keys()))
     document = EffectiveConfigs(body.app_id, body.environment, view.revision, view.stale, configs, missing)
     return reply(document, headers=staleness(view.stale))
 
 
-async def _fetch_past(services: Services, body: Fetch) -> web.Response:
+async def _fetch_past(services: Services, call: Call[Fetch, None]) -> web.Response:
+    body = call.body
     looking_back = services.hindsight.looking_back
     revision = await looking_back.revision(body.when, "/")
     past = await looking_back.resolvable(body.app_id, body.environment, revision, body.keys)
@@ -182,7 +196,7 @@ async def _fetch_past(services: Services, body: Fetch) -> web.Response:
     if body.when.at is None and any(each.entry.rollout for each in past.values()):
         at = (await services.changes.get_change(revision)).committed_at
     resolved = Program.of(past).resolutions(past if body.keys is None else body.keys, context, unix_ms(at))
-    configs = {key: EffectiveConfig.of(each) for key, each in sorted(resolved.items())}
+    configs = seen_effective(call.principal, body, dict(sorted(resolved.items())))
     missing = tuple(sorted(set(body.keys or ()) - configs.keys()))
     return reply(EffectiveConfigs(body.app_id, body.environment, revision, False, configs, missing))
 
@@ -196,8 +210,12 @@ async def _value_kept(services: Services, config: Config, body: ConfigUpdate) ->
     return await services.configs.value(config.id, config.version)
 
 
-async def _live(services: Services, call: Call[Any, Any]) -> Config:
-    config = await services.configs.get(call.id(_KIND))
+async def _list(services: Services, where: ConfigFilter, limit: int, cursor: str | None) -> Page[Config]:
+    return await services.configs.list(where, limit=limit, cursor=cursor)
+
+
+async def _live(services: Services, call: Call[Any, Any], permission: Permission) -> Config:
+    config = await require_config(services, call, permission)
     if config.deleted:
         raise NotFoundError(_KIND, str(config.id))
     return config
@@ -209,7 +227,7 @@ async def _carry_out(
     force = Force(reason=why.force) if isinstance(why.force, str) else why.force
     draft = Draft(
         operations=(operation,),
-        by=call.attribution,
+        by=call.acting(Permission.CONFIGS_WRITE, Place.of(operation.scope, operation.key)),
         message=why.message,
         idempotency_key=call.idempotency_key,
         request_hash=call.request_hash,
@@ -218,7 +236,7 @@ async def _carry_out(
     )
     with _about_one_config():
         if draft.dry_run:
-            preview = await services.previews.of(draft)
+            preview = seen_preview(call.principal, await services.previews.of(draft))
             return preview.committed, PreviewView.of(preview, draft.operations)
         return await services.publishing.commit(draft), None
 

@@ -6,6 +6,7 @@ from control_plane.api.bodies.fleet import AgentQuery, AgentReport, AgentView, N
 from control_plane.api.call import Call, reply
 from control_plane.api.paging import Position, cut_page
 from control_plane.api.services import Services
+from control_plane.domain.access.decision import may
 from control_plane.domain.access.permission import Permission
 from control_plane.domain.access.reach import Place
 from control_plane.ports.lossy import AgentPresence
@@ -28,7 +29,8 @@ async def report_agent(services: Services, call: Call[AgentReport, None]) -> web
 
 async def list_agents(services: Services, call: Call[None, AgentQuery]) -> web.StreamResponse:
     """List the live agents by application, environment and instance."""
-    agents = await services.fleet.agents(call.query.app_id, call.query.environment)
+    found = await services.fleet.agents(call.query.app_id, call.query.environment)
+    agents = [each for each in found if may(call.principal, Permission.FLEET_READ, Place(*_place(each)[:2]))]
     return reply(cut_page(call, agents, _place, AgentView.of))
 
 

@@ -1,6 +1,7 @@
 """Looking back: single versions and their differences, what was effective once, and comparisons."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import anyio.to_thread
@@ -22,27 +23,35 @@ from control_plane.api.bodies.history import (
 from control_plane.api.call import Call, reply
 from control_plane.api.paging import read_cursor, write_cursor
 from control_plane.api.services import Services
+from control_plane.api.sight import place_of, sees_all, veiled
+from control_plane.api.sight_of_configs import require_config
+from control_plane.domain.access.decision import may
+from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.principal import Principal
+from control_plane.domain.access.reach import Place
 from control_plane.domain.errors import InvalidError
-from control_plane.domain.history import When
+from control_plane.domain.history import PastEntry, When
+from control_plane.services.access import require_somewhere
+from control_plane.services.comparing import Pair, Side
 from shared.wire.problem import Violation
-
-_KIND = "config"
 
 
 async def get_config_version(services: Services, call: Call[None, None]) -> web.StreamResponse:
     """Show one version of a config."""
-    version = await services.hindsight.history.version(call.id(_KIND), call.version)
-    return reply(version_view(version))
+    config = await require_config(services, call, Permission.CONFIGS_READ)
+    version = await services.hindsight.history.version(config.id, call.version)
+    return reply(version_view(veiled(call.principal, version, place_of(config))))
 
 
 async def get_config_difference(services: Services, call: Call[None, DifferenceQuery]) -> web.StreamResponse:
     """Show how one version of a config differs from another, as an RFC 6902 patch and as readable lines."""
-    config_id, query, history = call.id(_KIND), call.query, services.hindsight.history
-    to = (await services.configs.get(config_id)).version if query.to is None else query.to
+    query, history = call.query, services.hindsight.history
+    config = await require_config(services, call, Permission.CONFIGS_READ)
+    to = config.version if query.to is None else query.to
     from_ = max(to - 1, 0) if query.from_ is None else query.from_
-    before = await history.version(config_id, from_) if from_ else None
-    after = await history.version(config_id, to) if to else None
-    return reply(await anyio.to_thread.run_sync(partial(DifferenceView.of, config_id, before, after)))
+    found = [await history.version(config.id, each) if each else None for each in (from_, to)]
+    before, after = (each and veiled(call.principal, each, place_of(config)) for each in found)
+    return reply(await anyio.to_thread.run_sync(partial(DifferenceView.of, config.id, before, after)))
 
 
 async def get_effective(services: Services, call: Call[None, EffectiveQuery]) -> web.StreamResponse:
@@ -58,7 +67,7 @@ async def get_effective(services: Services, call: Call[None, EffectiveQuery]) ->
     past = await looking_back.page(
         call.app_id, call.environment, revision, prefix=query.prefix, after=after, limit=limit
     )
-    items = tuple(map(PastConfig.of, past.entries))
+    items = tuple(map(PastConfig.of, _seen(call.principal, call.app_id, call.environment, past.entries)))
     following = _cursor([revision], past.following)
     return reply(PastConfigs(call.app_id, call.environment, revision, items, following))
 
@@ -71,6 +80,8 @@ async def compare(services: Services, call: Call[None, CompareQuery]) -> web.Str
     """
     query, comparing = call.query, services.hindsight.comparing
     sides = (read_side(query.left), read_side(query.right))
+    for each in sides:
+        require_somewhere(call.principal, Permission.CONFIGS_READ, Place.of(each.scope))
     (left, right), after = _position(query.cursor, 2)
     if left is None or right is None:
         left, right = await comparing.revision(sides[0], "left"), await comparing.revision(sides[1], "right")
@@ -82,7 +93,8 @@ async def compare(services: Services, call: Call[None, CompareQuery]) -> web.Str
         after=after,
         limit=call.page_size(query.limit),
     )
-    items = await anyio.to_thread.run_sync(lambda: tuple(map(PairView.of, pairs)))
+    seen = [each for each in (_seen_pair(call.principal, sides, each) for each in pairs) if each is not None]
+    items = await anyio.to_thread.run_sync(lambda: tuple(map(PairView.of, seen)))
     return reply(ComparisonView(left, right, items, _cursor([left, right], following)))
 
 
@@ -103,3 +115,21 @@ def _position(cursor: str | None, revisions: int) -> tuple[list[int | None], str
 
 def _is_revision(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < len(str(MAX_REVISION))
+
+
+def _seen(principal: Principal, app_id: str, environment: str, entries: Iterable[PastEntry]) -> Iterator[PastEntry]:
+    """What an app/environment saw, as far as the caller may see what it sees."""
+    for each in entries:
+        place = Place(app_id, environment, each.key)
+        if may(principal, Permission.CONFIGS_READ, place):
+            yield veiled(principal, each, place)
+
+
+def _seen_pair(principal: Principal, sides: tuple[Side, Side], pair: Pair) -> Pair | None:
+    if sees_all(principal):
+        return pair
+    left, right = (Place.of(each.scope, pair.key) for each in sides)
+    if not all(may(principal, Permission.CONFIGS_READ, each) for each in (left, right)):
+        return None
+    one = None if pair.left is None else veiled(principal, pair.left, left)
+    return replace(pair, left=one, right=None if pair.right is None else veiled(principal, pair.right, right))

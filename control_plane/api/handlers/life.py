@@ -1,5 +1,6 @@
 """What people do with a change between its making and its end."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +12,11 @@ from control_plane.api.bodies.preview import PreviewView
 from control_plane.api.call import Call, reply
 from control_plane.api.preconditions import asked_version, etag
 from control_plane.api.services import Services
+from control_plane.api.sight import places_of, require_known, seen_preview, seen_standing
 from control_plane.domain.access.permission import Permission
-from control_plane.services.access import require_permission
+from control_plane.domain.access.reach import Place
+from control_plane.domain.attribution import Attribution
+from control_plane.domain.change import Operation
 from control_plane.services.standing import Revision, Standing
 
 
@@ -33,13 +37,16 @@ async def edit_change(services: Services, call: Call[ChangeEdit, None]) -> web.S
         scheduled_at=body.scheduled_at,
         unscheduled="scheduled_at" in body.model_fields_set and body.scheduled_at is None,
     )
-    return _show(await services.proposals.edit(_id(call), edition, revision, call.attribution))
+    by = await _admitted(services, call, Permission.CHANGES_PROPOSE, revision.operations or ())
+    return _show(call, await services.proposals.edit(_id(call), edition, revision, by))
 
 
 async def preview_stored_change(services: Services, call: Call[None, None]) -> web.StreamResponse:
     """Tell what a change that waits would do if it were committed now."""
-    draft = await services.proposals.rehearsable(_id(call), call.attribution)
-    return reply(PreviewView.of(await services.previews.of(draft), draft.operations))
+    by = await _admitted(services, call, Permission.CHANGES_READ)
+    draft = await services.proposals.rehearsable(_id(call), by)
+    preview = seen_preview(call.principal, await services.previews.of(draft))
+    return reply(PreviewView.of(preview, draft.operations))
 
 
 async def submit_change(services: Services, call: Call[Step, None]) -> web.StreamResponse:
@@ -47,7 +54,8 @@ async def submit_change(services: Services, call: Call[Step, None]) -> web.Strea
 
     It is checked as if it were committed now.
     """
-    return _show(await services.proposals.submit(_id(call), call.attribution, call.body.edition))
+    by = await _admitted(services, call, Permission.CHANGES_PROPOSE)
+    return _show(call, await services.proposals.submit(_id(call), by, call.body.edition))
 
 
 async def approve_change(services: Services, call: Call[Decision, None]) -> web.StreamResponse:
@@ -57,19 +65,22 @@ async def approve_change(services: Services, call: Call[Decision, None]) -> web.
     for somebody to commit it.
     """
     body = call.body
-    return _show(await services.proposals.approve(_id(call), call.attribution, body.edition, body.comment))
+    by = await _admitted(services, call, Permission.CHANGES_APPROVE)
+    return _show(call, await services.proposals.approve(_id(call), by, body.edition, body.comment))
 
 
 async def reject_change(services: Services, call: Call[Decision, None]) -> web.StreamResponse:
     """Reject a change, also one that is scheduled. That is its end."""
     body = call.body
-    return _show(await services.proposals.reject(_id(call), call.attribution, body.edition, body.comment))
+    by = await _admitted(services, call, Permission.CHANGES_APPROVE)
+    return _show(call, await services.proposals.reject(_id(call), by, body.edition, body.comment))
 
 
 async def withdraw_change(services: Services, call: Call[Decision, None]) -> web.StreamResponse:
     """Take back a change that one wrote. That is its end."""
     body = call.body
-    return _show(await services.proposals.withdraw(_id(call), call.attribution, body.edition, body.comment))
+    by = await _admitted(services, call, Permission.CHANGES_PROPOSE)
+    return _show(call, await services.proposals.withdraw(_id(call), by, body.edition, body.comment))
 
 
 async def schedule_change(services: Services, call: Call[Scheduling, None]) -> web.StreamResponse:
@@ -78,7 +89,8 @@ async def schedule_change(services: Services, call: Call[Scheduling, None]) -> w
     It is then checked again. If it cannot be committed, it has failed, and nothing of it is applied.
     """
     body = call.body
-    return _show(await services.proposals.schedule(_id(call), body.scheduled_at, call.attribution, body.edition))
+    by = await _admitted(services, call, Permission.CHANGES_PROPOSE)
+    return _show(call, await services.proposals.schedule(_id(call), body.scheduled_at, by, body.edition))
 
 
 async def commit_change(services: Services, call: Call[CommitNow, None]) -> web.StreamResponse:
@@ -88,10 +100,11 @@ async def commit_change(services: Services, call: Call[CommitNow, None]) -> web.
     in the audit, and opens a review that a second person has to close.
     """
     body = call.body
+    by = await _admitted(services, call, Permission.CONFIGS_WRITE)
     if body.break_glass is not None:
-        require_permission(call.principal, Permission.CHANGES_BREAK_GLASS)
+        await _admitted(services, call, Permission.CHANGES_BREAK_GLASS)
     breaking = None if body.break_glass is None else body.break_glass.broken
-    committed = await services.proposals.commit(_id(call), call.attribution, body.edition, breaking)
+    committed = await services.proposals.commit(_id(call), by, body.edition, breaking)
     return reply(ChangeReceipt.of(committed), headers={"Location": f"/api/v1/changes/{committed.revision}"})
 
 
@@ -99,7 +112,24 @@ def _id(call: Call[Any, Any]) -> UUID:
     return call.id("change", "change")
 
 
-def _show(standing: Standing) -> web.Response:
+async def _admitted(
+    services: Services, call: Call[Any, Any], permission: Permission, more: Iterable[Operation] = ()
+) -> Attribution:
+    """In which role the caller does this to the change in the path, of which it touches everything, and to more.
+
+    Raises:
+        NotFoundError: there is no such change, or none that the caller may see.
+        ForbiddenError: the caller may see some of it, but not do this to all of it.
+    """
+    places = [*places_of((await services.proposals.get(_id(call))).proposal)]
+    require_known(call, "change", permission, *places, seeing=Permission.CHANGES_READ)
+    added = [Place.of(each.scope, each.key) for each in more]
+    call.require(permission, *added, *places)
+    return call.acting(permission, *places, *added)
+
+
+def _show(call: Call[Any, Any], standing: Standing) -> web.Response:
+    standing = seen_standing(call.principal, standing)
     proposal = standing.proposal
     headers = {"Location": f"/api/v1/changes/{proposal.id}", "ETag": etag(proposal.edition)}
     return reply(ChangeView.stored(proposal, LifeView.of(standing)), headers=headers)

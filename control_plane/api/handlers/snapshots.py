@@ -13,6 +13,9 @@ from control_plane.api.preconditions import unchanged
 from control_plane.api.services import Services
 from control_plane.api.staleness import staleness
 from control_plane.api.watch import Watch
+from control_plane.domain.access.decision import may
+from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.reach import Place
 from control_plane.services.admission import LARGE_BYTES
 from control_plane.services.identity.presented import Presented
 from control_plane.services.snapshots import ServedSnapshot
@@ -40,7 +43,7 @@ async def get_snapshot(services: Services, call: Call[None, SnapshotQuery]) -> w
         services.reveals.add(call.attribution, call.app_id, call.environment)
     if call.principal.is_agent and served.signature:  # what others get is not what was signed
         headers[HTTP_HEADER] = served.signature
-    body = served.body if call.principal.is_agent else _without_secrets(served.body)
+    body = served.body if call.principal.is_agent else _seen(call, served.body)
     return await _sent(services, call, web.Response(body=body, content_type="application/json", headers=headers))
 
 
@@ -74,18 +77,22 @@ async def watch_snapshot(services: Services, call: Call[None, None]) -> web.Stre
     """
     app_id, environment = call.app_id, call.environment
     if not call.principal.is_agent:  # an agent's token belongs to what is registered
+        call.require(Permission.VALUES_READ, Place(app_id, environment))
         await require_registered(services, app_id, environment)
     watch = Watch(services, Lineage.of(app_id, environment), Presented(bearer_token(call.request), call.address))
     return await watch.serve(call.request)
 
 
-def _without_secrets(body: bytes) -> bytes:
-    if b'"sensitive":true' not in body:
+def _seen(call: Call[None, SnapshotQuery], body: bytes) -> bytes:
+    """A snapshot without secrets, and without values that are withheld."""
+    all_values = may(call.principal, Permission.VALUES_READ, Place(call.app_id, call.environment))
+    if all_values and b'"sensitive":true' not in body:
         return body
     document = decode(body)
     for entry in document["entries"]:
-        if entry.get("sensitive"):
-            entry["value"] = None
+        place = Place(call.app_id, call.environment, entry["key"])
+        if entry.get("sensitive") or not may(call.principal, Permission.VALUES_READ, place):
+            entry |= {"value": None, "sensitive": True}
             if entry.get("rollout") is not None:
                 entry["rollout"]["candidate"] = None
     return encode(document)

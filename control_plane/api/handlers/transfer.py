@@ -1,9 +1,10 @@
 """Configs in whole documents: exports, and imports of them."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from aiohttp import hdrs, web
 
@@ -11,12 +12,16 @@ from control_plane.api.bodies.transfer import ExportQuery, ImportReceipt, NewImp
 from control_plane.api.call import Call, reply
 from control_plane.api.carry_out import carry_out, draft_of
 from control_plane.api.services import Services
+from control_plane.domain.access.decision import may
 from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.principal import Principal
+from control_plane.domain.access.reach import EVERYWHERE, Place
 from control_plane.domain.errors import TrimtabError
-from control_plane.domain.transfer import Plan
+from control_plane.domain.transfer import Document, Plan
 from control_plane.services.documents import JsonWriter, Writer, YamlWriter
-from control_plane.services.transfer import pointing
+from control_plane.services.transfer import Sealed, pointing
 from shared.domain.codec import fragment
+from shared.domain.scope import Scope
 
 _log = logging.getLogger(__name__)
 
@@ -35,12 +40,18 @@ async def export_configs(services: Services, call: Call[None, ExportQuery]) -> w
     named. An answer that breaks off is not a document: check that it ended well.
     """
     query = call.query
+    whole = Place(query.app_id)
+    call.require(Permission.EXPORTS_READ, whole)
+    call.require(Permission.CONFIGS_READ, whole)
     response = web.StreamResponse(headers={"Content-Type": f"{_TYPES[query.format]}; charset=utf-8"})
     if call.request.method == hdrs.METH_HEAD:
         return response
     writer = _WRITERS[query.format]()
+    withheld = None if may(call.principal, Permission.VALUES_READ, whole) else partial(_is_withheld, call.principal)
     try:
-        async with services.transfers.export(query.app_id, query.sensitive, writer, call.attribution) as pieces:
+        async with services.transfers.export(
+            query.app_id, query.sensitive, writer, call.attribution, withheld
+        ) as pieces:
             await _send(response, call.request, pieces)
     except TrimtabError:
         if not response.prepared:
@@ -63,8 +74,9 @@ async def import_configs(services: Services, call: Call[NewImport, None]) -> web
     """
     body = call.body
     if body.create_missing:
-        services.access.authorise(call.principal, Permission.APPS_WRITE)
+        call.require(Permission.APPS_WRITE)
     document, sealed = body.document()
+    _require_places(call, document, sealed)
     plan = await services.transfers.plan(document, sealed, body.on_conflict, prune=body.prune)
     services.transfers.require_agreement(plan)
     if not body.create_missing:
@@ -99,7 +111,22 @@ async def _carry_out(services: Services, call: Call[NewImport, None], plan: Plan
     draft = draft_of(call, operations, call.body, base_revision=base, whole=True)
     draft = replace(draft, idempotency_key=None)  # the whole answer is kept under it
     with pointing(operations):
-        answer = await carry_out(services, draft)
+        answer = await carry_out(services, call, draft)
     change = fragment(answer.body) if isinstance(answer.body, bytes) else None
     headers = {"Location": answer.headers["Location"]} if "Location" in answer.headers else None
     return reply(ImportReceipt.of(plan, change, dry_run=call.body.dry_run), answer.status, headers)
+
+
+def _is_withheld(principal: Principal, scope: Scope, key: str) -> bool:
+    return not may(principal, Permission.VALUES_READ, Place.of(scope, key))
+
+
+def _require_places(call: Call[NewImport, None], document: Document, sealed: Sequence[Sealed]) -> None:
+    """An import tells of every entry how it differs from what stands: so the caller may see that."""
+    wanted = [*document.entries, *(each.wanted for each in sealed)]
+    places = [Place.of(each.scope, each.key) for each in wanted]
+    if call.body.prune:
+        places += [Place.of(each.scope) for each in document.places]
+        places += [Place.of(each.scope) for each in wanted]
+    for permission in (Permission.CHANGES_PROPOSE, Permission.CONFIGS_READ, Permission.VALUES_READ):
+        call.require(permission, *(places or [EVERYWHERE]))

@@ -7,7 +7,11 @@ from aiohttp import web
 from control_plane.api.bodies.undo import Promotion, Restore, Revert, Rollback, restore_mode
 from control_plane.api.call import Call
 from control_plane.api.carry_out import carry_out_computed
+from control_plane.api.handlers.changes import require_change
 from control_plane.api.services import Services
+from control_plane.api.sight_of_configs import require_config
+from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.reach import Place
 from control_plane.domain.errors import InvalidError
 from control_plane.domain.history import When
 from shared.wire.problem import Violation
@@ -18,7 +22,8 @@ async def rollback_config(services: Services, call: Call[Rollback, None]) -> web
 
     A secret is put back without being shown. The config gets a new version; none is taken away.
     """
-    compute = partial(services.hindsight.undo.rollback, call.id("config"), call.body.version)
+    config = await require_config(services, call, Permission.CHANGES_PROPOSE)
+    compute = partial(services.hindsight.undo.rollback, config.id, call.body.version)
     return await carry_out_computed(services, call, compute)
 
 
@@ -28,6 +33,7 @@ async def revert_change(services: Services, call: Call[Revert, None]) -> web.Str
     If one of its keys was changed since, nothing is done, and the problem lists these keys with both sides; with
     `keys: skip_moved` the others are reverted, and `left_out` names these.
     """
+    require_change(call, await services.changes.get_change(call.revision), Permission.CHANGES_PROPOSE)
     skip_moved = call.body.keys == "skip_moved"
     compute = partial(services.hindsight.undo.revert, call.revision, skip_moved=skip_moved)
     return await carry_out_computed(services, call, compute)
@@ -56,10 +62,14 @@ async def create_promotion(services: Services, call: Call[Promotion, None]) -> w
     """Put the values that one environment sees into another one's own scope.
 
     Secrets are carried over without being shown, and stay secrets. Keys that the target sees alike already are left
-    out, and named in `left_out`.
+    out, and named in `left_out`. Whoever promotes may see the values of the source.
     """
     body = call.body
     source = (body.from_.app_id, body.from_.environment)
     target = (body.to.app_id, body.to.environment)
+    keys: list[str | None] = [*(body.keys or ())] or [None]
+    for each in (Permission.CONFIGS_READ, Permission.VALUES_READ):
+        call.require(each, *(Place(*source, key) for key in keys))
+    call.require(Permission.CHANGES_PROPOSE, *(Place(*target, key) for key in keys))
     compute = partial(services.hindsight.promoting.promote, source, target, body.keys, body.when)
     return await carry_out_computed(services, call, compute)

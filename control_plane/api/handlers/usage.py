@@ -9,6 +9,8 @@ from control_plane.api.bodies.usage import CoverageView, KeyUseView, ReadsView, 
 from control_plane.api.call import Call, reply
 from control_plane.api.paging import Position, cut_page
 from control_plane.api.services import Services
+from control_plane.domain.access.permission import Permission
+from control_plane.domain.access.reach import Place
 from control_plane.domain.errors import InvalidError
 from control_plane.services.usage import KeyUse
 from shared.wire.problem import Violation
@@ -36,6 +38,7 @@ async def list_unused(services: Services, call: Call[None, UnusedQuery]) -> web.
     read at once, and which live agents do not count. Only where it is `complete` nobody has read them.
     """
     query = call.query
+    call.require(Permission.FLEET_READ, Place(query.app_id, query.environment))
     app = await services.registry.get_app(query.app_id)
     environments = app.environments if query.environment is None else (query.environment,)
     if len(environments) > MAX_ENVIRONMENTS:
