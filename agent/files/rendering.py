@@ -1,5 +1,6 @@
 """A snapshot as the bytes of a set's files. Nothing is written here."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,12 @@ from shared.domain.codec import Json, decode
 from shared.domain.context import EvaluationContext
 
 _LABEL = "label."
+_NOTHING: Mapping[str, Json] = {}
+_NOT_TOLD_APART = re.compile(r"[\W_]")
+_WITHHELD = (
+    "its format cannot say what a sensitive value holds, or two names meet; which is not told: keep sensitive values whole "
+    "(`flatten: false`, `nested: false`), or give each its own file"
+)
 _ALREADY = "something else of the set is there already; rename the key, or choose another path"
 
 
@@ -91,7 +98,7 @@ def _chosen(file: File, snapshot: Snapshot, own: EvaluationContext, now_ms: int)
 def _said(chosen: _Chosen, texts: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """The files that one entry of a set makes."""
     file, path = chosen.file, str(chosen.file.path)
-    with _told_of(file):
+    with _told_of(file, chosen.values if chosen.sensitive else {}):
         if file.template is not None:
             yield path, texts[path].encode()
         elif file.format is Format.KEYS:
@@ -112,8 +119,26 @@ def _itself(own: EvaluationContext) -> dict[str, Json]:
 
 
 @contextmanager
-def _told_of(file: File) -> Iterator[None]:
+def _told_of(file: File, secret: Mapping[str, Json] = _NOTHING) -> Iterator[None]:
+    """Errors name their file. Names of members are a part of a sensitive value: what may hold one is not told."""
     try:
         yield
     except UnrenderableError as error:
+        told = _bare(error.why)
+        if any(name and name in told for value in secret.values() for name in map(_bare, _members(value))):
+            raise UnrenderableError(_WITHHELD, file=str(file.path)) from error
         raise error.of(str(file.path)) from error
+
+
+def _members(value: Json) -> Iterator[str]:
+    """The names of all members of a value."""
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        yield name
+        yield from _members(inner)
+    for inner in value if isinstance(value, list) else ():
+        yield from _members(inner)
+
+
+def _bare(text: str) -> str:
+    """A text as it can be found again, however a format writes its names."""
+    return _NOT_TOLD_APART.sub("", text).lower()

@@ -1,6 +1,7 @@
 """Configs as environment variables, named as in dotenv files; what cannot be one is an error that names the key only."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 
 from agent.files.dotenv import UnrenderableError, variable_name
@@ -18,8 +19,13 @@ _SPARE = 4_096
 
 _OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
 """What the service manager said to us. Our settings, tokens among them, all begin with TRIMTAB_."""
-_DECIDES_WHAT_RUNS = ("PATH", "BASH_ENV", "LD_", "DYLD_")
-"""No config becomes one of these by its key alone: whoever writes configs would choose the program. A rename may."""
+_DECIDES_WHAT_RUNS = re.compile(
+    r"(?:LD|DYLD|CORECLR|COR)_.*|DOTNET_STARTUP_HOOKS|PATH|GCONV_PATH|OPENSSL_(?:CONF|ENGINES|MODULES)"
+    r"|BASH_ENV|BASHOPTS|SHELLOPTS|PS4|PROMPT_COMMAND|IFS|NODE_(?:OPTIONS|PATH)|PERL5?(?:OPT|LIB|DB)"
+    r"|(?:JAVA_TOOL|JDK_JAVA|_JAVA)_OPTIONS|CLASSPATH|PYTHON(?:PATH|HOME|STARTUP|WARNINGS|BREAKPOINT)"
+    r"|RUBY(?:OPT|LIB)|PHPRC|PHP_INI_SCAN_DIR|LUA_(?:INIT|C?PATH)"
+)
+"""No config becomes one of these by its key alone: whoever writes configs would choose what runs. A rename may."""
 
 
 class Environment:
@@ -72,8 +78,7 @@ class Environment:
         if (renamed := self._selection.renames.get(key)) is not None:
             return renamed
         name = variable_name(self._stripped(key) or key)
-        forbidden = any(name == each or (each.endswith("_") and name.startswith(each)) for each in _DECIDES_WHAT_RUNS)
-        return None if forbidden or name.startswith("TRIMTAB_") else name
+        return None if name.startswith("TRIMTAB_") or _DECIDES_WHAT_RUNS.fullmatch(name) else name
 
     def _stripped(self, key: str) -> str:
         if not self._selection.strip_prefix:

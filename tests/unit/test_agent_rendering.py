@@ -78,6 +78,31 @@ def test_a_file_is_for_whom_its_set_says_and_nobody_speaks_for_the_agent() -> No
     assert yields(EvaluationContext(attributes={"agent.label.region": "eu"}), elsewhere) == 0
 
 
+@pytest.mark.parametrize(
+    ("form", "layout"),
+    [
+        (Format.JSON, Layout(nested=True)),
+        (Format.DOTENV, Layout(flatten=True)),
+        (Format.PROPERTIES, Layout()),
+        (Format.INI, Layout()),
+    ],
+)
+def test_what_is_wrong_with_a_sensitive_value_is_told_without_the_names_of_its_members(
+    form: Format, layout: Layout
+) -> None:
+    """Which may be keys of somebody's, as in a table of tokens."""
+    values: dict[str, Json] = {"db": {"tok-9f31": {"a": "x\0"}}, "db.tok-9f31.a": 1, "db.tok-9f31": "\x01"}
+    said = {}
+    for secret in (False, True):
+        snapshot = snapshot_of(7, values, sensitive={"db"} if secret else set())
+        with pytest.raises(UnrenderableError) as caught:
+            rendered(in_directory(File(Path("app"), form, layout=layout)), snapshot, OWN, 0)
+        said[secret] = str(caught.value).lower().replace("_", "-")
+    assert "tok-9f31" in said[False]
+    assert "tok-9f31" not in said[True]
+    assert said[True].startswith("app: its format cannot say")
+
+
 def test_sensitive_values_make_a_file_private_unless_it_is_said_otherwise() -> None:
     owner = Owner("root", "app")
     found = rendered(

@@ -45,6 +45,26 @@ def test_our_own_settings_and_what_decides_what_runs_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "command"),
+    [
+        ("node.options", "node -e 1"),
+        ("perl5opt", "perl -e 1"),
+        ("shellopts", "bash -c :"),
+        ("pythonwarnings", "python3 -c 1"),
+        ("python.path", ""),
+        ("java-tool-options", "java"),
+        ("-java-options", "java"),
+        ("ruby.opt", ""),
+        ("COR_PROFILER", "dotnet"),
+    ],
+)
+def test_no_key_becomes_what_an_interpreter_takes_code_from(key: str, command: str) -> None:
+    """But for those that only look like it: PYTHON_PATH is nobody's."""
+    taken = variables({key: "x"}, Selection(prefixes=(), inherit=()))
+    assert bool(taken) is not bool(command)
+
+
+@pytest.mark.parametrize(
     ("value", "said"),
     [("a\0hidden", "NUL"), ("x" * MAX_VARIABLE, "the system takes 131072")],
 )
