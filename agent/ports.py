@@ -94,6 +94,7 @@ class Verifier(Protocol):
 
         Raises:
             UntrustedError: it is not.
+            UpstreamUnavailableError: that cannot be told before the control plane was asked.
         """
         ...
 

@@ -1,7 +1,8 @@
 """Whether what we hear and fetch is the control plane's word: asked before anything of it is read.
 
 Keys are learned when they are first needed: the first list is taken as it comes, every later one only if a key that we
-know has signed it. A control plane that has none is older than signatures; it is believed as long as we know no keys.
+know has signed it. A control plane that says that it has none is older than signatures; it is believed as long as we know
+no keys. Before it could be asked, nobody is believed: who publishes while it is away may be anybody.
 """
 
 import logging
@@ -27,6 +28,8 @@ ASK_EVERY = 10.0
 """Seconds between two questions for keys at least: somebody who makes up keys must not make us ask all the time."""
 ASK_OLD = 60.0
 """The same of a control plane that says that it has none."""
+ASK_AWAY = 1.0
+"""The same while it is away."""
 QUIET = 600.0
 """Seconds without anything refused after which it is no remark any more."""
 REMARK = "signature"
@@ -39,7 +42,7 @@ class Trust:
 
     def __init__(self, keyring: Keyring, endpoints: Endpoints, status: Status, remarks: Remarks) -> None:
         self._keyring, self._endpoints, self._status, self._remarks = keyring, endpoints, status, remarks
-        self._ask_from = float("-inf")
+        self._ask_from, self._has_none = float("-inf"), False
         self._asking = anyio.Lock()
         self._refused_at: dict[str, float] = {}
         self.refused: Callable[[], None] = lambda: None
@@ -48,8 +51,11 @@ class Trust:
     async def verify(self, about: About, place: str, body: bytes, signature: Signature | None, channel: str) -> None:
         if not self._keyring or (signature is not None and not self._keyring.knows(signature.kid)):
             await self._ask()
-        if not self._keyring:
+        if not self._keyring and self._has_none:
             return
+        if not self._keyring:
+            msg = "the control plane's keys are not known yet, so nothing can be verified"
+            raise UpstreamUnavailableError(msg, retry_after=ASK_AWAY)
         if signature is None:
             raise self._refusal(channel, "is not signed")
         if not self._keyring.knows(signature.kid):
@@ -73,8 +79,8 @@ class Trust:
                     signatures = signatures_in(response.headers.get(HTTP_HEADER, ""))
                     body = await read(response, MAX_ANSWER)
             except (UpstreamRefusedError, UpstreamUnavailableError, MalformedSnapshotError) as error:
-                if isinstance(error, UpstreamRefusedError):
-                    self._ask_from = anyio.current_time() + ASK_OLD
+                self._has_none = self._has_none or isinstance(error, UpstreamRefusedError)
+                self._ask_from = anyio.current_time() + (ASK_OLD if self._has_none else ASK_AWAY)
                 _log.debug("no keys of the control plane", extra={"error": str(error)})
                 return
         if not self._keyring.learn(body, signatures):

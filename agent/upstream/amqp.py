@@ -106,13 +106,13 @@ class AmqpFeed:
                 yield _read(each)
 
     async def _believed(self, trust: Verifier, message: "AbstractIncomingMessage") -> bool:
-        """Whether to read it; what is not believed is left out, and we go on listening."""
+        """Whether to read it; what is not believed, or not yet, is left out, and we go on listening."""
         key = message.routing_key or ""
         place = key if key in binding_keys(self._app_id, self._environment) else ""
         signature = signature_in(message.headers.get(KEY_HEADER), message.headers.get(SIGNATURE_HEADER))
         try:
             await trust.verify(About.MESSAGE, place, message.body, signature, self.name)
-        except UntrustedError:
+        except (UntrustedError, UpstreamUnavailableError):
             return False
         return True
 

@@ -107,14 +107,14 @@ class SseFeed:
         raise UpstreamUnavailableError(msg)
 
     async def _believed(self, event: Event) -> bool:
-        """Whether to read it; what is not believed is left out, and the stream goes on."""
+        """Whether to read it; what is not believed, or not yet, is left out, and the stream goes on."""
         if self._trust is None:
             return True
         place = event.place if event.place in self._keys else ""
         try:
             signature = signature_in(event.key, event.signature)
             await self._trust.verify(About.MESSAGE, place, event.data, signature, self.name)
-        except UntrustedError:
+        except (UntrustedError, UpstreamUnavailableError):
             return False
         return True
 

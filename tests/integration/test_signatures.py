@@ -12,7 +12,7 @@ import anyio
 import pytest
 import redis.asyncio
 
-from agent.ports import UntrustedError
+from agent.ports import UntrustedError, UpstreamUnavailableError
 from agent.sync.remarks import Remarks
 from agent.sync.status import Status
 from agent.trust.keyring import Keyring
@@ -25,7 +25,7 @@ from control_plane.domain.keys import Purpose
 from shared.domain.scope import Revisions
 from shared.runtime.clock import SystemClock
 from shared.wire.messages import ChangeMessage, Heartbeat, Message
-from shared.wire.signature import HTTP_HEADER
+from shared.wire.signature import HTTP_HEADER, About
 from shared.wire.topology import CHANGES_EXCHANGE
 from tests.rig.api import Api, serving_api
 from tests.rig.installation import APP, ENVIRONMENT, Installation, Servers, installation
@@ -132,6 +132,32 @@ async def trusting(api: Api, token: str, directory: Path) -> AsyncIterator[tuple
         )
         source = HttpSource(Endpoints([api.url], Shown(token), session), "shop", "prod", trust=trust)
         yield trust, source, SseFeed(Endpoints([api.url], Shown(token), session), "shop", "prod", trust=trust), status
+
+
+async def test_nobody_is_believed_before_the_control_plane_could_be_asked_for_its_keys(
+    migrated_url: str, tmp_path: Path
+) -> None:
+    """Else whoever keeps it away could publish whatever he likes to agents that are new."""
+    async with serving_api(migrated_url) as api, aiohttp.ClientSession() as session:
+        token, status, clock = Shown(await api.register()), Status(), SystemClock()
+
+        def trust(url: str) -> Trust:
+            return Trust(Keyring(tmp_path), Endpoints([url], token, session), status, Remarks(clock, lambda: 0))
+
+        unsure = trust("http://127.0.0.1:1")
+        for _ in range(2):  # also where it was asked a moment ago
+            with pytest.raises(UpstreamUnavailableError, match="keys are not known yet"):
+                await unsure.verify(About.MESSAGE, "global", b"{}", None, "amqp")
+        feed = SseFeed(Endpoints([api.url], token, session), "shop", "prod", trust=unsure)
+        heard: list[Message] = []
+        async with feed.follow(Revisions()) as messages:
+            with anyio.move_on_after(1):  # long enough for some heartbeats
+                heard.extend([each async for each in messages])
+        assert heard == []
+        assert status.untrusted == 0
+        await trust(f"{api.url}/older").verify(About.MESSAGE, "global", b"{}", None, "amqp")
+        with pytest.raises(UntrustedError):
+            await trust(api.url).verify(About.MESSAGE, "global", b"{}", None, "amqp")
 
 
 async def test_a_rotation_is_followed_live_by_whoever_knew_the_key_before(migrated_url: str, tmp_path: Path) -> None:
