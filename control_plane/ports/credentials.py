@@ -1,11 +1,12 @@
 """Who may call, and what was answered to whom before."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
 from control_plane.domain.access.principal import Principal
-from control_plane.domain.access.revocation import Revocation
+from control_plane.domain.access.revocation import HEARD_WITHIN, Revocation
 from control_plane.domain.api_key import ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
@@ -108,6 +109,6 @@ class Revocations(Protocol):
         """All that still mean something."""
         ...
 
-    async def add(self, subject: str, reason: str, by: Attribution) -> Revocation:
-        """Revoke all tokens of a subject that were issued until now."""
+    async def add(self, subject: str, reason: str, by: Attribution, ahead: timedelta = HEARD_WITHIN) -> Revocation:
+        """Revoke all tokens of a subject that were issued until now, or will be for so long."""
         ...

@@ -1,8 +1,10 @@
 """Revoked tokens (port `Revocations`)."""
 
+from datetime import timedelta
+
 import asyncpg
 
-from control_plane.domain.access.revocation import LONGEST_TOKEN, Revocation
+from control_plane.domain.access.revocation import HEARD_WITHIN, LONGEST_TOKEN, Revocation
 from control_plane.domain.attribution import Attribution
 from control_plane.postgres.pool import fetch
 from control_plane.postgres.queries import sql
@@ -22,9 +24,9 @@ class PostgresRevocations:
         """All that still mean something."""
         return [_revocation(row) for row in await fetch(self._pool, _LIST, LONGEST_TOKEN)]
 
-    async def add(self, subject: str, reason: str, by: Attribution) -> Revocation:
-        """Revoke all tokens of a subject that were issued until now."""
-        [row] = await fetch(self._pool, _ADD, subject, reason, attributed(by), LONGEST_TOKEN)
+    async def add(self, subject: str, reason: str, by: Attribution, ahead: timedelta = HEARD_WITHIN) -> Revocation:
+        """Revoke all tokens of a subject that were issued until now, or will be for so long."""
+        [row] = await fetch(self._pool, _ADD, subject, reason, attributed(by), LONGEST_TOKEN, ahead)
         return _revocation(row)
 
 

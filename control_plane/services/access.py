@@ -176,7 +176,7 @@ class Access:
         """What was given for a credential ends with it."""
         self.forget()
         if self._revoking is not None:
-            await self._revoking.revoke(f"credential:{credential}", "the credential behind it was revoked", by)
+            await self._revoking.end(f"credential:{credential}", "the credential behind it was revoked", by)
 
     async def _require_to_give_what_is_bound(self, name: str, maker: Principal) -> None:
         """A name may have grants already: who makes its key could act by them."""

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from control_plane.domain.access.revocation import Revocation
+from control_plane.domain.access.revocation import HEARD_WITHIN, Revocation
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.keys import Purpose, SigningKeyRecord, WrappedKey
 from shared.runtime.clock import Clock
@@ -38,7 +38,7 @@ class FakeRevocations:
     async def list(self) -> list[Revocation]:
         return list(self._kept)
 
-    async def add(self, subject: str, reason: str, by: Attribution) -> Revocation:
-        made = Revocation(subject, self._clock.now() + timedelta(seconds=1), by.principal, reason)
+    async def add(self, subject: str, reason: str, by: Attribution, ahead: timedelta = HEARD_WITHIN) -> Revocation:
+        made = Revocation(subject, self._clock.now() + ahead, by.principal, reason)
         self._kept.append(made)
         return made

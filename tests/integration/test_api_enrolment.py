@@ -88,6 +88,29 @@ async def test_revoking_an_agent_token_ends_what_was_given_for_it_here_and_at_ot
             group.cancel_scope.cancel()
 
 
+async def test_nobody_escapes_by_renewing_where_a_revocation_is_not_known_yet(migrated_url: str) -> None:
+    async with serving_api(migrated_url) as api, serving_api(migrated_url, bootstrap_token="") as other:
+        token = await api.register()
+        [made] = (await api.get("/apps/shop/environments/prod/agent-tokens")).document["items"]
+        kept = [(await enrolled(other, token, each))["credential"] for each in ("one", "two")]
+        await api.post("/revocations", {"subject": "agent:shop/prod/one"})
+        await api.delete(f"/apps/shop/environments/prod/agent-tokens/{made['id']}")
+        later = int(api.services.clock.now().timestamp()) + 600
+        late = {"kind": "agent", "app_id": "shop", "environment": "prod", "instance": "two", "cred": made["id"]}
+        kept = [
+            (await enrolled(other, each, name))["credential"] for each, name in zip(kept, ("one", "two"), strict=True)
+        ]
+        kept.append(forged(api, **late, iat=later, exp=later + 60))  # by one that was cut off for long
+        async with anyio.create_task_group() as group:
+            await group.start(other.services.revoking.run)
+            for each in kept:
+                await until_refused(other, SNAPSHOT, each)
+                assert (await api.get(SNAPSHOT, token=each)).status == 401
+                assert (await other.post("/agents/enrol", {"instance": "two"}, token=each)).status == 401
+            group.cancel_scope.cancel()
+        assert (await api.get(SNAPSHOT, token=forged(api, **late | {"cred": "another"}))).status == 200
+
+
 async def test_one_agent_is_revoked_and_others_go_on(api: Api) -> None:
     token = await api.register()
     one, two = [(await enrolled(api, token, each))["credential"] for each in ("one", "two")]

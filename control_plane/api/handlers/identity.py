@@ -26,7 +26,7 @@ async def get_token_keys(services: Services, _call: Call[None, None]) -> web.Str
 
 
 async def create_revocation(services: Services, call: Call[NewRevocation, None]) -> web.StreamResponse:
-    """End all tokens of a subject that were issued until now.
+    """End all tokens of a subject that were issued until now, or in the next few seconds, by a replica that did not know.
 
     On every replica within two seconds; streams of agents that it concerns end within three more. Who still has an API key or
     an agent token gets new ones for it: revoke that first.

@@ -36,11 +36,16 @@ class Told:
     @property
     def revocable_by(self) -> tuple[str, ...]:
         """What a revocation can name to end this token."""
-        own = self.principal
-        subjects = (f"token:{self.jti}", f"principal:{own.id}", f"credential:{self.credential}")
-        if own.is_agent:
-            return (*subjects, agent_subject(own.app_id or "", own.environment or "", own.instance or ""))
-        return subjects
+        return revocable_by(self.principal, self.jti, self.credential)
+
+
+def revocable_by(principal: Principal, jti: str, credential: str) -> tuple[str, ...]:
+    """What a revocation can name to end a token of this principal's."""
+    subjects = (f"token:{jti}", f"principal:{principal.id}", f"credential:{credential}")
+    if principal.is_agent:
+        own = agent_subject(principal.app_id or "", principal.environment or "", principal.instance or "")
+        return (*subjects, own)
+    return subjects
 
 
 def agent_subject(app_id: str, environment: str, instance: str) -> str:

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 LONGEST_TOKEN = timedelta(hours=24)
 """How long a token can live at most: so long a revocation is remembered."""
+HEARD_WITHIN = timedelta(seconds=5)
+"""Until every replica knows of a revocation, whatever its clock says: what one that does not issues meanwhile ends as well."""
 SUBJECT = re.compile(r"(token|principal|credential|agent):[!-~]{1,400}")
 """What a revocation names: one token, all of a principal's, all that were given for a credential, all of an agent's."""
 

@@ -7,8 +7,9 @@ verified once is known by its hash until it ends, so that a fleet which calls al
 import hashlib
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import jwt
@@ -22,9 +23,10 @@ from control_plane.domain.access.claims import (
     Told,
     claims_of,
     read_claims,
+    revocable_by,
 )
 from control_plane.domain.access.principal import Principal
-from control_plane.domain.access.revocation import LONGEST_TOKEN
+from control_plane.domain.access.revocation import HEARD_WITHIN, LONGEST_TOKEN
 from control_plane.domain.errors import ConflictError
 from control_plane.domain.keys import Purpose
 from control_plane.services.identity.presented import Presented
@@ -37,6 +39,7 @@ MAX_TOKEN = 16 * 1024
 LEEWAY = 5
 """Seconds by which the clocks of two replicas may differ."""
 REMEMBERED = 20_000
+_A_SECOND = timedelta(seconds=1)
 _ALGORITHM = "EdDSA"
 _REQUIRED = ["iss", "aud", "sub", "jti", "iat", "nbf", "exp"]
 _TYPE = "at+jwt"
@@ -73,8 +76,14 @@ class AccessTokens:
         if principal.expires_at is not None:
             seconds = max(1, min(seconds, int((principal.expires_at - now).total_seconds())))
         claims = claims_of(principal, jti, credential, int(now.timestamp()), seconds)
+        claims = {**claims, "iat": int(self._issued(revocable_by(principal, jti, credential), now).timestamp())}
         headers = {"kid": key.kid, "typ": _TYPE}
-        return IssuedToken(jwt.encode(dict(claims), key.private, _ALGORITHM, headers), jti, seconds)
+        return IssuedToken(jwt.encode(claims, key.private, _ALGORITHM, headers), jti, seconds)
+
+    def _issued(self, subjects: Iterable[str], now: datetime) -> datetime:
+        """When a token counts as issued: after a revocation that we know of, for whoever may have a new one."""
+        until = self._revoking.until(subjects)
+        return until if until is not None and now < until <= now + HEARD_WITHIN + _A_SECOND else now
 
     def takes(self, token: str) -> bool:
         """Whether this says of itself that it is one of ours."""

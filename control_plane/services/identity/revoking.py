@@ -7,7 +7,7 @@ from datetime import datetime
 import anyio
 from anyio.abc import TaskStatus
 
-from control_plane.domain.access.revocation import Revocation, is_revoked
+from control_plane.domain.access.revocation import LONGEST_TOKEN, Revocation, is_revoked
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import UnavailableError
 from control_plane.ports.credentials import Revocations
@@ -36,9 +36,15 @@ class Revoking:
         self._before = {each.subject: each.before for each in self._known}
 
     async def revoke(self, subject: str, reason: str, by: Attribution) -> Revocation:
-        """End all tokens of a subject: here at once."""
-        made = await self._store.add(subject, reason, by)
-        self._before[subject] = made.before
+        """End all tokens of a subject: here at once. What others issue before they know of it ends with them."""
+        return self._known_now(await self._store.add(subject, reason, by))
+
+    async def end(self, subject: str, reason: str, by: Attribution) -> None:
+        """End all tokens of a subject that is no more, whenever a replica that cannot hear of it issued them."""
+        self._known_now(await self._store.add(subject, reason, by, LONGEST_TOKEN))
+
+    def _known_now(self, made: Revocation) -> Revocation:
+        self._before[made.subject] = made.before
         return made
 
     @property
@@ -49,6 +55,10 @@ class Revoking:
     def ends(self, subjects: Iterable[str], issued_at: datetime) -> bool:
         """Whether a token is revoked."""
         return is_revoked(self._before, subjects, issued_at)
+
+    def until(self, subjects: Iterable[str]) -> datetime | None:
+        """Until when tokens of these are revoked, the latest; None if none is."""
+        return max((self._before[each] for each in subjects if each in self._before), default=None)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Learn of what others revoke, until cancelled."""
