@@ -22,11 +22,13 @@ from control_plane.ports.probes import Probe
 from control_plane.ports.rates import RateCounters
 from control_plane.postgres.pool import open_pool
 from control_plane.postgres.reads import Reads, open_reads
+from control_plane.postgres.sealing.data_keys import DataKeys
 from control_plane.rabbitmq.publisher import RabbitPublisher, open_publisher
 from control_plane.redis_cache.cache import RedisCache
 from control_plane.redis_cache.client import open_redis
 from control_plane.redis_cache.evidence import RedisEvidence
 from control_plane.redis_cache.guesses import RedisGuesses
+from control_plane.redis_cache.marks import Marks
 from control_plane.redis_cache.notices import ALARMS, RedisNotices
 from control_plane.redis_cache.presence import RedisPresence
 from control_plane.redis_cache.probe import RedisProbe
@@ -35,6 +37,7 @@ from control_plane.redis_cache.read_counters import RedisReadCounters
 from control_plane.redis_cache.sessions import RedisSessions
 from control_plane.redis_cache.tickets import RedisTickets
 from control_plane.settings.model import Settings
+from shared.runtime.clock import SystemClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Lossy:
 
 
 @asynccontextmanager
-async def _open_lossy(settings: Settings, metrics: Metrics) -> AsyncIterator[Lossy]:
+async def _open_lossy(settings: Settings, metrics: Metrics, marks: Marks) -> AsyncIterator[Lossy]:
     """Redis, if the settings name one; else this process."""
     if not settings.redis_url:
         notices, alarms = MemoryNotices(), MemoryNotices()
@@ -82,8 +85,8 @@ async def _open_lossy(settings: Settings, metrics: Metrics) -> AsyncIterator[Los
             RedisEvidence(client),
             RedisReadCounters(client),
             RedisRateCounters(client),
-            RedisSessions(client),
-            RedisTickets(client),
+            RedisSessions(client, marks),
+            RedisTickets(client, marks),
             RedisGuesses(client),
             [RedisProbe(client)],
         )
@@ -123,7 +126,7 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
         open_key_ring(settings) as encryption,
         open_pool(settings.database_url, settings.database_pool_size) as pool,
         open_reads(pool, settings.database_replica_url, settings.database_pool_size, metrics) as reads,
-        _open_lossy(settings, metrics) as lossy,
+        _open_lossy(settings, metrics, Marks(DataKeys(pool, encryption, SystemClock()).digests)) as lossy,
         _open_broker(settings) as publisher,
         open_client(reachable=settings.reachable) as outside,
     ):

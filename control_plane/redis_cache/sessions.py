@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from control_plane.domain.errors import UnavailableError
 from control_plane.domain.people.session import Carrier, Session
 from control_plane.redis_cache.client import PREFIX, translated
+from control_plane.redis_cache.marks import Marks
 from shared.domain.codec import Json, MalformedJsonError, decode, encode
 
 _KEYS = f"{PREFIX}session:"
@@ -25,25 +26,26 @@ redis.call('PEXPIRE', KEYS[2], ARGV[4])
 class RedisSessions:
     """Asked at every request that comes with a session: what one replica ends is over on all of them."""
 
-    def __init__(self, client: Redis) -> None:
-        self._client = client
+    def __init__(self, client: Redis, marks: Marks) -> None:
+        self._client, self._marks = client, marks
         self._put = client.register_script(_PUT)
 
     async def put(self, hashed: str, session: Session, ttl: float) -> None:
         whole = _milliseconds((session.ends_at - session.created_at).total_seconds())
+        packed = await self._marks.marked(_KEYS + hashed, _pack(session))
         with translated():
             keys = [_KEYS + hashed, f"{_OF}{session.user_id}"]
-            await self._put(
-                keys=keys, args=[_pack(session), _milliseconds(ttl), hashed, max(whole, _milliseconds(ttl))]
-            )
+            await self._put(keys=keys, args=[packed, _milliseconds(ttl), hashed, max(whole, _milliseconds(ttl))])
 
     async def get(self, hashed: str) -> Session | None:
         with translated():
-            return _unpack(await self._client.get(_KEYS + hashed))
+            kept = await self._client.get(_KEYS + hashed)
+        return _unpack(await self._marks.content(_KEYS + hashed, kept))
 
     async def touch(self, hashed: str, session: Session, ttl: float) -> None:
+        packed = await self._marks.marked(_KEYS + hashed, _pack(session))
         with translated():
-            await self._client.set(_KEYS + hashed, _pack(session), px=_milliseconds(ttl), xx=True)
+            await self._client.set(_KEYS + hashed, packed, px=_milliseconds(ttl), xx=True)
 
     async def drop(self, user_id: UUID, hashed: str) -> None:
         with translated():
@@ -53,11 +55,12 @@ class RedisSessions:
     async def of(self, user_id: UUID) -> Sequence[tuple[str, Session]]:
         with translated():
             hashes = sorted(_text(each) for each in await self._client.smembers(f"{_OF}{user_id}"))
-            packed = await self._client.mget([_KEYS + each for each in hashes]) if hashes else []
-            gone = [hashed for hashed, found in zip(hashes, packed, strict=True) if found is None]
+            kept = await self._client.mget([_KEYS + each for each in hashes]) if hashes else []
+            gone = [hashed for hashed, found in zip(hashes, kept, strict=True) if found is None]
             if gone:
                 await self._client.srem(f"{_OF}{user_id}", *gone)
-        found = [(hashed, _unpack(each)) for hashed, each in zip(hashes, packed, strict=True)]
+        packed = [await self._marks.content(_KEYS + name, each) for name, each in zip(hashes, kept, strict=True)]
+        found = zip(hashes, map(_unpack, packed), strict=True)
         return [(hashed, session) for hashed, session in found if session is not None]
 
 
@@ -74,7 +77,7 @@ def _pack(session: Session) -> bytes:
     return encode(document | {"idle": session.idle.total_seconds()})
 
 
-def _unpack(packed: bytes | str | None) -> Session | None:
+def _unpack(packed: bytes | None) -> Session | None:
     if packed is None:
         return None
     try:

@@ -15,12 +15,20 @@ from control_plane.embedded.people import MemoryGuesses, MemorySessions, MemoryT
 from control_plane.ports.people import GuessCounters, SessionStore, Tickets
 from control_plane.redis_cache.client import open_redis
 from control_plane.redis_cache.guesses import RedisGuesses
+from control_plane.redis_cache.marks import Marks
 from control_plane.redis_cache.sessions import RedisSessions
 from control_plane.redis_cache.tickets import RedisTickets
 from tests.servers.server import Server
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ANNA, BERT = uuid4(), uuid4()
+
+
+async def _key() -> bytes:
+    return b"k" * 32
+
+
+MARKS = Marks(_key)
 RULE = Lockout(free=3, first=50, cap=100, forget=200)
 
 
@@ -37,7 +45,7 @@ async def stores(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterato
         yield Stores(MemorySessions(), MemoryTickets(), MemoryGuesses())
     else:
         async with open_redis(redis_url) as client:
-            yield Stores(RedisSessions(client), RedisTickets(client), RedisGuesses(client))
+            yield Stores(RedisSessions(client, MARKS), RedisTickets(client, MARKS), RedisGuesses(client))
 
 
 def session(number: int = 1, user: object = ANNA) -> Session:
@@ -161,18 +169,35 @@ async def test_a_wait_is_over_sometime(stores: Stores) -> None:
             await anyio.sleep(0.005)
 
 
-async def test_what_lies_in_redis_and_is_no_session_lets_nobody_in(redis_url: str) -> None:
+async def test_what_no_replica_put_in_redis_lets_nobody_in(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever can write there cannot make a session, change his own, or take another one's."""
     async with open_redis(redis_url) as client:
-        sessions = RedisSessions(client)
-        for packed in (b"", b"{", b"{}", b"[]", b'{"user_id": 1}'):
-            await client.set("trimtab:session:h", packed)
-            with pytest.raises(UnavailableError):
-                await sessions.get("h")
+        sessions, tickets = RedisSessions(client, MARKS), RedisTickets(client, MARKS)
+        await sessions.put("anna", session(), 60)
+        await sessions.put("bert", session(2, BERT), 60)
+        await tickets.put("t", {"user": "anna"}, 60)
+        good, other, ticket = [
+            await client.get(f"trimtab:{each}") for each in ("session:anna", "session:bert", "ticket:t")
+        ]
+        assert isinstance(good, bytes)
+        assert isinstance(ticket, bytes)
+        forged = [b"", b"{", b"{}", b'{"user_id": 1}', good[32:], other, ticket, good[:-1], good + b" "]
+        forged += [good.replace(*each) for each in ((b"platform", b"admins!!"), (b'"generation":3', b'"generation":4'))]
+        for each in forged:
+            await client.set("trimtab:session:anna", each)
+            assert await sessions.get("anna") is None
+            assert await sessions.of(ANNA) == []
+            await client.set("trimtab:ticket:t", each.replace(b"anna", b"bert"))
+            assert await tickets.take("t") is None
+        await client.set("trimtab:session:anna", good)
+        assert await sessions.get("anna") == session()
+        assert "not put there by a replica" in caplog.text
+        assert "platform" not in caplog.text
 
 
 async def test_without_redis_nobody_is_let_in(own_redis: Server) -> None:
     async with open_redis(own_redis.url) as client:
-        sessions, tickets, guesses = RedisSessions(client), RedisTickets(client), RedisGuesses(client)
+        sessions, tickets, guesses = RedisSessions(client, MARKS), RedisTickets(client, MARKS), RedisGuesses(client)
         await sessions.put("h1", session(), 60)
         await own_redis.stop()
         for asked in (lambda: sessions.get("h1"), lambda: tickets.take("t"), lambda: guesses.attempt("a", RULE)):
