@@ -5,6 +5,7 @@ The calls are made from the table of routes: a route that is added is tried as w
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from control_plane.api.route import Route
 from control_plane.api.routes import ROUTES
 from control_plane.domain.access.permission import Permission
+from control_plane.services.proposals import Proposals
 from shared.domain.codec import Json
 from tests.rig.api import Answer, Api, serving_api
 from tests.rig.two_apps import OURS, THEIRS, Things, canary, fill
@@ -165,6 +167,30 @@ async def test_a_change_that_touches_both_is_refused_and_shown_in_part(world: Wo
     stored = (await api.post("/changes", {"operations": mixed, "mode": "submit"})).document["id"]
     for action in ("approve", "reject", "commit", "submit", "withdraw"):
         assert (await api.post(f"/changes/{stored}/{action}", {}, token=token)).status == 403, action
+
+
+@pytest.mark.parametrize("action", ["commit", "approve", "schedule", "submit"])
+async def test_a_change_is_not_made_into_another_one_while_it_is_judged(
+    world: World, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    """By somebody who may write it, and lets another one, who may do more with a part of it, do that."""
+    api, token = world.api, await world.api.member("lead", ("admin", OURS))
+    ours, theirs = ({"op": "put", "app_id": each, "key": "late", "value": each} for each in (OURS, THEIRS))
+    mode = "draft" if action == "submit" else "submit"
+    stored = (await api.post("/changes", {"operations": [ours], "mode": mode})).document["id"]
+    act = getattr(Proposals, action)
+
+    async def overtaken(*arguments: Any, **more: Any) -> Any:
+        edited = await api.call("PATCH", f"/changes/{stored}", {"operations": [ours, theirs], "edition": 1})
+        assert edited.status == 200, edited.body
+        return await act(*arguments, **more)
+
+    monkeypatch.setattr(Proposals, action, overtaken)
+    body = {"scheduled_at": (api.services.clock.now() + timedelta(hours=1)).isoformat()} if action == "schedule" else {}
+    answer = await api.post(f"/changes/{stored}/{action}", body, token=token)
+    assert (answer.status, answer.document["current_version"]) == (412, 2)
+    shown = (await api.get(f"/changes/{stored}")).document
+    assert (shown["state"], shown["life"]["approvals"]) == ("draft" if action == "submit" else "pending", [])
 
 
 async def test_a_pattern_of_keys_is_as_far_as_it_goes(world: World) -> None:

@@ -24,7 +24,7 @@ class Step(Body):
     """Something that is done with a stored change."""
 
     edition: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
-    """The edition that was read. Refused if it is another by now; left out, the current one is meant."""
+    """The edition that was read. Refused if it is another by now; left out, the one that stands when the request comes is meant."""
 
 
 class Decision(Step):

@@ -37,13 +37,13 @@ async def edit_change(services: Services, call: Call[ChangeEdit, None]) -> web.S
         scheduled_at=body.scheduled_at,
         unscheduled="scheduled_at" in body.model_fields_set and body.scheduled_at is None,
     )
-    by = await _admitted(services, call, Permission.CHANGES_PROPOSE, revision.operations or ())
-    return _show(call, await services.proposals.edit(_id(call), edition, revision, by))
+    by, seen = await _admitted(services, call, Permission.CHANGES_PROPOSE, revision.operations or ())
+    return _show(call, await services.proposals.edit(_id(call), edition or seen, revision, by))
 
 
 async def preview_stored_change(services: Services, call: Call[None, None]) -> web.StreamResponse:
     """Tell what a change that waits would do if it were committed now."""
-    by = await _admitted(services, call, Permission.CHANGES_READ)
+    by, _ = await _admitted(services, call, Permission.CHANGES_READ)
     draft = await services.proposals.rehearsable(_id(call), by)
     preview = seen_preview(call.principal, await services.previews.of(draft))
     return reply(PreviewView.of(preview, draft.operations))
@@ -54,8 +54,8 @@ async def submit_change(services: Services, call: Call[Step, None]) -> web.Strea
 
     It is checked as if it were committed now.
     """
-    by = await _admitted(services, call, Permission.CHANGES_PROPOSE)
-    return _show(call, await services.proposals.submit(_id(call), by, call.body.edition))
+    by, seen = await _admitted(services, call, Permission.CHANGES_PROPOSE)
+    return _show(call, await services.proposals.submit(_id(call), by, call.body.edition or seen))
 
 
 async def approve_change(services: Services, call: Call[Decision, None]) -> web.StreamResponse:
@@ -65,22 +65,22 @@ async def approve_change(services: Services, call: Call[Decision, None]) -> web.
     for somebody to commit it.
     """
     body = call.body
-    by = await _admitted(services, call, Permission.CHANGES_APPROVE)
-    return _show(call, await services.proposals.approve(_id(call), by, body.edition, body.comment))
+    by, seen = await _admitted(services, call, Permission.CHANGES_APPROVE)
+    return _show(call, await services.proposals.approve(_id(call), by, body.edition or seen, body.comment))
 
 
 async def reject_change(services: Services, call: Call[Decision, None]) -> web.StreamResponse:
     """Reject a change, also one that is scheduled. That is its end."""
     body = call.body
-    by = await _admitted(services, call, Permission.CHANGES_APPROVE)
-    return _show(call, await services.proposals.reject(_id(call), by, body.edition, body.comment))
+    by, seen = await _admitted(services, call, Permission.CHANGES_APPROVE)
+    return _show(call, await services.proposals.reject(_id(call), by, body.edition or seen, body.comment))
 
 
 async def withdraw_change(services: Services, call: Call[Decision, None]) -> web.StreamResponse:
     """Take back a change that one wrote. That is its end."""
     body = call.body
-    by = await _admitted(services, call, Permission.CHANGES_PROPOSE)
-    return _show(call, await services.proposals.withdraw(_id(call), by, body.edition, body.comment))
+    by, seen = await _admitted(services, call, Permission.CHANGES_PROPOSE)
+    return _show(call, await services.proposals.withdraw(_id(call), by, body.edition or seen, body.comment))
 
 
 async def schedule_change(services: Services, call: Call[Scheduling, None]) -> web.StreamResponse:
@@ -89,8 +89,8 @@ async def schedule_change(services: Services, call: Call[Scheduling, None]) -> w
     It is then checked again. If it cannot be committed, it has failed, and nothing of it is applied.
     """
     body = call.body
-    by = await _admitted(services, call, Permission.CHANGES_PROPOSE)
-    return _show(call, await services.proposals.schedule(_id(call), body.scheduled_at, by, body.edition))
+    by, seen = await _admitted(services, call, Permission.CHANGES_PROPOSE)
+    return _show(call, await services.proposals.schedule(_id(call), body.scheduled_at, by, body.edition or seen))
 
 
 async def commit_change(services: Services, call: Call[CommitNow, None]) -> web.StreamResponse:
@@ -100,11 +100,11 @@ async def commit_change(services: Services, call: Call[CommitNow, None]) -> web.
     in the audit, and opens a review that a second person has to close.
     """
     body = call.body
-    by = await _admitted(services, call, Permission.CONFIGS_WRITE)
+    by, seen = await _admitted(services, call, Permission.CONFIGS_WRITE)
     if body.break_glass is not None:
         await _admitted(services, call, Permission.CHANGES_BREAK_GLASS)
     breaking = None if body.break_glass is None else body.break_glass.broken
-    committed = await services.proposals.commit(_id(call), by, body.edition, breaking)
+    committed = await services.proposals.commit(_id(call), by, body.edition or seen, breaking)
     return reply(ChangeReceipt.of(committed), headers={"Location": f"/api/v1/changes/{committed.revision}"})
 
 
@@ -114,18 +114,21 @@ def _id(call: Call[Any, Any]) -> UUID:
 
 async def _admitted(
     services: Services, call: Call[Any, Any], permission: Permission, more: Iterable[Operation] = ()
-) -> Attribution:
+) -> tuple[Attribution, int]:
     """In which role the caller does this to the change in the path, of which it touches everything, and to more.
+
+    And to which edition: it is this one that was judged, and another one may touch other things.
 
     Raises:
         NotFoundError: there is no such change, or none that the caller may see.
         ForbiddenError: the caller may see some of it, but not do this to all of it.
     """
-    places = [*places_of((await services.proposals.get(_id(call))).proposal)]
+    found = (await services.proposals.get(_id(call))).proposal
+    places = [*places_of(found)]
     require_known(call, "change", permission, *places, seeing=Permission.CHANGES_READ)
     added = [Place.of(each.scope, each.key) for each in more]
     call.require(permission, *added, *places)
-    return call.acting(permission, *places, *added)
+    return call.acting(permission, *places, *added), found.edition
 
 
 def _show(call: Call[Any, Any], standing: Standing) -> web.Response:
