@@ -102,6 +102,7 @@ async def living(settings: Settings, origin: Origin | None = None, *, by_signal:
             _log.info("serving", extra={"listen": str(listen), "revision": parts.store.current.revision})
             async with running(
                 parts.enrolment.run,
+                parts.trust.run,
                 probing.run,
                 parts.secrets.run,
                 *overriding,

@@ -70,6 +70,7 @@ class Parts:
     results: Results
     secrets: Secrets
     enrolment: Enrolment
+    trust: Trust
 
 
 @asynccontextmanager
@@ -127,6 +128,7 @@ async def assembled(settings: Settings) -> AsyncIterator[Parts]:
                 results=results,
                 secrets=secrets,
                 enrolment=upstream.enrolment(),
+                trust=trust,
             )
 
 

@@ -1,14 +1,17 @@
 """Whether what we hear and fetch is the control plane's word: asked before anything of it is read.
 
 Keys are learned when they are first needed: the first list is taken as it comes, every later one only if a key that we
-know has signed it. A control plane that says that it has none is older than signatures; it is believed as long as we know
+know has signed it. We look for new ones before they sign, so that a rotation needs no control plane when it happens. A
+control plane that says that it has none is older than signatures; it is believed as long as we know
 no keys. Before it could be asked, nobody is believed: who publishes while it is away may be anybody.
 """
 
 import logging
+import random
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio.abc import TaskStatus
 
 from agent.ports import UntrustedError, UpstreamRefusedError, UpstreamUnavailableError
 from agent.sync.remarks import Remarks
@@ -30,6 +33,8 @@ ASK_OLD = 60.0
 """The same of a control plane that says that it has none."""
 ASK_AWAY = 1.0
 """The same while it is away."""
+LOOK_EVERY = 600.0, 1200.0
+"""Seconds, between which we look for new keys: they are told an hour before they sign."""
 QUIET = 600.0
 """Seconds without anything refused after which it is no remark any more."""
 REMARK = "signature"
@@ -63,6 +68,18 @@ class Trust:
         if not self._keyring.good(about, place, body, signature):
             raise self._refusal(channel, "is not what was signed")
         self._well(channel)
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Learn of keys before they sign, until cancelled."""
+        task_status.started()
+        while True:
+            await anyio.sleep(random.uniform(*LOOK_EVERY))  # noqa: S311 - a spread, not a secret
+            await self.look()
+
+    async def look(self) -> None:
+        """Ask for keys that we do not need yet, and forget those that are over."""
+        if self._keyring:  # the first ones are asked for when they are needed
+            await self._ask()
 
     def refuse(self, channel: str, why: str) -> None:
         """Something came whose signature need not even be looked at."""

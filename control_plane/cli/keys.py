@@ -14,7 +14,7 @@ from shared.domain.codec import Json
 # ruff: noqa: PLC0415
 
 _PATH = "/api/v1/keys"
-_KINDS = ("data", "tokens", "messages", "wrapping")
+_KINDS = ("data", "tokens", "messages", "broker", "wrapping")
 
 group = typer.Typer(help="The keys of the control plane itself: make, show and replace them.", no_args_is_help=True)
 
@@ -39,7 +39,9 @@ def status(*, api: Api) -> None:
 
 @command(group, "rotate")
 def rotate(
-    what: Annotated[str, typer.Argument(help="data, tokens, messages, or wrapping (see `trimtab keys status`).")],
+    what: Annotated[
+        str, typer.Argument(help="data, tokens, messages, broker, or wrapping (see `trimtab keys status`).")
+    ],
     *,
     at_once: Annotated[
         bool, typer.Option("--at-once", help="Let a new signing key sign at once: the old one has leaked.")
@@ -49,6 +51,7 @@ def rotate(
     """Replace keys, while everything goes on.
 
     `data`: sensitive values get new keys, in the background. `tokens`, `messages`: another key signs those, in an hour.
+    `broker`: the same of what agents log in with at the broker.
     `wrapping`: all keys are encrypted by the first key of TRIMTAB_ENCRYPTION_KEY; afterwards the others can go.
     """
     if what not in _KINDS:

@@ -13,9 +13,10 @@ from control_plane.domain.sealing import SealingStatus
 class KeyRotation(Body):
     """Which keys to replace."""
 
-    what: Literal["data", "tokens", "messages", "wrapping"]
+    what: Literal["data", "tokens", "messages", "broker", "wrapping"]
     """`data`: the keys of all scopes, under which sensitive values lie. `tokens`, `messages`: the key that signs those.
-    `wrapping`: none, but all of them are encrypted by the present key-encryption key."""
+    `broker`: the key that signs what agents log in with there. `wrapping`: none, but all of them are encrypted by the present
+    key-encryption key."""
     at_once: bool = False
     """Whether a new signing key signs at once, not in an hour: after the old one has leaked. Who has not heard of the new one
     refuses what it signs until then."""
