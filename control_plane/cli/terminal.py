@@ -1,17 +1,22 @@
-"""What the commands say: results to standard output, everything else to standard error, no traceback for an operator."""
+"""What the commands say: results to standard output, everything else to standard error, no traceback for an operator.
+
+What others wrote may be in it: messages, descriptions, what agents report. On a terminal it is shown, and commands nothing.
+"""
 
 import sys
 from typing import NoReturn
 
 from shared.domain.codec import Json, encode
+from shared.wire.text import visible
 
+_LAYOUT = "\n\t"
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 
 
 def show(line: str) -> None:
-    """A result."""
-    sys.stdout.write(f"{line}\n")
+    """A result. In a pipe or a file it is what it is."""
+    sys.stdout.write(f"{visible(line, _LAYOUT) if sys.stdout.isatty() else line}\n")
     sys.stdout.flush()
 
 
@@ -22,7 +27,7 @@ def show_json(document: Json) -> None:
 
 def tell(line: str) -> None:
     """Progress, or a remark."""
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{visible(line, _LAYOUT)}\n")
     sys.stderr.flush()
 
 
@@ -34,6 +39,7 @@ def fail(reason: str, code: int = EXIT_FAILURE) -> NoReturn:
 
 def show_table(columns: list[str], rows: list[list[str]]) -> None:
     """A result for a person: aligned on a terminal, tab-separated in a pipe."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in rows:
             show("\t".join(row))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.domain.codec import encode
+from shared.wire.text import visible
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -35,7 +36,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         extra = " ".join(f"{k}={v}" for k, v in record.__dict__.items() if k not in _STANDARD)
-        line = _visible(f"{at} {record.levelname:<7} {record.name}  {record.getMessage()}  {extra}".rstrip())
+        line = visible(f"{at} {record.levelname:<7} {record.name}  {record.getMessage()}  {extra}".rstrip())
         return f"{line}\n{_encodable(self.formatException(record.exc_info))}" if record.exc_info else line
 
 
@@ -65,12 +66,3 @@ def _plain(value: object) -> object:
 def _encodable(text: str) -> str:
     """The text, with escapes for what no encoding has: bytes that were not text when they came."""
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
-
-
-def _visible(text: str) -> str:
-    """The text, with escapes for what would end the line or command the terminal."""
-    return text if text.isprintable() else "".join(map(_visible_character, text))
-
-
-def _visible_character(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode()

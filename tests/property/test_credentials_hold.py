@@ -19,7 +19,7 @@ from tests.rig.damage import damaged
 from tests.rig.logins import Browser, make_user, token_of
 
 ALL = os.environ.get("TRIMTAB_TEST_FUZZ") == "all"
-SEEDS = range(300 if ALL else 8)
+SEEDS = range(300 if ALL else 4)
 _REFUSED = {400, 401, 403, 431}
 _UNLIMITED = {f"rate_{each}": "off" for each in ("reads", "writes", "agents", "addresses", "refusals")}
 
