@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import SSLContext
 
 from aiohttp import ClientSession
 
@@ -14,6 +15,7 @@ from agent.life.secret_places import SecretPlaces
 from agent.ports import Feed
 from agent.secrets.secrets import Secrets
 from agent.settings.instance import kept_instance
+from agent.settings.load import SettingsError
 from agent.settings.model import Settings
 from agent.snapshot.last_known_good import FileKeeper
 from agent.snapshot.model import Snapshot
@@ -33,12 +35,13 @@ from agent.trust.keyring import Keyring
 from agent.trust.trust import Trust
 from agent.upstream.amqp import AmqpFeed
 from agent.upstream.broker_access import BrokerAccess
-from agent.upstream.endpoints import Endpoints, open_session
+from agent.upstream.endpoints import Endpoints, open_session, speaks_tls
 from agent.upstream.enrolment import Enrolment
 from agent.upstream.http import HttpSource, SseFeed
 from agent.upstream.shown import Shown
 from shared.domain.context import Attribute, EvaluationContext
 from shared.runtime.clock import SystemClock
+from shared.runtime.tls import client_context
 
 
 def agent_version() -> str:
@@ -79,6 +82,7 @@ async def assembled(settings: Settings) -> AsyncIterator[Parts]:
 
     Raises:
         StateInUseError: another agent keeps its state where we should.
+        SettingsError: the files for TLS cannot be used.
     """
     clock, status = SystemClock(), Status()
     store = SnapshotStore(Snapshot.empty(settings.app_id, settings.environment))
@@ -88,9 +92,10 @@ async def assembled(settings: Settings) -> AsyncIterator[Parts]:
         identity = Identity(
             settings.instance or kept_instance(keeper.directory), agent_version(), dict(settings.labels)
         )
-        async with open_session(settings.control_plane_urls) as session:
+        tls = _tls(settings)
+        async with open_session(tls) as session:
             remarks, results = Remarks(clock, lambda: store.applied.revision), Results()
-            upstream = _Upstream(settings, session, identity.instance)
+            upstream = _Upstream(settings, session, tls, identity.instance)
             trust = Trust(Keyring(keeper.directory, settings.signing_keys), upstream.endpoints(), status, remarks)
             feeds, source = upstream.feeds(trust), upstream.source(trust)
             synchronizer = Synchronizer(store, feeds, source, keeper, status, clock)
@@ -135,8 +140,8 @@ async def assembled(settings: Settings) -> AsyncIterator[Parts]:
 class _Upstream:
     """The control plane as its several callers see it: a replica each, and all show it the same credential."""
 
-    def __init__(self, settings: Settings, session: ClientSession, instance: str) -> None:
-        self._settings, self._session, self._instance = settings, session, instance
+    def __init__(self, settings: Settings, session: ClientSession, tls: SSLContext | None, instance: str) -> None:
+        self._settings, self._session, self._tls, self._instance = settings, session, tls, instance
         self._shown = Shown(settings.token)
 
     def endpoints(self) -> Endpoints:
@@ -157,7 +162,19 @@ class _Upstream:
         if not self._settings.amqp_url:
             return [sse]
         access = BrokerAccess(self.endpoints(), *scope, self._instance)
-        return [AmqpFeed(self._settings.amqp_url, *scope, self._instance, access, trust=trust), sse]
+        return [AmqpFeed(self._settings.amqp_url, *scope, self._instance, access, trust=trust, tls=self._tls), sse]
+
+
+def _tls(settings: Settings) -> SSLContext | None:
+    """What checks certificates, and shows ours; None where nobody is called over TLS, who does not pay for it."""
+    if not (speaks_tls([*settings.control_plane_urls, settings.amqp_url]) or settings.ca_file):
+        return None
+    try:
+        return client_context(settings.ca_file, settings.certificate_file, settings.key_file)
+    except (OSError, ValueError) as error:
+        named = [each for each in (settings.ca_file, settings.certificate_file, settings.key_file) if each]
+        msg = f"TLS cannot be used with {', '.join(map(str, named)) or 'the certificates of this machine'}: {error}"
+        raise SettingsError(msg) from error
 
 
 def _secrets(settings: Settings, store: SnapshotStore, remarks: Remarks, clock: SystemClock) -> Secrets:

@@ -44,7 +44,11 @@ async def running_control_plane(settings: Settings) -> AsyncIterator[Listen]:
     async with open_adapters(settings, metrics) as adapters:
         services = await compose(settings, adapters, metrics)
         workers, listen = workers_of(settings, services, adapters), Listen.parse(settings.listen)
-        options = {"crowd": settings.crowd}
-        serve = serving(build_app(services), listen, grace=settings.shutdown_grace, server_options=options)
+        options, tls = {"crowd": settings.crowd}, settings.tls()
+        if tls is None and not listen.local and not settings.trusted_proxies:
+            _log.warning(
+                "whoever is on the network can read along: set TRIMTAB_TLS_CERTIFICATE_FILE, or a proxy in front"
+            )
+        serve = serving(build_app(services), listen, grace=settings.shutdown_grace, server_options=options, tls=tls)
         async with running(*workers), serve as served:
             yield served

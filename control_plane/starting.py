@@ -1,5 +1,6 @@
 """How a program of ours is run: in one event loop, and with one line for whatever an operator can mend."""
 
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from socket import gethostname
@@ -58,6 +59,8 @@ def _line(error: BaseException) -> str | None:
             return f"{error.address} cannot be listened on: stop what uses it, or set TRIMTAB_LISTEN"
         case KeyLostError():
             return f"the installation's keys cannot be used: {error} Add that key to TRIMTAB_ENCRYPTION_KEY, behind a comma"
+        case ssl.SSLError():
+            return f"TLS cannot be used as it is set ({error.reason or error}): check the files of TRIMTAB_TLS_…"
         case UnavailableError():
             return f"{error}: check that it runs and that its URL is right"
         case _:

@@ -6,6 +6,7 @@ from typing import Any
 from agent.settings import parsers
 from agent.settings.knob import Knob
 from agent.settings.secret_knobs import SECRET_KNOBS
+from agent.settings.tls_knobs import TLS_KNOBS
 from shared.domain.codec import Json
 
 
@@ -274,6 +275,7 @@ KNOBS: Mapping[str, Knob] = {
         "`json`, one object a line, or `text` for people.",
         "`json`",
     ),
+    **TLS_KNOBS,
     **SECRET_KNOBS,
     **EXEC_KNOBS,
 }

@@ -10,6 +10,7 @@ from agent.settings.members import MistakesError
 from agent.settings.model import DEFAULT_LISTEN, Settings
 from agent.settings.parsers import nearest
 from agent.settings.secret_knobs import missing
+from agent.settings.tls_knobs import half
 from shared.domain.codec import Json
 from shared.runtime.listen import Listen
 
@@ -46,7 +47,7 @@ def load(environ: Mapping[str, str], config: Path | None = None, flags: Mapping[
             "TRIMTAB_AGENT_TOKEN is missing; give the token that the control plane issued for this "
             "application/environment, or a file that holds it as TRIMTAB_AGENT_TOKEN_FILE (--token-file)"
         )
-    given.problems += missing(found)
+    given.problems += [*missing(found), *half(found)]
     if given.problems:
         raise SettingsError(*given.problems)
     settings = Settings(**found)

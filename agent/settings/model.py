@@ -49,6 +49,9 @@ class Settings:
     proven_after: float = 300.0
     fallback: bool = False
     fallback_after: float = 60.0
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
     secret_providers: tuple[str, ...] = ()
     secret_directories: tuple[Path, ...] = ()
     secret_variables: tuple[str, ...] = ()

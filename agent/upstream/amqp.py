@@ -23,6 +23,8 @@ from shared.wire.signature import KEY_HEADER, SIGNATURE_HEADER, About, signature
 from shared.wire.topology import CHANGES_EXCHANGE, SCHEMA_HEADER, agent_queue, binding_keys
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -67,8 +69,9 @@ class AmqpFeed:
         access: BrokerAccess | None = None,
         *,
         trust: Verifier | None = None,
+        tls: "SSLContext | None" = None,
     ) -> None:
-        self._url, self._access, self._trust = url, access, trust
+        self._url, self._access, self._trust, self._tls = url, access, trust, tls
         self._app_id, self._environment, self._instance = app_id, environment, instance
 
     def go_to(self, url: str) -> None:
@@ -126,7 +129,7 @@ class AmqpFeed:
                 url = make_url(self._url)
                 if login is not None:
                     url = url.with_user(login.username).with_password(login.password)
-                connection = Connection(url, client_properties=properties)
+                connection = Connection(url, ssl_context=self._tls, client_properties=properties)
                 # Closed, even if it never was open: else its destructor tries, wherever the collector runs.
                 stack.push_async_callback(_close, connection)
                 with anyio.fail_after(CONNECT_TIMEOUT + 1):

@@ -25,18 +25,22 @@ _NOT_US = frozenset({401, 403})
 
 
 @asynccontextmanager
-async def open_session(urls: Sequence[str] = ()) -> AsyncIterator[aiohttp.ClientSession]:
+async def open_session(tls: ssl.SSLContext | None = None) -> AsyncIterator[aiohttp.ClientSession]:
     """A session as the agent's upstream needs it: few connections, no cookies, and nobody's `.netrc`.
 
-    The machine's certificates are read only if one of the URLs needs them: they take 2 MB of every agent's memory.
+    Without `tls` no connection over TLS can be made: the machine's certificates take 2 MB of every agent's memory.
     """
-    tls = any(URL(each.strip()).scheme == "https" for each in urls)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=8, ssl=ssl.create_default_context() if tls else True),
+        connector=aiohttp.TCPConnector(limit=8, ssl=tls or True),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=_LIMITS,
     ) as session:
         yield session
+
+
+def speaks_tls(urls: Sequence[str]) -> bool:
+    """Whether one of them is reached over TLS."""
+    return any(URL(each.strip()).scheme in {"https", "amqps"} for each in urls)
 
 
 class Endpoints:

@@ -3,11 +3,12 @@
 from functools import partial
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from control_plane.api.call import Call, address_of, app_in, attribution, environment_in
+from control_plane.api.call import Call, app_in, attribution, environment_in
 from control_plane.api.carried import CARRIED, session_of
 from control_plane.api.once import answer_once
+from control_plane.api.presented import presented_by
 from control_plane.api.rate_limits import RateLimits
 from control_plane.api.reading import read_body, read_bytes, read_document, read_idempotency_key, read_query
 from control_plane.api.route import Repeat, Route
@@ -16,9 +17,8 @@ from control_plane.api.sight import discreet
 from control_plane.domain.access.permission import Permission
 from control_plane.domain.access.principal import Principal, PrincipalKind
 from control_plane.domain.access.reach import EVERYWHERE, Place
-from control_plane.domain.errors import ConflictError, ForbiddenError, InvalidError, UnauthenticatedError, UnfitError
+from control_plane.domain.errors import ConflictError, ForbiddenError, InvalidError, UnfitError
 from control_plane.services.access import require_permission, require_somewhere
-from control_plane.services.identity.presented import Presented
 from shared.wire.problem import Violation
 
 PRINCIPAL = web.RequestKey("principal", str)
@@ -93,22 +93,26 @@ class Endpoint:
         principal = await self._rates.admit(request, self._route, partial(self._authenticate, request))
         request[PRINCIPAL] = principal.id
         request[CALLER] = principal
-        self._require_enrolled(principal, self._route.permission)
+        self._require_known_agent(request, principal, self._route.permission)
         if self._route.part:
             require_somewhere(principal, self._route.permission, _place(request))
         else:
             require_permission(principal, self._route.permission, _place(request))
         return principal
 
-    def _require_enrolled(self, principal: Principal, permission: Permission) -> None:
-        if self._services.enrolment_required and principal.is_agent and not (principal.instance or self._route.enrols):
+    def _require_known_agent(self, request: web.Request, principal: Principal, permission: Permission) -> None:
+        if not principal.is_agent:
+            return
+        if self._services.agents_certified and presented_by(request).certificate is None:
+            raise ForbiddenError(permission, "Agents have to show a client's certificate here.")
+        if self._services.enrolment_required and not (principal.instance or self._route.enrols):
             detail = "An agent token is for POST /api/v1/agents/enrol; all else needs the credential that it gives."
             raise ForbiddenError(permission, detail)
 
     async def _authenticate(self, request: web.Request) -> Principal:
         carried = session_of(request, self._services.cookies)
         if carried is None:
-            return await self._services.access.authenticate(Presented(bearer_token(request), address_of(request)))
+            return await self._services.access.authenticate(presented_by(request))
         request[CARRIED] = carried
         return await self._services.sessions.authenticate(carried.secret, carried.carrier)
 
@@ -125,15 +129,3 @@ def _place(request: web.Request) -> Place:
     if "app" not in request.match_info:
         return EVERYWHERE
     return Place(app_in(request), environment_in(request) if "environment" in request.match_info else None)
-
-
-def bearer_token(request: web.Request) -> str:
-    """The token of the Authorization header.
-
-    Raises:
-        UnauthenticatedError: there is none.
-    """
-    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    if scheme.lower() != "bearer":
-        raise UnauthenticatedError
-    return token.strip()

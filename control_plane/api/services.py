@@ -113,6 +113,7 @@ class Services:
     limits: Limits
     clock: Clock
     enrolment_required: bool = False
+    agents_certified: bool = False
     heartbeat_interval: float = 3.0
     proxies: TrustedProxies = NO_PROXIES
     edge: Edge = ANY_HOST

@@ -162,6 +162,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         access_tokens=access_tokens,
         enrolment=Enrolment(access_tokens, signing_keys, timedelta(seconds=settings.agent_credential_lifetime)),
         enrolment_required=settings.agent_enrolment == "required",
+        agents_certified=settings.tls_client_certificates == "agents",
         revoking=revoking,
         signing_keys=signing_keys,
         renewal=renewal,

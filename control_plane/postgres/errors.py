@@ -74,7 +74,8 @@ def driver_errors(*, in_flight: str | None = None) -> Iterator[None]:
     except asyncpg.PostgresError as error:
         raise _from_server(error, in_flight) from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-        if isinstance(error, ValueError):  # the driver could not even encode an argument
+        if isinstance(error, ValueError) and not isinstance(error, OSError):
+            # The driver could not even encode an argument. A certificate that is not trusted is both kinds of error.
             raise InvalidError([Violation("", "A number or text is outside of what the database can hold.")]) from error
         lost = isinstance(error, asyncpg.InternalClientError | OSError) or "closed" in str(error)
         detail = in_flight if in_flight and lost else f"cannot be reached ({type(error).__name__})"

@@ -32,6 +32,16 @@ _SPARE = 1.0
 """Seconds for which a Redis that failed is not asked again by those who can do without."""
 
 
+class _TlsConnection(redis.asyncio.SSLConnection):
+    """Reads its certificates whenever it connects: they may be other ones than when the pool made it."""
+
+    async def connect(self) -> None:
+        """Connect, if it is not."""
+        if not self.is_connected:
+            self.ssl_context.context = None
+        await super().connect()  # type: ignore[no-untyped-call]  # of the library
+
+
 @asynccontextmanager
 async def open_redis(url: str) -> AsyncIterator[redis.asyncio.Redis]:
     """A client with a small pool until the block ends. Redis need not be there yet."""
@@ -43,6 +53,8 @@ async def open_redis(url: str) -> AsyncIterator[redis.asyncio.Redis]:
         socket_connect_timeout=_TIMEOUT,
         retry=Retry(NoBackoff(), 1),  # once, for a pooled connection that Redis' restart has cut
     )
+    if issubclass(pool.connection_class, redis.asyncio.SSLConnection):
+        pool.connection_class = _TlsConnection
     client = redis.asyncio.Redis.from_pool(pool)
     try:
         yield client

@@ -13,6 +13,7 @@ from control_plane.settings.secrecy import SecrecySettings
 from control_plane.settings.serving import ServingSettings
 from control_plane.settings.sizes import SizeSettings
 from control_plane.settings.stores import StoreSettings
+from control_plane.settings.tls import TlsSettings
 from control_plane.settings.traffic import TrafficSettings
 from shared.runtime.crowd import Crowd
 from shared.runtime.listen import Listen
@@ -28,6 +29,7 @@ class Settings(
     SecrecySettings,
     PeopleSettings,
     IdentitySettings,
+    TlsSettings,
     ServingSettings,
     StoreSettings,
 ):

@@ -31,6 +31,9 @@ STALL_TIMEOUT = 60.0
 
 LEAST_PROGRESS = 16 * 1024
 
+HANDSHAKE_TIMEOUT = 10.0
+"""Seconds that the beginning of TLS may take."""
+
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n"
     b"Server: trimtab\r\n\r\n"
@@ -196,3 +199,17 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         return _Server(await super()._make_server(), self._options | {"access_log": None})
+
+
+class Site(web.SockSite):
+    """Where a runner accepts connections; over TLS whoever does not get to a request is not waited for either."""
+
+    async def start(self) -> None:
+        """Accept from now on."""
+        await web.BaseSite.start(self)
+        server, tls = self._runner.server, self._ssl_context
+        assert server is not None  # noqa: S101 - the runner is set up
+        patience = None if tls is None else HANDSHAKE_TIMEOUT
+        self._server = await asyncio.get_running_loop().create_server(
+            server, sock=self._sock, backlog=self._backlog, ssl=tls, ssl_handshake_timeout=patience
+        )

@@ -4,13 +4,14 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from ssl import SSLContext
 
 import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from shared.runtime.binding import BACKLOG, bound
-from shared.runtime.connection import SERVER, Front, Runner
+from shared.runtime.connection import SERVER, Front, Runner, Site
 from shared.runtime.listen import Listen
 from shared.runtime.request_id import new_request_id
 from shared.wire.problem import CONTENT_TYPE, Problem, ProblemType
@@ -117,10 +118,11 @@ async def serving(
     socket_mode: int = 0o660,
     server_options: Mapping[str, object] | None = None,
     front: Front | None = None,
+    tls: SSLContext | None = None,
 ) -> AsyncIterator[Listen]:
     """Listen and serve `app` until the block ends, then let running requests finish for at most `grace` seconds.
 
-    `front` gets every connection first, if there is one.
+    `front` gets every connection first, if there is one; it speaks no TLS.
 
     Yields the address that is really listened on (its port where port 0 was asked for).
 
@@ -130,7 +132,7 @@ async def serving(
     runner = Runner(app, grace=grace, **(server_options or {}))
     await runner.setup()
     try:
-        at = await _listen(runner, front, listen, socket_mode)
+        at = await _listen(runner, front, tls, listen, socket_mode)
         try:
             yield at
         finally:
@@ -143,7 +145,7 @@ async def serving(
             await runner.cleanup()
 
 
-async def _listen(runner: Runner, front: Front | None, listen: Listen, mode: int) -> Listen:
+async def _listen(runner: Runner, front: Front | None, tls: SSLContext | None, listen: Listen, mode: int) -> Listen:
     """Where we listen from now on; the sockets are closed with whoever got them."""
     try:
         sockets = bound(listen, mode)
@@ -153,7 +155,7 @@ async def _listen(runner: Runner, front: Front | None, listen: Listen, mode: int
         front.open(sockets, runner.accepting)
     else:
         for each in sockets:
-            await web.SockSite(runner, each, backlog=BACKLOG).start()
+            await Site(runner, each, ssl_context=tls, backlog=BACKLOG).start()
     return listen if listen.path else Listen(listen.host, sockets[0].getsockname()[1])
 
 

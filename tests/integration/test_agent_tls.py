@@ -1,6 +1,5 @@
 """An agent whose control plane is behind TLS: the certificate is checked against the machine's authorities."""
 
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,43 +7,19 @@ from pathlib import Path
 import anyio
 import pytest
 import trustme
-from anyio.abc import ByteStream, SocketStream
-from anyio.streams.tls import TLSListener
 
 from tests.fakes.control_plane import APP, ENVIRONMENT, LINEAGE, ControlPlane, Write
 from tests.rig.process import Process
+from tests.rig.tls import certificate, serving_with, terminating_tls
 from tests.servers.server import free_port
 
 AUTHORITY = trustme.CA()
 
 
 @asynccontextmanager
-async def terminating_tls(port: int) -> AsyncIterator[str]:
-    """Listen with TLS and pass everything on to a port of loopback."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
-    plain = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    listener = TLSListener(plain, context, standard_compatible=False, handshake_timeout=5)
-
-    async def relay(client: ByteStream) -> None:
-        async with client, await anyio.connect_tcp("127.0.0.1", port) as server, anyio.create_task_group() as both:
-            both.start_soon(pump, client, server)
-            both.start_soon(pump, server, client)
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(listener.serve, relay)
-        yield f"https://127.0.0.1:{plain.extra(anyio.abc.SocketAttribute.local_port)}"  # noqa: S610 - there is no Django here
-        group.cancel_scope.cancel()
-    await listener.aclose()
-
-
-async def pump(source: ByteStream | SocketStream, sink: ByteStream | SocketStream) -> None:
-    try:
-        async for piece in source:
-            await sink.send(piece)
-        await sink.send_eof()
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError, NotImplementedError):
-        return  # one side is gone: so is the connection
+async def over_tls(plane: ControlPlane) -> AsyncIterator[str]:
+    async with terminating_tls(int(plane.url.rsplit(":", 1)[1]), serving_with(certificate(AUTHORITY))) as port:
+        yield f"https://127.0.0.1:{port}"
 
 
 @asynccontextmanager
@@ -73,7 +48,7 @@ async def test_a_control_plane_with_a_certificate_of_a_known_authority_is_follow
     async with ControlPlane().running() as plane:
         plane.model.commit(Write(LINEAGE.environment, "db.pool", b"20"))
         async with (
-            terminating_tls(int(plane.url.rsplit(":", 1)[1])) as url,
+            over_tls(plane) as url,
             agent_of(url, tmp_path, SSL_CERT_FILE=str(authority)) as agent,
         ):
             await agent.until_ok()
@@ -82,7 +57,7 @@ async def test_a_control_plane_with_a_certificate_of_a_known_authority_is_follow
 async def test_a_certificate_of_an_unknown_authority_is_refused(tmp_path: Path) -> None:
     async with (
         ControlPlane().running() as plane,
-        terminating_tls(int(plane.url.rsplit(":", 1)[1])) as url,
+        over_tls(plane) as url,
         agent_of(url, tmp_path) as agent,
     ):
         await agent.until_ok("/healthz")

@@ -5,8 +5,8 @@ from aiohttp import web
 from control_plane.api.bodies.identity import EnrolledView, Enrolling, NewRevocation, RevocationView
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.call import Call, reply
-from control_plane.api.endpoint import bearer_token
 from control_plane.api.paging import cut_page
+from control_plane.api.presented import bearer_token
 from control_plane.api.services import Services
 
 

@@ -7,9 +7,9 @@ from aiohttp import web
 
 from control_plane.api.bodies.snapshots import SnapshotQuery
 from control_plane.api.call import Call
-from control_plane.api.endpoint import bearer_token
 from control_plane.api.handlers.apps import require_registered
 from control_plane.api.preconditions import unchanged
+from control_plane.api.presented import presented_by
 from control_plane.api.services import Services
 from control_plane.api.staleness import staleness
 from control_plane.api.watch import Watch
@@ -17,7 +17,6 @@ from control_plane.domain.access.decision import may
 from control_plane.domain.access.permission import Permission
 from control_plane.domain.access.reach import Place
 from control_plane.services.admission import LARGE_BYTES
-from control_plane.services.identity.presented import Presented
 from control_plane.services.snapshots import ServedSnapshot
 from shared.domain.codec import decode, encode
 from shared.domain.scope import Lineage
@@ -79,7 +78,7 @@ async def watch_snapshot(services: Services, call: Call[None, None]) -> web.Stre
     if not call.principal.is_agent:  # an agent's token belongs to what is registered
         call.require(Permission.VALUES_READ, Place(app_id, environment))
         await require_registered(services, app_id, environment)
-    watch = Watch(services, Lineage.of(app_id, environment), Presented(bearer_token(call.request), call.address))
+    watch = Watch(services, Lineage.of(app_id, environment), presented_by(call.request))
     return await watch.serve(call.request)
 
 
