@@ -183,6 +183,16 @@ async def test_what_is_no_credential_of_ours_lets_nobody_in(broker: Broker, api:
             await logged_in(broker, (user, password))
 
 
+async def test_the_broker_follows_a_rotation_by_itself_and_forgets_a_key_that_leaked(broker: Broker, api: Api) -> None:
+    token = await api.register()
+    leaked = await credential(api, token)
+    await (await logged_in(broker, leaked)).close()
+    assert (await api.post("/keys/rotate", {"what": "broker", "at_once": True})).status == 200
+    await (await logged_in(broker, await credential(api, token))).close()
+    with pytest.raises((ProbableAuthenticationError, AMQPConnectionError)):
+        await logged_in(broker, leaked)
+
+
 async def test_the_management_api_takes_no_agents_credential(broker: Broker, api: Api) -> None:
     login = await credential(api, await api.register())
     for header in (aiohttp.encode_basic_auth(*login), f"Bearer {login[1]}"):

@@ -83,6 +83,9 @@ async def test_a_rogue_publisher_is_not_believed_and_is_seen(postgres_url: str, 
         await site.put(control_plane, "limit", 3)
         await site.until_value(agent, "limit", 3, within=20)
         assert await refused(site, agent) == before + 4  # a good message that came twice is not one of them
+        await site.post(control_plane, "/keys/rotate", {"what": "messages", "at_once": True})
+        await site.put(control_plane, "limit", 4)
+        await site.until_value(agent, "limit", 4, within=20)
         assert b"666" not in agent.log.read_bytes()
 
 
