@@ -3,16 +3,12 @@
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import anyio
 import pytest
-import requests
-import schemathesis
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis import GenerationMode
-from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from control_plane.api.routes import ROUTES
 from control_plane.domain.access.role import Role
@@ -21,10 +17,6 @@ from tests.rig.api import Answer, Api, serving_api
 from tests.rig.good_requests import FLAG, FORCE, GOOD, SEGMENT, known_names, stay_writable
 
 _WRITING = [route for route in ROUTES if route.body is not None]
-_BEYOND_SCHEMA = [positive_data_acceptance]
-"""A schema cannot say which cursor there is, or that an environment needs its application."""
-_LONGEST_QUERY = 7_000
-"""Longer ones are answered 431 whatever the operation, before anybody knows which one it is."""
 _NAMES = sorted({name for route in _WRITING for name in route.body.model_fields} | {"op", "scope", "\0", "a/b", ""})
 _SETTINGS = settings(max_examples=300, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
@@ -239,31 +231,3 @@ async def test_a_flag_or_segment_is_kept_as_it_was_or_refused_where_it_is_wrong(
 
         await _hypothesis(_documents, check)
         assert {201, 422} <= statuses
-
-
-@pytest.mark.timeout(180)
-async def test_the_api_does_what_its_document_says(migrated_url: str) -> None:
-    """Schemathesis makes requests of the document, right ones and wrong ones, and holds the answers against it."""
-    async with serving_api(migrated_url) as api:
-        tokens = await _tokens(api)
-        schema = await anyio.to_thread.run_sync(lambda: schemathesis.openapi.from_url(f"{api.url}/openapi.json"))
-
-        def run() -> None:
-            with requests.Session() as session:
-                for result in schema.exclude(operation_id="watch_snapshot").get_all_operations():
-                    _try_operation(result.ok(), session, api, tokens)
-
-        await anyio.to_thread.run_sync(run)
-
-
-def _try_operation(operation: Any, session: requests.Session, api: Api, tokens: dict[Role, str]) -> None:
-    wrong = operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
-
-    @settings(_SETTINGS, max_examples=10)
-    @given(operation.as_strategy() | wrong, st.sampled_from(_ROLES))
-    def check(case: Any, role: Role) -> None:
-        assume(len(urlencode(case.query or {}, doseq=True)) < _LONGEST_QUERY)
-        headers = {"Authorization": f"Bearer {tokens[role]}"}
-        case.call_and_validate(base_url=api.url, session=session, headers=headers, excluded_checks=_BEYOND_SCHEMA)
-
-    check()
