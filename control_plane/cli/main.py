@@ -24,6 +24,7 @@ from control_plane.cli import (
     servers,
     transfer,
     undo,
+    users,
 )
 
 PANEL = "Changes, people, rules and records (clients of the API)"
@@ -58,6 +59,7 @@ app.add_typer(schemas.group, name="schemas", rich_help_panel=PANEL)
 app.add_typer(reviews.group, name="reviews", rich_help_panel=PANEL)
 app.add_typer(audit.group, name="audit", rich_help_panel=PANEL)
 app.add_typer(api_keys.group, name="api-keys", rich_help_panel=PANEL)
+app.add_typer(users.group, name="users", rich_help_panel=PANEL)
 
 
 def main() -> NoReturn:
