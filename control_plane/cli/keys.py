@@ -37,6 +37,12 @@ def status(*, api: Api) -> None:
     api.show(api.get(_PATH), _show_keys)
 
 
+@command(group, "pins")
+def pins(*, api: Api) -> None:
+    """Print the public keys that sign for agents, as TRIMTAB_AGENT_SIGNING_KEYS takes them."""
+    api.show(api.get("/api/v1/signing-keys"), _show_pins)
+
+
 @command(group, "rotate")
 def rotate(
     what: Annotated[
@@ -57,6 +63,10 @@ def rotate(
     if what not in _KINDS:
         fail(f"there are no keys of the kind {what!r}: it is one of {', '.join(_KINDS)}")
     api.show(api.post(f"{_PATH}/rotate", {"what": what, "at_once": at_once}), _show_keys)
+
+
+def _show_pins(keys: Json) -> None:
+    show(",".join(f"{each['kid']}:{each['key']}" for each in keys["keys"]))
 
 
 def _show_keys(keys: Json) -> None:

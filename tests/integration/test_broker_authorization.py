@@ -3,14 +3,17 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import aio_pika
 import aiohttp
+import anyio
 import pytest
 from aio_pika.abc import AbstractChannel
 from aio_pika.connection import Connection, make_url
 from aio_pika.exceptions import AMQPConnectionError, ProbableAuthenticationError
 from aiormq.exceptions import ChannelAccessRefused
+from yarl import URL
 
 from control_plane.services.broker_credentials import BrokerCredentials
 from shared.runtime.clock import SystemClock
@@ -191,6 +194,40 @@ async def test_the_broker_follows_a_rotation_by_itself_and_forgets_a_key_that_le
     await (await logged_in(broker, await credential(api, token))).close()
     with pytest.raises((ProbableAuthenticationError, AMQPConnectionError)):
         await logged_in(broker, leaked)
+
+
+async def test_a_credential_that_ran_out_is_of_no_more_use_and_whoever_is_thrown_out_does_not_come_back(
+    broker: Broker, api: Api
+) -> None:
+    await api.register()
+    made = BrokerCredentials(api.services.signing_keys, "/", 3, SystemClock()).issue("shop", "prod", "one")
+    assert made is not None
+    login = made.username, made.password
+    async with await logged_in(broker, login) as connection:
+        closed = anyio.Event()
+        connection.close_callbacks.add(lambda *_: closed.set())
+        with pytest.raises(ChannelAccessRefused):
+            await declaring(connection)
+        operator = {"Authorization": aiohttp.encode_basic_auth("guest", "guest")}
+        url = f"{broker.server.management_url}/api/connections/username/{quote(made.username, safe='')}"
+        with anyio.fail_after(20):
+            while not closed.is_set():  # its listing lags behind by some seconds
+                async with api.session.delete(URL(url, encoded=True), headers=operator) as answer:
+                    assert answer.status == 204, await answer.text()
+                with anyio.move_on_after(0.2):
+                    await closed.wait()
+    with pytest.raises((ProbableAuthenticationError, AMQPConnectionError)):
+        await logged_in(broker, login)
+
+
+async def declaring(connection: Connection) -> None:
+    """Again and again, on channels of their own: one remembers for a while what it may do."""
+    with anyio.fail_after(20):
+        while True:
+            channel = await connection.channel()
+            await channel.declare_queue(QUEUE, exclusive=True, auto_delete=True)
+            await channel.close()
+            await anyio.sleep(0.1)
 
 
 async def test_the_management_api_takes_no_agents_credential(broker: Broker, api: Api) -> None:
