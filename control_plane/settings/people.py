@@ -69,6 +69,11 @@ class PeopleSettings(BaseModel):
         return Lifetime(timedelta(seconds=self.session_idle), timedelta(seconds=self.session_lifetime))
 
     @property
+    def providers(self) -> tuple[str, ...]:
+        """The identity provider's address, which may be within the company."""
+        return (self.oidc_issuer,) if self.oidc_issuer else ()
+
+    @property
     def provider(self) -> Provider | None:
         """The identity provider, if there is one."""
         if not self.oidc_issuer:

@@ -81,7 +81,8 @@ class Api:
         if token is not None:
             sent["Authorization"] = f"Bearer {token or self.operator}"
         data = raw if raw is not None else None if body is None else encode(body)
-        async with self.session.request(method, url, data=data, headers=sent | dict(headers or {})) as response:
+        sent |= headers or {}
+        async with self.session.request(method, url, data=data, headers=sent, allow_redirects=False) as response:
             answer = Answer(response.status, response.headers, await response.read())
         self.seen.add((method, response.url.raw_path, answer.status))
         require_described(method, response.url.raw_path, answer)

@@ -30,20 +30,31 @@ class KeySet:
         self._asking = anyio.Lock()
 
     async def key(self, kid: str, algorithm: str) -> PyJWK:
-        """The key of this id, for this algorithm.
+        """The key of this id, for this algorithm. A token may leave the id out where the issuer has a single key.
 
         Raises:
             LoginFailedError: the issuer has none.
             UnavailableError: the issuer is away, and the key is not known yet.
         """
-        found = self._keys.get(kid)
+        found = self._find(kid)
         if found is None or self._clock.monotonic() - self._asked >= FRESH_SECONDS:
             await self._ask()
-            found = self._keys.get(kid)
+            found = self._find(kid)
         if found is None or not algorithm.startswith(_FAMILIES.get(found.key_type or "", ("-",))):
             msg = "The identity provider signed with a key that it does not publish."
             raise LoginFailedError(msg)
         return found
+
+    async def renew(self) -> bool:
+        """Ask again after a signature was not the key's, which may have been replaced; False: asked a moment ago."""
+        before = self._asked
+        await self._ask()
+        return self._asked != before
+
+    def _find(self, kid: str) -> PyJWK | None:
+        if not kid and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        return self._keys.get(kid)
 
     async def _ask(self) -> None:
         async with self._asking:

@@ -22,7 +22,7 @@ class OidcProvider:
     """One identity provider. Nothing is asked of it before somebody logs in: it may be away when we start."""
 
     def __init__(self, session: aiohttp.ClientSession, provider: Provider, clock: Clock) -> None:
-        self._session, self._provider = session, provider
+        self._session, self._provider, self._clock = session, provider, clock
         self._discovery = Discovery(session, provider.issuer, clock)
         self._keys = KeySet(self._fetch_keys, clock)
 
@@ -58,7 +58,9 @@ class OidcProvider:
         return identified(self._provider, claims, await self._more(endpoints, claims, access_token))
 
     async def ended(self, token: str) -> EndedThere:
-        return await verify_logout(token, self._keys, issuer=self.issuer, client_id=self._provider.client_id)
+        return await verify_logout(
+            token, self._keys, self._clock.now().timestamp(), issuer=self.issuer, client_id=self._provider.client_id
+        )
 
     async def _verified(self, token: object, required: list[str]) -> dict[str, Any]:
         client_id = self._provider.client_id

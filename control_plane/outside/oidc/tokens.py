@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import jwt
-from jwt.exceptions import PyJWTError
+from jwt import PyJWK
+from jwt.exceptions import InvalidSignatureError, PyJWTError
 
 from control_plane.domain.errors import LoginFailedError
 from control_plane.domain.people.provider import EndedThere
@@ -15,6 +16,8 @@ from control_plane.outside.oidc.keys import ALGORITHMS, KeySet
 
 LEEWAY = timedelta(seconds=60)
 """How far the provider's clock may be from ours."""
+MAX_LOGOUT_AGE = timedelta(minutes=10)
+"""A word about a logout that comes later than this was caught on its way."""
 MAX_TOKEN = 64 * 1024
 _LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 _USELESS = "The identity provider's word about you is not good: {}."
@@ -34,20 +37,29 @@ async def verify(token: object, keys: KeySet, *, issuer: str, client_id: str, re
         kid, algorithm = header.get("kid", ""), header.get("alg")
         if algorithm not in ALGORITHMS or not isinstance(kid, str):
             raise LoginFailedError(_USELESS.format("its algorithm is not allowed"))
-        key = await keys.key(kid, algorithm)
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            key.key,
-            algorithms=[algorithm],
-            audience=client_id,
-            issuer=issuer,
-            leeway=LEEWAY,
-            options={"require": ["iss", "aud", "iat", *required]},
-        )
+        try:
+            claims = _decoded(token, await keys.key(kid, algorithm), (issuer, client_id), required, algorithm)
+        except InvalidSignatureError:
+            if not await keys.renew():
+                raise
+            claims = _decoded(token, await keys.key(kid, algorithm), (issuer, client_id), required, algorithm)
     except (PyJWTError, ValueError, TypeError) as error:
         raise LoginFailedError(_USELESS.format(type(error).__name__)) from error
     _require_for_us(claims, client_id)
     return claims
+
+
+def _decoded(token: str, key: PyJWK, parties: tuple[str, str], required: list[str], algorithm: str) -> dict[str, Any]:
+    issuer, client_id = parties
+    return jwt.decode(
+        token,
+        key.key,
+        algorithms=[algorithm],
+        audience=client_id,
+        issuer=issuer,
+        leeway=LEEWAY,
+        options={"require": ["iss", "aud", "iat", *required]},
+    )
 
 
 def require_of_login(claims: dict[str, Any], nonce: str, access_token: object, algorithm: str) -> None:
@@ -64,13 +76,15 @@ def require_of_login(claims: dict[str, Any], nonce: str, access_token: object, a
         raise LoginFailedError(_USELESS.format("it was given with another access token"))
 
 
-async def verify_logout(token: str, keys: KeySet, *, issuer: str, client_id: str) -> EndedThere:
+async def verify_logout(token: str, keys: KeySet, now: float, *, issuer: str, client_id: str) -> EndedThere:
     """Whose sessions the provider wants to be ended.
 
     Raises:
         LoginFailedError: it is no such token.
     """
     claims = await verify(token, keys, issuer=issuer, client_id=client_id, required=["jti"])
+    if float(claims["iat"]) < now - MAX_LOGOUT_AGE.total_seconds():
+        raise LoginFailedError(_USELESS.format("it is old"))
     events, subject, session = claims.get("events"), claims.get("sub", ""), claims.get("sid", "")
     if not isinstance(events, dict) or _LOGOUT not in events or "nonce" in claims:
         raise LoginFailedError(_USELESS.format("it is no word about a logout"))
