@@ -44,6 +44,11 @@ class Store:
         return await self.changes.commit(Draft(operations, **({"by": OLGA} | draft)))
 
 
+async def _hash_key() -> bytes:
+    """The key of the hashes of tokens."""
+    return b"a key that is in no database"
+
+
 @asynccontextmanager
 async def open_store(url: str, size: int = 5) -> AsyncIterator[Store]:
     """A store over a migrated database."""
@@ -53,7 +58,7 @@ async def open_store(url: str, size: int = 5) -> AsyncIterator[Store]:
             PostgresChanges(pool, seals_over(pool)),
             PostgresConfigs(pool, seals_over(pool)),
             PostgresRegistry(pool),
-            PostgresCredentials(pool),
+            PostgresCredentials(pool, _hash_key),
             PostgresRollouts(pool, seals_over(pool)),
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from control_plane.api.call import Call, app_in, attribution, environment_in
+from control_plane.api.call import Call, address_of, app_in, attribution, environment_in
 from control_plane.api.carried import CARRIED, session_of
 from control_plane.api.once import answer_once
 from control_plane.api.presented import presented_by
@@ -93,12 +93,18 @@ class Endpoint:
         principal = await self._rates.admit(request, self._route, partial(self._authenticate, request))
         request[PRINCIPAL] = principal.id
         request[CALLER] = principal
+        self._require_from_here(request, principal, self._route.permission)
         self._require_known_agent(request, principal, self._route.permission)
         if self._route.part:
             require_somewhere(principal, self._route.permission, _place(request))
         else:
             require_permission(principal, self._route.permission, _place(request))
         return principal
+
+    def _require_from_here(self, request: web.Request, principal: Principal, permission: Permission) -> None:
+        if not principal.may_come_from(address_of(request)):
+            detail = f"The API key of {principal.id} may not be used from {address_of(request) or 'here'}."
+            raise ForbiddenError(permission, detail)
 
     def _require_known_agent(self, request: web.Request, principal: Principal, permission: Permission) -> None:
         if not principal.is_agent:

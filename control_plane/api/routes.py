@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from control_plane.api.bodies.api_keys import ApiKeyView, NewApiKey, NewApiKeyView
+from control_plane.api.bodies.api_keys import ApiKeyView, NewApiKey, NewApiKeyView, Rotation
 from control_plane.api.bodies.apps import (
     AgentTokenView,
     AppQuery,
@@ -284,6 +284,8 @@ ROUTES: tuple[Route[Any, Any], ...] = (
 
     Route("POST",   "/api/v1/api-keys",      api_keys.create_api_key, P.API_KEYS_WRITE, (made(NewApiKeyView),),       NewApiKey, repeat=SECRET),
     Route("GET",    "/api/v1/api-keys",      api_keys.list_api_keys,  P.API_KEYS_READ,  (page_of(ApiKeyView),),       query=PageQuery),
+    Route("GET",    "/api/v1/api-keys/{id}", api_keys.get_api_key,    P.API_KEYS_READ,  (ok(ApiKeyView),)),
+    Route("POST",   "/api/v1/api-keys/{id}/rotate", api_keys.rotate_api_key, P.API_KEYS_WRITE, (ok(NewApiKeyView),),   Rotation, repeat=SECRET),
     Route("DELETE", "/api/v1/api-keys/{id}", api_keys.revoke_api_key, P.API_KEYS_WRITE, (NO_CONTENT,)),
 
     Route("GET",    "/api/v1/keys",          keys.get_keys,           P.KEYS_READ,      (ok(KeysView),)),

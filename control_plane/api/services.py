@@ -20,6 +20,7 @@ from control_plane.ports.rollouts import Rollouts, Templates
 from control_plane.ports.rules import Policies
 from control_plane.services.access import Access
 from control_plane.services.admission import Admission
+from control_plane.services.api_keys import ApiKeys
 from control_plane.services.audit import Audit
 from control_plane.services.bindings import Bindings
 from control_plane.services.broker_credentials import BrokerCredentials
@@ -32,6 +33,7 @@ from control_plane.services.hindsight import Hindsight
 from control_plane.services.identity.access_tokens import AccessTokens
 from control_plane.services.identity.enrolment import Enrolment
 from control_plane.services.identity.revoking import Revoking
+from control_plane.services.identity.uses import Uses
 from control_plane.services.keys.keeping import KeyKeeping
 from control_plane.services.keys.signatures import Signatures
 from control_plane.services.keys.signing import SigningKeys
@@ -80,6 +82,8 @@ class Services:
     bindings: Bindings
     roles: RoleKeeping
     explaining: Explaining
+    api_keys: ApiKeys
+    uses: Uses
     access_tokens: AccessTokens
     enrolment: Enrolment
     revoking: Revoking

@@ -7,6 +7,7 @@ from control_plane.cli.terminal import EXIT_USAGE, fail
 from shared.runtime.clock import SystemClock
 
 _AWAY = re.compile(r"([+-])(\d{1,9})([smhd])")
+_LONG = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _HOW = "2030-01-31T08:00:00Z, or +30s, +10m, +2h, +1d from now (- for ago)"
 
@@ -17,6 +18,13 @@ def read_moment(text: str) -> str:
         return _moment(text).isoformat()
     except (ValueError, OverflowError):
         fail(f"{text!r} is no moment: give {_HOW}", EXIT_USAGE)
+
+
+def read_seconds(text: str) -> int:
+    """A length of time for the API."""
+    if (length := _LONG.fullmatch(text)) is None:
+        fail(f"{text!r} is no length of time: give 90s, 10m, 2h or 1d", EXIT_USAGE)
+    return int(timedelta(**{_UNITS[length[2]]: int(length[1])}).total_seconds())
 
 
 def _moment(text: str) -> datetime:

@@ -39,6 +39,7 @@ from control_plane.postgres.transfer import PostgresTransfer
 from control_plane.rabbitmq.probe import RabbitProbe
 from control_plane.services.access import Access
 from control_plane.services.admission import Admission
+from control_plane.services.api_keys import ApiKeys
 from control_plane.services.audit import Audit
 from control_plane.services.bindings import Bindings
 from control_plane.services.broker_credentials import BrokerCredentials
@@ -54,6 +55,7 @@ from control_plane.services.hindsight import Hindsight
 from control_plane.services.identity.access_tokens import AccessTokens
 from control_plane.services.identity.enrolment import Enrolment
 from control_plane.services.identity.revoking import Revoking
+from control_plane.services.identity.uses import Uses
 from control_plane.services.keys.keeping import KeyKeeping
 from control_plane.services.keys.signatures import Signatures
 from control_plane.services.keys.signing import SigningKeys
@@ -91,7 +93,7 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         PostgresConfigs(pool, seals, reads),
         PostgresRegistry(pool, reads),
     )
-    credentials, named = PostgresCredentials(pool), PostgresNamedSnapshots(pool)
+    credentials, named = PostgresCredentials(pool, data_keys.digests), PostgresNamedSnapshots(pool)
     access_book = PostgresAccessBook(pool)
     bindings = Bindings(access_book, clock)
     signing_keys = SigningKeys(PostgresSigningKeys(pool), adapters.encryption, clock, ourselves())
@@ -99,7 +101,8 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
     revoking = Revoking(PostgresRevocations(pool))
     await revoking.load()
     access_tokens = AccessTokens(signing_keys, revoking, clock)
-    access = Access(credentials, clock, bindings, [access_tokens], revoking)
+    uses = Uses(credentials, clock)
+    access = Access(credentials, clock, bindings, [access_tokens], revoking, uses=uses)
     if settings.bootstrap_token:
         await credentials.ensure_operator(token_hash(settings.bootstrap_token), ourselves())
     audit = Audit(PostgresAuditLog(pool, reads))
@@ -159,6 +162,8 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         bindings=bindings,
         roles=RoleKeeping(access_book, bindings, access),
         explaining=Explaining(bindings, credentials),
+        api_keys=ApiKeys(credentials, access, clock, bindings),
+        uses=uses,
         access_tokens=access_tokens,
         enrolment=Enrolment(access_tokens, signing_keys, timedelta(seconds=settings.agent_credential_lifetime)),
         enrolment_required=settings.agent_enrolment == "required",

@@ -25,6 +25,7 @@ def workers_of(settings: Settings, services: Services, adapters: Adapters) -> li
         services.signing_keys.run,
         adapters.encryption.run,
         services.revoking.run,
+        services.uses.run,
         services.denials.run,
         services.reveals.run,
         Scheduler(PostgresLeadership(dsn, "scheduler"), services.proposals.due(ourselves())).run,

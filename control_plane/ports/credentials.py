@@ -1,13 +1,14 @@
 """Who may call, and what was answered to whom before."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from control_plane.domain.access.principal import Principal
 from control_plane.domain.access.revocation import HEARD_WITHIN, Revocation
-from control_plane.domain.api_key import ApiKey, NewApiKey
+from control_plane.domain.api_key import ApiKey, NewApiKey, Use
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
 from control_plane.ports.pages import Page
@@ -51,12 +52,34 @@ class Credentials(Protocol):
         """
         ...
 
-    async def create_api_key(self, asked: NewApiKey, token_hash: bytes, by: Attribution) -> ApiKey:
-        """Keep a new API key's hash.
+    async def create_api_key(self, asked: NewApiKey, token_hash: bytes, hint: str, by: Attribution) -> ApiKey:
+        """Keep a new API key's hash, and how its secret begins.
 
         Raises:
             ConflictError: another one that works has its name.
         """
+        ...
+
+    async def rotate_api_key(
+        self, key_id: UUID, token_hash: bytes, hint: str, former_until: datetime | None, by: Attribution
+    ) -> ApiKey:
+        """Keep another hash of an API key. The one before is good until then; None: no more. An older one never is.
+
+        Raises:
+            NotFoundError: there is no such key that works.
+        """
+        ...
+
+    async def get_api_key(self, key_id: UUID) -> ApiKey:
+        """An API key that is not revoked.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        ...
+
+    async def used(self, uses: Sequence[Use]) -> None:
+        """Keep when credentials were last used; of what is known already the later one stays."""
         ...
 
     async def list_api_keys(self, *, limit: int, cursor: str | None) -> Page[ApiKey]:

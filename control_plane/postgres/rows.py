@@ -203,7 +203,8 @@ def agent_token(row: asyncpg.Record) -> AgentToken:
 
 def api_key(row: asyncpg.Record) -> ApiKey:
     """A row of `list_api_keys`."""
-    return ApiKey(**dict(row) | {"id": _plain(row["id"]), "role": Role(row["role"])})
+    read = {"id": _plain(row["id"]), "role": Role(row["role"]), "addresses": tuple(row["addresses"])}
+    return ApiKey(**dict(row) | read)
 
 
 def _plain(found: UUID) -> UUID:

@@ -9,27 +9,24 @@ it takes tells nothing about them.
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from uuid import UUID
 
 from control_plane.domain.access.certificate import agrees
-from control_plane.domain.access.decision import decide, may, may_grant, may_somewhere
+from control_plane.domain.access.decision import decide, may, may_somewhere
 from control_plane.domain.access.permission import Permission
 from control_plane.domain.access.principal import Principal, PrincipalKind
-from control_plane.domain.access.reach import EVERYWHERE, GLOBAL, Place
-from control_plane.domain.access.role import PERMISSIONS, Role
+from control_plane.domain.access.reach import EVERYWHERE, Place
+from control_plane.domain.access.role import Role
 from control_plane.domain.access.token import new_token, token_hash
-from control_plane.domain.api_key import LONGEST_LIFE, ApiKey, NewApiKey
 from control_plane.domain.attribution import Attribution
 from control_plane.domain.change import AgentToken
-from control_plane.domain.errors import ForbiddenError, InvalidError, UnauthenticatedError, UnavailableError
+from control_plane.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from control_plane.ports.credentials import Credentials
-from control_plane.ports.pages import Page
 from control_plane.services.bindings import FRESH_SECONDS, Bindings
 from control_plane.services.identity.presented import Authenticator, Presented
 from control_plane.services.identity.revoking import Revoking
+from control_plane.services.identity.uses import Uses
 from shared.runtime.clock import Clock
-from shared.wire.problem import Violation
 
 REMEMBERED_SECONDS = 2.0
 """How long an answer is used without asking again: a revoked token works at most this much longer on any replica."""
@@ -74,7 +71,7 @@ class _Answer:
 
 
 class Access:
-    """Authenticates and authorises; makes, lists and revokes API keys and the tokens of agents."""
+    """Authenticates and authorises; makes, lists and revokes the tokens of agents."""
 
     def __init__(
         self,
@@ -83,7 +80,10 @@ class Access:
         bindings: Bindings | None = None,
         authenticators: Sequence[Authenticator] = (),
         revoking: Revoking | None = None,
+        *,
+        uses: Uses | None = None,
     ) -> None:
+        self._uses = uses
         self._credentials, self._bindings = credentials, bindings
         self._authenticators, self._revoking = tuple(authenticators), revoking
         self._clock = clock
@@ -103,6 +103,8 @@ class Access:
             raise UnauthenticatedError
         if presented.certificate is not None and not agrees(principal, presented.certificate.uris):
             raise UnauthenticatedError
+        if self._uses is not None and not presented.token.count("."):
+            self._uses.note(principal, presented.address)
         return principal
 
     async def _told(self, presented: Presented) -> Principal | None:
@@ -145,53 +147,13 @@ class Access:
     async def revoke_agent_token(self, app_id: str, environment: str, token_id: UUID, by: Attribution) -> None:
         """Make a token stop working: here at once, on other replicas within `REMEMBERED_SECONDS`."""
         await self._credentials.revoke_agent_token(app_id, environment, token_id, by)
-        await self._end_tokens(token_id, by)
+        await self.end_tokens(token_id, by)
 
-    async def create_api_key(self, asked: NewApiKey, maker: Principal, by: Attribution) -> tuple[ApiKey, str]:
-        """Make a key for a person or a machine; its secret is known to nobody but the caller.
-
-        Raises:
-            ForbiddenError: its role may do what the maker may not.
-            InvalidError: it would expire in the past, or too far in the future.
-            ConflictError: another key that works has its name.
-        """
-        if lacking := may_grant(maker, PERMISSIONS[asked.role], GLOBAL):
-            detail = f"The role {asked.role} has permissions that {maker.id} lacks: {', '.join(lacking)}."
-            raise ForbiddenError(lacking[0], detail)
-        await self._require_to_give_what_is_bound(asked.name, maker)
-        self._require_an_end_ahead(asked.expires_at)
-        secret = new_token(asked.role)
-        return await self._credentials.create_api_key(asked, token_hash(secret), by), secret
-
-    async def list_api_keys(self, *, limit: int, cursor: str | None) -> Page[ApiKey]:
-        """The keys that are not revoked, by name."""
-        return await self._credentials.list_api_keys(limit=limit, cursor=cursor)
-
-    async def revoke_api_key(self, key_id: UUID, by: Attribution) -> None:
-        """Make a key stop working: here at once, on other replicas within `REMEMBERED_SECONDS`."""
-        await self._credentials.revoke_api_key(key_id, by)
-        await self._end_tokens(key_id, by)
-
-    async def _end_tokens(self, credential: UUID, by: Attribution) -> None:
-        """What was given for a credential ends with it."""
+    async def end_tokens(self, credential: UUID, by: Attribution) -> None:
+        """A credential has ended: nobody is known by it any more, and what was given for it ends with it."""
         self.forget()
         if self._revoking is not None:
             await self._revoking.end(f"credential:{credential}", "the credential behind it was revoked", by)
-
-    async def _require_to_give_what_is_bound(self, name: str, maker: Principal) -> None:
-        """A name may have grants already: who makes its key could act by them."""
-        for each in () if self._bindings is None else await self._bindings.of(f"service:{name}"):
-            if lacking := may_grant(maker, each.permissions, each.reach):
-                detail = f"service:{name} has the role {each.role} for {each.reach}, which {maker.id} lacks there."
-                raise ForbiddenError(lacking[0], detail)
-
-    def _require_an_end_ahead(self, expires_at: datetime | None) -> None:
-        now = self._clock.now()
-        if expires_at is not None and not now < expires_at <= now + LONGEST_LIFE:
-            detail = (
-                f"must lie in the future, by at most {LONGEST_LIFE.days:,} days; leave it out for a key without an end"
-            )
-            raise InvalidError([Violation("/expires_at", detail)])
 
     def forget(self) -> None:
         """Ask again about everybody, also where an answer from before the revocation is still on its way."""

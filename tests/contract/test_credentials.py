@@ -10,7 +10,7 @@ import pytest
 from control_plane.domain.access.principal import holder
 from control_plane.domain.access.role import Role
 from control_plane.domain.access.token import new_token, token_hash
-from control_plane.domain.api_key import NewApiKey
+from control_plane.domain.api_key import NewApiKey, Use
 from control_plane.domain.errors import ConflictError, NotFoundError
 from control_plane.ports.credentials import Credentials
 from shared.runtime.clock import SystemClock
@@ -69,7 +69,7 @@ class CredentialsContract:
 
     async def test_an_api_key_is_somebody_with_a_role_until_it_is_revoked(self, credentials: Credentials) -> None:
         secret = token_hash("alice's")
-        made = await credentials.create_api_key(NewApiKey("alice", Role.EDITOR, "Alice"), secret, OLGA)
+        made = await credentials.create_api_key(NewApiKey("alice", Role.EDITOR, "Alice"), secret, "hint", OLGA)
         assert (made.name, made.role, made.description, made.created_by) == ("alice", Role.EDITOR, "Alice", "olga")
         assert await credentials.find(secret) == holder("alice", Role.EDITOR)
         await credentials.revoke_api_key(made.id, OLGA)
@@ -79,22 +79,22 @@ class CredentialsContract:
                 await credentials.revoke_api_key(gone, OLGA)
 
     async def test_two_keys_that_work_have_different_names(self, credentials: Credentials) -> None:
-        first = await credentials.create_api_key(NewApiKey("bob", Role.APPROVER), token_hash("1"), OLGA)
+        first = await credentials.create_api_key(NewApiKey("bob", Role.APPROVER), token_hash("1"), "hint", OLGA)
         with pytest.raises(ConflictError):
-            await credentials.create_api_key(NewApiKey("bob", Role.ADMIN), token_hash("2"), OLGA)
+            await credentials.create_api_key(NewApiKey("bob", Role.ADMIN), token_hash("2"), "hint", OLGA)
         assert await credentials.find(token_hash("2")) is None
         await credentials.revoke_api_key(first.id, OLGA)
-        await credentials.create_api_key(NewApiKey("bob", Role.VIEWER), token_hash("3"), OLGA)
+        await credentials.create_api_key(NewApiKey("bob", Role.VIEWER), token_hash("3"), "hint", OLGA)
         assert await credentials.find(token_hash("3")) == holder("bob", Role.VIEWER)
 
     async def test_of_two_who_want_a_name_at_the_same_time_one_gets_it(self, credentials: Credentials) -> None:
         over = SystemClock().now() - timedelta(hours=1)
-        await credentials.create_api_key(NewApiKey("ci", Role.VIEWER, "", over), token_hash("over"), OLGA)
+        await credentials.create_api_key(NewApiKey("ci", Role.VIEWER, "", over), token_hash("over"), "hint", OLGA)
         refused: list[int] = []
 
         async def create(number: int) -> None:
             try:
-                await credentials.create_api_key(NewApiKey("ci", Role.VIEWER), token_hash(str(number)), OLGA)
+                await credentials.create_api_key(NewApiKey("ci", Role.VIEWER), token_hash(str(number)), "hint", OLGA)
             except ConflictError:
                 refused.append(number)
 
@@ -107,16 +107,54 @@ class CredentialsContract:
     async def test_an_expired_key_is_nobodys_and_gives_its_name_up(self, credentials: Credentials) -> None:
         now = SystemClock().now()
         over, ahead = now - timedelta(hours=1), now + timedelta(hours=1)
-        await credentials.create_api_key(NewApiKey("ci", Role.EDITOR, "", over), token_hash("1"), OLGA)
+        await credentials.create_api_key(NewApiKey("ci", Role.EDITOR, "", over), token_hash("1"), "hint", OLGA)
         assert await credentials.find(token_hash("1")) is None
         assert [each.expires_at for each in (await credentials.list_api_keys(limit=9, cursor=None)).items] == [over]
-        kept = await credentials.create_api_key(NewApiKey("ci", Role.EDITOR, "", ahead), token_hash("2"), OLGA)
+        kept = await credentials.create_api_key(NewApiKey("ci", Role.EDITOR, "", ahead), token_hash("2"), "hint", OLGA)
         assert await credentials.find(token_hash("2")) == holder("ci", Role.EDITOR, expires_at=ahead)
         assert list((await credentials.list_api_keys(limit=9, cursor=None)).items) == [kept]
 
+    async def test_a_secret_that_was_replaced_works_until_then_and_an_older_one_no_more(
+        self, credentials: Credentials
+    ) -> None:
+        until = SystemClock().now() + timedelta(hours=1)
+        made = await credentials.create_api_key(NewApiKey("ci", Role.VIEWER), token_hash("1"), "one", OLGA)
+        second = await credentials.rotate_api_key(made.id, token_hash("2"), "two", until, OLGA)
+        assert (second.hint, second.former_until, second.rotated_at is not None) == ("two", until, True)
+        assert await credentials.get_api_key(made.id) == second
+        assert await credentials.find(token_hash("1")) == holder("ci", Role.VIEWER, expires_at=until)
+        assert await credentials.find(token_hash("2")) == holder("ci", Role.VIEWER)
+        await credentials.rotate_api_key(made.id, token_hash("3"), "three", until, OLGA)
+        assert await credentials.find(token_hash("1")) is None
+        assert await credentials.find(token_hash("2")) is not None
+        await credentials.rotate_api_key(made.id, token_hash("4"), "four", None, OLGA)
+        assert await credentials.find(token_hash("2")) is None
+        assert await credentials.find(token_hash("3")) is None
+        await credentials.rotate_api_key(made.id, token_hash("5"), "five", until, OLGA)
+        await credentials.revoke_api_key(made.id, OLGA)
+        for number in range(1, 6):
+            assert await credentials.find(token_hash(str(number))) is None
+        for gone in (made.id, uuid4()):
+            with pytest.raises(NotFoundError):
+                await credentials.rotate_api_key(gone, token_hash("6"), "six", until, OLGA)
+            with pytest.raises(NotFoundError):
+                await credentials.get_api_key(gone)
+
+    async def test_it_is_known_where_a_key_may_be_used_and_was(self, credentials: Credentials) -> None:
+        now = SystemClock().now()
+        asked = NewApiKey("ci", Role.VIEWER, addresses=("10.0.0.0/8",))
+        made = await credentials.create_api_key(asked, token_hash("1"), "hint", OLGA)
+        found = await credentials.find(token_hash("1"))
+        assert found is not None
+        assert (found.addresses, found.credential) == (("10.0.0.0/8",), str(made.id))
+        await credentials.used([Use(made.id, now, "10.0.0.1"), Use(uuid4(), now, "10.0.0.2")])
+        await credentials.used([Use(made.id, now - timedelta(minutes=1), "10.0.0.3")])
+        kept = await credentials.get_api_key(made.id)
+        assert (kept.last_used_at, kept.last_used_from) == (now, "10.0.0.1")
+
     async def test_api_keys_are_listed_by_name(self, credentials: Credentials) -> None:
         for name in ("carol", "alice", "bob"):
-            await credentials.create_api_key(NewApiKey(name, Role.VIEWER), token_hash(name), OLGA)
+            await credentials.create_api_key(NewApiKey(name, Role.VIEWER), token_hash(name), "hint", OLGA)
         await credentials.create_agent_token("billing", "prod", token_hash("agent"), "", OLGA)
         first = await credentials.list_api_keys(limit=2, cursor=None)
         second = await credentials.list_api_keys(limit=2, cursor=first.next_cursor)

@@ -30,6 +30,14 @@ async def test_a_key_is_made_listed_and_revoked_by_its_name(trimtab: Cli, tmp_pa
     listed = (await trimtab("api-keys", "list")).lines
     assert [line.split("\t")[:2] for line in listed] == [["alice", "publisher"], ["bob", "viewer"]]
 
+    second = (await trimtab("api-keys", "rotate", "alice", "--overlap", "1h")).output.strip()
+    for each in (token, second):
+        assert "alice" in (await trimtab("changes", token=each)).output
+    shown = (await trimtab("api-keys", "show", "alice")).output
+    assert second[:22] in shown
+    assert second not in shown
+    assert "no length of time" in (await trimtab("api-keys", "rotate", "alice", "--overlap", "soon", code=2)).errors
+
     await trimtab("api-keys", "revoke", "alice")
     assert "TRIMTAB_TOKEN" in (await trimtab("list", token=token, code=1)).errors
     assert "no API key" in (await trimtab("api-keys", "revoke", "alice", code=1)).errors

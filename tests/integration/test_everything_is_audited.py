@@ -97,7 +97,7 @@ async def id_of(api: Api, name: str) -> dict[str, str]:
     new = f"new-{uuid4()}"
     make: dict[str, tuple[str, Any]] = {
         "revoke_agent_token": ("/apps/shop/environments/prod/agent-tokens", {}),
-        "revoke_api_key": ("/api-keys", {"name": new, "role": "viewer"}),
+        **dict.fromkeys(("revoke_api_key", "rotate_api_key"), ("/api-keys", {"name": new, "role": "viewer"})),
         "delete_role_binding": ("/role-bindings", {"subject": "user:otto", "role": "viewer", "reach": "shop"}),
         "unarchive_app": ("/apps/shop/archive", GOOD["archive_app"]),
         "unarchive_environment": ("/apps/shop/environments/prod/archive", GOOD["archive_environment"]),

@@ -14,6 +14,7 @@ from control_plane.domain.attribution import Attribution
 from control_plane.domain.errors import ForbiddenError, InvalidError, UnauthenticatedError, UnavailableError
 from control_plane.services import access
 from control_plane.services.access import REMEMBERED_SECONDS, Access
+from control_plane.services.api_keys import ApiKeys
 from control_plane.services.identity.presented import Presented
 from tests.fakes.clock import ManualClock
 from tests.fakes.credentials import FakeCredentials
@@ -36,6 +37,11 @@ def store(clock: ManualClock) -> FakeCredentials:
 @pytest.fixture
 def subject(store: FakeCredentials, clock: ManualClock) -> Access:
     return Access(store, clock)
+
+
+@pytest.fixture
+def keys(store: FakeCredentials, subject: Access, clock: ManualClock) -> ApiKeys:
+    return ApiKeys(store, subject, clock)
 
 
 async def test_an_answer_is_used_for_a_while(subject: Access, store: FakeCredentials, clock: ManualClock) -> None:
@@ -135,19 +141,19 @@ BY = Attribution("operator")
 KEY_ROLES = sorted(set(Role) - {Role.AGENT, Role.OPERATOR})
 
 
-async def test_a_key_that_is_revoked_here_stops_working_at_once(subject: Access) -> None:
-    made, secret = await subject.create_api_key(NewApiKey("alice", Role.EDITOR), OPERATOR, BY)
+async def test_a_key_that_is_revoked_here_stops_working_at_once(subject: Access, keys: ApiKeys) -> None:
+    made, secret = await keys.create(NewApiKey("alice", Role.EDITOR), OPERATOR, BY)
     assert await subject.authenticate(Presented(secret)) == holder("alice", Role.EDITOR)
-    await subject.revoke_api_key(made.id, BY)
+    await keys.revoke(made.id, BY)
     with pytest.raises(UnauthenticatedError):
         await subject.authenticate(Presented(secret))
 
 
 async def test_an_expired_key_is_refused_also_while_the_store_is_away(
-    subject: Access, store: FakeCredentials, clock: ManualClock
+    subject: Access, keys: ApiKeys, store: FakeCredentials, clock: ManualClock
 ) -> None:
     end = clock.now() + timedelta(seconds=10)
-    _, secret = await subject.create_api_key(NewApiKey("ci", Role.EDITOR, "", end), OPERATOR, BY)
+    _, secret = await keys.create(NewApiKey("ci", Role.EDITOR, "", end), OPERATOR, BY)
     assert (await subject.authenticate(Presented(secret))).id == "ci"
     store.away = True
     clock.advance(9)
@@ -158,17 +164,17 @@ async def test_an_expired_key_is_refused_also_while_the_store_is_away(
 
 
 @pytest.mark.parametrize("after", [timedelta(0), -timedelta(days=1), LONGEST_LIFE + timedelta(seconds=1)])
-async def test_a_key_ends_ahead_and_not_too_far(subject: Access, clock: ManualClock, after: timedelta) -> None:
+async def test_a_key_ends_ahead_and_not_too_far(keys: ApiKeys, clock: ManualClock, after: timedelta) -> None:
     with pytest.raises(InvalidError, match="/expires_at"):
-        await subject.create_api_key(NewApiKey("ci", Role.EDITOR, "", clock.now() + after), OPERATOR, BY)
+        await keys.create(NewApiKey("ci", Role.EDITOR, "", clock.now() + after), OPERATOR, BY)
 
 
 @pytest.mark.parametrize("own", Role)
 @pytest.mark.parametrize("role", KEY_ROLES)
-async def test_nobody_makes_a_key_that_may_do_more_than_its_maker(subject: Access, own: Role, role: Role) -> None:
+async def test_nobody_makes_a_key_that_may_do_more_than_its_maker(keys: ApiKeys, own: Role, role: Role) -> None:
     maker = holder("maker", own)
     if PERMISSIONS[role] <= PERMISSIONS[own]:
-        await subject.create_api_key(NewApiKey("new", role), maker, BY)
+        await keys.create(NewApiKey("new", role), maker, BY)
     else:
         with pytest.raises(ForbiddenError):
-            await subject.create_api_key(NewApiKey("new", role), maker, BY)
+            await keys.create(NewApiKey("new", role), maker, BY)

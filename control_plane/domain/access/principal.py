@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_address, ip_network
 
 from control_plane.domain.access.permission import Permission
 from control_plane.domain.access.reach import GLOBAL, Place, Reach
@@ -39,7 +40,8 @@ class Grant:
 class Principal:
     """A known caller with its grants. An agent's `app_id` and `environment` are set, everybody else's are None.
 
-    `expires_at` is when its credentials stop working by themselves; `credential` is the id of what it showed.
+    `expires_at` is when its credentials stop working by themselves; `credential` is the id of what it showed,
+    `addresses` are the networks from which that may be shown; none for anywhere.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Principal:
     expires_at: datetime | None = None
     groups: tuple[str, ...] = ()
     credential: str = field(default="", compare=False)
+    addresses: tuple[str, ...] = field(default=(), compare=False)
     everywhere: frozenset[Permission] = field(init=False, repr=False, compare=False)
     """What it may do without looking at where: the union of its grants that reach everything."""
 
@@ -82,6 +85,17 @@ class Principal:
         ]
         return min(found, key=STRENGTH.__getitem__, default=self.role)
 
+    def may_come_from(self, address: str) -> bool:
+        """Whether what it showed may be shown from there. Only for who has `addresses` anything is parsed."""
+        if not self.addresses:
+            return True
+        try:
+            here = ip_address(address)
+        except ValueError:
+            return False
+        here = getattr(here, "ipv4_mapped", None) or here
+        return any(here in ip_network(each) for each in self.addresses)
+
     def is_over(self, now: datetime) -> bool:
         """Whether its credentials have expired."""
         return self.expires_at is not None and self.expires_at <= now
@@ -92,10 +106,18 @@ def built_in(role: Role, reach: Reach = GLOBAL, source: str = "") -> Grant:
     return Grant(role, PERMISSIONS[role], reach, source or f"role:{role}")
 
 
-def holder(name: str, role: Role, *, expires_at: datetime | None = None, credential: str = "") -> Principal:
+def holder(
+    name: str,
+    role: Role,
+    *,
+    expires_at: datetime | None = None,
+    credential: str = "",
+    addresses: Iterable[str] = (),
+) -> Principal:
     """Somebody with one built-in role everywhere: the bootstrap operator, or who has an API key."""
     kind = PrincipalKind.USER if role is Role.OPERATOR else PrincipalKind.SERVICE_ACCOUNT
-    return Principal(name, kind, (built_in(role),), expires_at=expires_at, credential=credential)
+    grants = (built_in(role),)
+    return Principal(name, kind, grants, expires_at=expires_at, credential=credential, addresses=tuple(addresses))
 
 
 def agent_of(

@@ -1,7 +1,7 @@
 -- Keep a new agent token, if its app/environment is registered.
 with created as (
-    insert into credentials (role, token_hash, app_id, environment, description, created_by)
-    select 'agent', $3, app_id, environment, $4, $5::jsonb ->> 'principal' from environments where app_id = $1 and environment = $2
+    insert into credentials (role, token_hash, keyed, app_id, environment, description, created_by)
+    select 'agent', $3, $6, app_id, environment, $4, $5::jsonb ->> 'principal' from environments where app_id = $1 and environment = $2
     returning id, app_id, environment, description, created_at, created_by
 ),
 audited as (

@@ -5,7 +5,8 @@ with revoked as (
     returning id
 ),
 kept as (
-    insert into credentials (role, token_hash, description, created_by) values ('operator', $1, 'bootstrap', $2::jsonb ->> 'principal')
+    insert into credentials (role, token_hash, keyed, description, created_by)
+    values ('operator', $1, $3, 'bootstrap', $2::jsonb ->> 'principal')
     on conflict (token_hash) do update set revoked_at = null where credentials.revoked_at is not null
     returning id
 ),
