@@ -208,12 +208,13 @@ def origins(raw: Json) -> tuple[str, ...]:
 
 def seconds(raw: Json) -> float:
     """A positive number of seconds."""
+    given = text(raw)
     try:
-        found = float(text(raw))
+        found = float(given)
     except ValueError:
         found = 0.0
     if not 0 < found < float("inf"):
-        msg = f"is {raw!r}; give a number of seconds above 0"
+        msg = f"is {given!r}; give a number of seconds above 0"
         raise ValueError(msg)
     return found
 
@@ -228,12 +229,13 @@ def boolean(raw: Json) -> bool:
 
 def mode(raw: Json) -> int:
     """A file's mode in octal digits."""
+    given = text(raw)
     try:
-        found = int(text(raw), 8)
+        found = int(given, 8)
     except ValueError:
         found = -1
     if not 0 <= found <= _MAX_MODE:
-        msg = f"is {raw!r}; give it in octal digits, as 0640"
+        msg = f"is {given!r}; give it in octal digits, as 0640"
         raise ValueError(msg)
     return found
 

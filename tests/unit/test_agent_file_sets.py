@@ -150,6 +150,8 @@ def test_short_forms_mean_the_same() -> None:
         ("web: {files: /a.json, keep: -1}", "web.keep is '-1'; give a whole number from 0 to 100"),
         ("web: {files: /a.json, on_drift: ignore}", "web.on_drift is 'ignore'; give one of repair, report"),
         ("web: {files: /a.json, quiet: soon}", "web.quiet is 'soon'; give a number of seconds above 0"),
+        ("web: {files: /a.json, quiet: {token: x}}", "web.quiet is a list or a mapping; give one text"),
+        ("web: {files: {path: /a.json, mode: [x]}}", "web.files[0].mode is a list or a mapping; give one text"),
         ("web: {files: /a.json, templates: x}", "web has an unknown member 'templates'"),
         ("a: {files: /x/a.json}\nb: {files: /x/a.json}", "names /x/a.json twice (a, b)"),
         (
