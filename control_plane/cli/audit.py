@@ -11,7 +11,7 @@ from uuid import uuid4
 import typer
 
 from control_plane.cli.audit_file import Checked, check_file, write_whole
-from control_plane.cli.calling import Api, calling
+from control_plane.cli.calling import Api
 from control_plane.cli.client import Client
 from control_plane.cli.options import Limit
 from control_plane.cli.spread import command
@@ -92,7 +92,7 @@ def export(
 ) -> None:
     """Export audit records, oldest first. An export of all of them can be verified with the file alone."""
     query = where.query | {"format": form, "after": after, "through": through}
-    with calling(api.url, api.token, _PATIENCE) as client:
+    with api.calling(_PATIENCE) as client:
         blocks = client.stream(f"{_PATH}/export", query)
         if str(to) == "-":
             for block in blocks:
@@ -121,7 +121,7 @@ def verify(
     if file is None:
         if anchor or installation or end:
             fail("--anchor, --installation and --end are about a --file", EXIT_USAGE)
-        with calling(api.url, api.token, _PATIENCE) as client:
+        with api.calling(_PATIENCE) as client:
             _tell_verified(api, _verify_online(client))
         return
     start = _first_link(anchor, installation)
@@ -139,7 +139,7 @@ def archive(
 
     Keep the file: it is the only copy. Later records go on from its last one.
     """
-    with calling(api.url, api.token, _PATIENCE) as client:
+    with api.calling(_PATIENCE) as client:
         anchor = client.get(f"{_PATH}/verify", {"limit": 1})["anchor"]
         if through <= anchor["seq"]:
             fail(f"the records up to {anchor['seq']} are archived already", EXIT_USAGE)

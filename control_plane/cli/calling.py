@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from control_plane.cli.client import PATIENCE, Client, ClientError
+from control_plane.cli.kept_sessions import token_for
 from control_plane.cli.options import DEFAULT_URL, AsJson, Token, Url
 from control_plane.cli.terminal import fail, show_json
 from shared.domain.codec import Json
@@ -27,9 +28,9 @@ class Api:
     token: Token = ""
     json: AsJson = False
 
-    def calling(self) -> AbstractContextManager[Client]:
+    def calling(self, timeout: float = PATIENCE) -> AbstractContextManager[Client]:
         """A client for the block; what goes wrong in it is told, and ends the program."""
-        return calling(self.url, self.token)
+        return calling(self.url, token_for(self.url, self.token), timeout)
 
     def get(self, path: str, **query: str | int | None) -> Json:
         """Ask for one thing; parameters that are None are left out."""

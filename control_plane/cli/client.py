@@ -17,7 +17,11 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 
 class ClientError(Exception):
-    """The request was not answered, or with a problem; the text is for the operator."""
+    """The request was not answered, or with a problem of this status; the text is for the operator."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +131,4 @@ def _result(status: int, answer: bytes) -> Json:
         document = None
     if status < _FIRST_ERROR:
         return document
-    raise ClientError(told(status, document))
+    raise ClientError(told(status, document), status)

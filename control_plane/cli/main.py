@@ -14,6 +14,7 @@ from control_plane.cli import (
     dev_command,
     history,
     keys,
+    logins,
     named_snapshots,
     policies,
     reviews,
@@ -59,6 +60,7 @@ app.add_typer(schemas.group, name="schemas", rich_help_panel=PANEL)
 app.add_typer(reviews.group, name="reviews", rich_help_panel=PANEL)
 app.add_typer(audit.group, name="audit", rich_help_panel=PANEL)
 app.add_typer(api_keys.group, name="api-keys", rich_help_panel=PANEL)
+logins.register(app, PANEL)
 app.add_typer(users.group, name="users", rich_help_panel=PANEL)
 
 

@@ -8,7 +8,12 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 
 Url = Annotated[str, typer.Option(envvar="TRIMTAB_URL", help="Where the control plane is.")]
 Token = Annotated[
-    str, typer.Option(envvar="TRIMTAB_TOKEN", help="The operator's token, or an API key's.", show_default=False)
+    str,
+    typer.Option(
+        envvar="TRIMTAB_TOKEN",
+        help="The operator's token, or an API key's; else the session of `trimtab login`.",
+        show_default=False,
+    ),
 ]
 App = Annotated[str | None, typer.Option(help="The application. Without it: the global scope.")]
 Environment = Annotated[str | None, typer.Option("--env", help="The environment of the application.")]

@@ -25,7 +25,7 @@ def _lines(status: int, problem: Json) -> Iterator[str]:
     )
     yield from _some(f"{each.get('guard')}: {each.get('detail')}" for each in _of(problem, "guards"))
     if status == http.HTTPStatus.UNAUTHORIZED:
-        yield "  Set TRIMTAB_TOKEN, or give --token."
+        yield "  Set TRIMTAB_TOKEN, give --token, or log in with `trimtab login`."
     elif hint := problem.get("hint"):
         yield f"  {hint}"
 

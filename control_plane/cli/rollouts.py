@@ -9,6 +9,7 @@ import typer
 from control_plane.cli.calling import Api
 from control_plane.cli.client import Client, ClientError
 from control_plane.cli.intent import Why
+from control_plane.cli.kept_sessions import token_for
 from control_plane.cli.operations import Place
 from control_plane.cli.options import DryRun, Limit
 from control_plane.cli.rollout_plan import PlanOptions
@@ -187,7 +188,7 @@ _PATIENCE = 60.0
 
 def ask_patiently(api: Api, path: str, interval: float) -> Json:
     """What was there before, asked for until it is answered again, for a minute."""
-    client, until = Client(api.url, api.token), time.monotonic() + _PATIENCE
+    client, until = Client(api.url, token_for(api.url, api.token)), time.monotonic() + _PATIENCE
     while True:
         try:
             return client.get(path)

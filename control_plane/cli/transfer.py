@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from control_plane.cli.calling import Api, calling
+from control_plane.cli.calling import Api
 from control_plane.cli.intent import Intent
 from control_plane.cli.receipt import show_receipt
 from control_plane.cli.spread import spread
@@ -81,12 +81,12 @@ def import_(
 
 
 def _fetch(api: Api, app: str | None, sensitive: str, form: str) -> bytes:
-    with calling(api.url, api.token, _PATIENCE) as client:
+    with api.calling(_PATIENCE) as client:
         return client.read("/api/v1/export", {"app_id": app, "sensitive": sensitive, "format": form})
 
 
 def _send(api: Api, document: Json) -> Json:
-    with calling(api.url, api.token, _PATIENCE) as client:
+    with api.calling(_PATIENCE) as client:
         return client.post("/api/v1/import", document)
 
 
