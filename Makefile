@@ -1,7 +1,7 @@
 # The only list of commands; CI and the README only call it.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install run test chaos check fmt bench soak lock
+.PHONY: help install run test chaos check fmt bench soak lock audit sbom
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -50,6 +50,21 @@ lock: $(STAMP) ## Lock the dependencies anew, with hashes; UPGRADE=--upgrade tak
 	$(LOCK) $(UPGRADE) --extra agent --extra templates -o requirements/agent.txt
 	$(LOCK) $(UPGRADE) --extra control-plane -o requirements/control-plane.txt
 	$(LOCK) $(UPGRADE) --extra agent --extra templates --extra control-plane --extra embedded --group test --group lint -o requirements/dev.txt
+
+SHIPPED := agent control-plane
+sbom: $(STAMP) ## Write what each image is made of, with hashes: dist/trimtab-*.cdx.json (CycloneDX)
+	@mkdir -p dist
+	@for each in $(SHIPPED); do \
+		PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+			--of JSON -o dist/trimtab-$$each.cdx.json requirements/$$each.txt || exit 1; \
+		echo "dist/trimtab-$$each.cdx.json"; \
+	done
+
+audit: $(STAMP) ## Ask PyPI whether anything that is locked has a known vulnerability; what could not be asked fails too
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		$(foreach each,$(SHIPPED) build,-r requirements/$(each).txt) || { \
+		echo "trimtab: not audited, or not clean. It takes https://pypi.org (JSON API); 'make test' checks the locks without it." >&2; \
+		exit 1; }
 
 # Of what pip says: a line now and then, and all that went wrong.
 define PROGRESS
