@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 import redis.asyncio
 from hypothesis import HealthCheck, settings
 
+from tests.rig import tally
 from tests.servers import debian, rabbitmq
 from tests.servers.choice import obtain
 from tests.servers.databases import clone, create, drop
@@ -34,6 +35,8 @@ _SERVER_OF_FIXTURE = {
 _MARKERS = {"unit", "property", "contract", "integration", "e2e", "chaos"}
 _SESSION = pytest.StashKey[Session]()
 _REDIS_DATABASES = 16
+_TRIED: dict[str, tally.Tally] = {}
+"""By module, as the reports of its tests come in."""
 
 settings.register_profile(
     "ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -86,6 +89,22 @@ def pytest_runtestloop(session: pytest.Session) -> None:
                 pytest.exit(str(error), returncode=1)
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add what a test has tried to what was tried before."""
+    for name, found in report.user_properties:
+        if name == tally.PROPERTY and report.when == "teardown":
+            known = _TRIED.setdefault(report.nodeid.partition("::")[0], [0, 0])
+            known[:] = [sum(each) for each in zip(known, found, strict=True)]  # type: ignore[call-overload]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much was tried."""
+    if _TRIED:
+        terminalreporter.section("inputs that were made up")
+        for line in tally.lines(_TRIED):
+            terminalreporter.write_line(line)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what was started."""
     if _SESSION in config.stash:
@@ -113,6 +132,14 @@ def _session(config: pytest.Config) -> Session:
 def anyio_backend() -> str:
     """Trimtab runs on asyncio."""
     return "asyncio"
+
+
+@pytest.fixture
+def counted(request: pytest.FixtureRequest) -> Iterator[tally.Tally]:
+    """How many inputs the test tries, and how many are accepted; told at the end of the run."""
+    tried = [0, 0]
+    yield tried
+    request.node.user_properties.append((tally.PROPERTY, tuple(tried)))
 
 
 @pytest.fixture(scope="session")

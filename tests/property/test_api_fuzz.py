@@ -15,6 +15,7 @@ from control_plane.domain.access.role import Role
 from shared.domain.codec import encode
 from tests.rig.api import Answer, Api, serving_api
 from tests.rig.good_requests import FLAG, FORCE, GOOD, SEGMENT, known_names, stay_writable
+from tests.rig.tally import Tally
 
 _WRITING = [route for route in ROUTES if route.body is not None]
 _NAMES = sorted({name for route in _WRITING for name in route.body.model_fields} | {"op", "scope", "\0", "a/b", ""})
@@ -113,13 +114,16 @@ def _json_bytes(body: Any) -> bytes:
     return json.dumps(body).encode()
 
 
-async def _hypothesis(strategy: st.SearchStrategy[Any], check: Callable[[Any], Awaitable[None]]) -> None:
+async def _hypothesis(
+    counted: Tally, strategy: st.SearchStrategy[Any], check: Callable[[Any], Awaitable[bool]]
+) -> None:
     """Run examples from a worker thread, each on this event loop."""
 
     @_SETTINGS
     @given(strategy)
     def run(example: Any) -> None:
-        anyio.from_thread.run(check, example)
+        counted[0] += 1
+        counted[1] += anyio.from_thread.run(check, example)
 
     await anyio.to_thread.run_sync(run)
 
@@ -150,16 +154,14 @@ def _require_a_problem(answer: Answer) -> None:
 
 
 @pytest.mark.timeout(180)
-async def test_no_body_breaks_the_api_and_what_is_refused_changes_nothing(migrated_url: str) -> None:
+async def test_no_body_breaks_the_api_and_what_is_refused_changes_nothing(migrated_url: str, counted: Tally) -> None:
     async with serving_api(migrated_url) as api:
         tokens = await _tokens(api)
         await api.post("/configs", {"app_id": "shop", "key": "k", "value": 0})
         await api.post("/policies", GOOD["replace_policy"])
         await api.post("/schemas", GOOD["update_schema"])
-        accepted = 0
 
-        async def check(example: tuple[Any, bytes, dict[str, str], dict[str, str], Role]) -> None:
-            nonlocal accepted
+        async def check(example: tuple[Any, bytes, dict[str, str], dict[str, str], Role]) -> bool:
             route, raw, headers, names, role = example
             there = await known_names(api, route)
             known = {name: there.get(name, each) if each == "known" else each for name, each in names.items()}
@@ -167,26 +169,26 @@ async def test_no_body_breaks_the_api_and_what_is_refused_changes_nothing(migrat
             path = "/" + route.path.format(**{name: quote(each, safe="") for name, each in known.items()})
             answer = await api.call(route.method, path, raw=raw, headers=headers, token=tokens[role])
             assert answer.status < 500
-            accepted += answer.status < 400
             if answer.status < 400:
                 await stay_writable(api, path, answer)
             if answer.status >= 400:
                 _require_a_problem(answer)
                 assert await _state(api) == before
+            return answer.status < 400
 
-        await _hypothesis(_requests(), check)
-        assert accepted > 30, "the requests are too far from good ones to try much"
+        await _hypothesis(counted, _requests(), check)
+        assert counted[1] > 30, "the requests are too far from good ones to try much"
 
 
 @pytest.mark.timeout(180)
-async def test_what_was_written_is_read_as_it_was(migrated_url: str) -> None:
+async def test_what_was_written_is_read_as_it_was(migrated_url: str, counted: Tally) -> None:
     """Any value that is accepted comes back equal; one that is not leaves nothing behind."""
     async with serving_api(migrated_url) as api:
         await api.register()
         made = await api.post("/configs", {"app_id": "shop", "key": "k", "value": None})
         path = f"/configs/{made.document['id']}"
 
-        async def check(value: Any) -> None:
+        async def check(value: Any) -> bool:
             answer = await api.put(
                 path, None, raw=_json_bytes({"value": value, "force": FORCE}), headers={"If-Match": "*"}
             )
@@ -197,8 +199,9 @@ async def test_what_was_written_is_read_as_it_was(migrated_url: str) -> None:
                     assert read["value"] == value
             else:
                 assert answer.status in {400, 422}
+            return answer.status == 200
 
-        await _hypothesis(_json, check)
+        await _hypothesis(counted, _json, check)
 
 
 _documents = st.sampled_from([("flag", FLAG), ("flag", FLAG), ("segment", SEGMENT)]).flatmap(
@@ -207,14 +210,16 @@ _documents = st.sampled_from([("flag", FLAG), ("flag", FLAG), ("segment", SEGMEN
 
 
 @pytest.mark.timeout(180)
-async def test_a_flag_or_segment_is_kept_as_it_was_or_refused_where_it_is_wrong(migrated_url: str) -> None:
+async def test_a_flag_or_segment_is_kept_as_it_was_or_refused_where_it_is_wrong(
+    migrated_url: str, counted: Tally
+) -> None:
     async with serving_api(migrated_url) as api:
         await api.register()
         for key, content in (("a", {"value": 1}), ("g", {"segment": SEGMENT})):
             await api.post("/configs", {"app_id": "shop", "key": key, **content})
         statuses = set[int]()
 
-        async def check(example: tuple[str, Any]) -> None:
+        async def check(example: tuple[str, Any]) -> bool:
             kind, document = example
             place = {"op": "put", "app_id": "shop", "environment": "prod", "key": "f"}
             body = {"operations": [place | {kind: document}], "force": FORCE}
@@ -228,6 +233,7 @@ async def test_a_flag_or_segment_is_kept_as_it_was_or_refused_where_it_is_wrong(
                 assert all(each.startswith("/operations/0") for each in answer.pointers), answer.pointers
             else:
                 assert answer.status == 400
+            return answer.status == 201
 
-        await _hypothesis(_documents, check)
+        await _hypothesis(counted, _documents, check)
         assert {201, 422} <= statuses

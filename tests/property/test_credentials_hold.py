@@ -17,6 +17,7 @@ from tests.rig import hostile
 from tests.rig.api import Api, serving_api
 from tests.rig.damage import damaged
 from tests.rig.logins import Browser, make_user, token_of
+from tests.rig.tally import Tally, add
 
 ALL = os.environ.get("TRIMTAB_TEST_FUZZ") == "all"
 SEEDS = range(300 if ALL else 4)
@@ -65,7 +66,7 @@ async def refused_but_right(line: Line, good: bytes, before: bytes, path: str) -
         assert await line.send("GET", path, before + each) in _REFUSED, each
 
 
-async def test_no_header_is_taken_for_a_secret_that_it_is_not(migrated_url: str) -> None:
+async def test_no_header_is_taken_for_a_secret_that_it_is_not(migrated_url: str, counted: Tally) -> None:
     async with serving_api(migrated_url, **_UNLIMITED) as api:
         agent = await api.register()
         enrolled = (await api.post("/agents/enrol", {"instance": "one"}, token=agent)).document["credential"]
@@ -75,7 +76,7 @@ async def test_no_header_is_taken_for_a_secret_that_it_is_not(migrated_url: str)
             await refused_but_right(line, good.encode(), bearer, "/auth/whoami")
         for good in (agent, enrolled):
             await refused_but_right(line, good.encode(), bearer, "/snapshots/shop/prod")
-        print(f"tokens: {line.statuses.total():,} requests, {dict(sorted(line.statuses.items()))}")  # noqa: T201 - the count
+        add(counted, line.statuses)
 
 
 async def test_a_secret_is_nothing_where_it_does_not_belong(migrated_url: str) -> None:
@@ -100,7 +101,7 @@ async def test_a_secret_is_nothing_where_it_does_not_belong(migrated_url: str) -
         assert await line.send("GET", f"/auth/whoami?token={api.operator}") == 401
 
 
-async def test_no_cookie_and_no_token_of_a_page_is_taken_for_what_it_is_not(migrated_url: str) -> None:
+async def test_no_cookie_and_no_token_of_a_page_is_taken_for_what_it_is_not(migrated_url: str, counted: Tally) -> None:
     async with serving_api(migrated_url, **_UNLIMITED) as api:
         await make_user(api)
         line, browser = Line(api), Browser(api)
@@ -116,4 +117,4 @@ async def test_no_cookie_and_no_token_of_a_page_is_taken_for_what_it_is_not(migr
         assert await line.send("POST", "/auth/logout", *right, b"Origin: https://evil.example") == 403
         assert await line.send("POST", "/auth/logout", *right) == 204
         assert await line.send("GET", "/auth/whoami", cookie) == 401
-        print(f"cookies: {line.statuses.total():,} requests, {dict(sorted(line.statuses.items()))}")  # noqa: T201 - as above
+        add(counted, line.statuses)

@@ -2,11 +2,11 @@
 
 Nor does it take anything for what it is not.
 
-Some thousands of inputs by default; `TRIMTAB_TEST_FUZZ=all` tries some hundred thousand, and says how many.
+Some thousands of inputs by default; `TRIMTAB_TEST_FUZZ=all` tries some hundred thousand. The end of the run says how many.
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
@@ -67,14 +67,6 @@ EXAMPLES = 2_000 if ALL else 25
 pytestmark = pytest.mark.timeout(1_800 if ALL else 60)
 often = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**63)
-
-
-@pytest.fixture(autouse=True)
-def counted(request: pytest.FixtureRequest) -> Iterator[list[int]]:
-    """How many inputs a test tried, told at its end."""
-    tried = [0, 0]
-    yield tried
-    print(f"{request.node.name}: {tried[0]:,} inputs, {tried[1]:,} accepted")  # noqa: T201 - the count
 
 
 def model() -> Model:

@@ -18,6 +18,7 @@ from control_plane.api.routes import ROUTES
 from tests.rig import hostile
 from tests.rig.api import Api, serving_api
 from tests.rig.good_requests import GOOD, known_names, stay_writable
+from tests.rig.tally import Tally, add
 
 ALL = os.environ.get("TRIMTAB_TEST_FUZZ") == "all"
 TURN = 2
@@ -121,7 +122,7 @@ async def path_of(it: Trial, route: Any, **names: str) -> str:
     return "/" + route.path.format(**{each: quote(known.get(each, "known"), safe="") for each in wanted})
 
 
-async def test_every_text_of_every_body_gets_the_corpus(migrated_url: str) -> None:
+async def test_every_text_of_every_body_gets_the_corpus(migrated_url: str, counted: Tally) -> None:
     corpus = hostile.texts()
     texts = cycle(corpus.values())
     async with serving_api(migrated_url) as api:
@@ -133,10 +134,10 @@ async def test_every_text_of_every_body_gets_the_corpus(migrated_url: str) -> No
                     body = with_text(GOOD[route.name], place, text)
                     await it.send(route.method, path, body=body, headers={"If-Match": "*"})
         await it.settle()
-        print(f"bodies: {it.statuses.total():,} requests, {dict(sorted(it.statuses.items()))}")  # noqa: T201 - the count
+        add(counted, it.statuses)
 
 
-async def test_every_name_in_every_path_and_query_gets_the_corpus(migrated_url: str) -> None:
+async def test_every_name_in_every_path_and_query_gets_the_corpus(migrated_url: str, counted: Tally) -> None:
     corpus = {name: text for name, text in hostile.texts().items() if text not in {"", ".", ".."}}
     texts = cycle(corpus.values())
     async with serving_api(migrated_url) as api:
@@ -152,10 +153,10 @@ async def test_every_name_in_every_path_and_query_gets_the_corpus(migrated_url: 
                     asked = quote(text, safe="")[:_LONGEST_QUERY].rpartition("%")[0] or quote(text, safe="")
                     await it.send(route.method, f"{path}?{name}={asked[:_LONGEST_QUERY]}", body=GOOD.get(route.name))
         await it.settle()
-        print(f"paths and queries: {it.statuses.total():,} requests, {dict(sorted(it.statuses.items()))}")  # noqa: T201 - as above
+        add(counted, it.statuses)
 
 
-async def test_every_route_that_takes_a_body_gets_every_kind_of_bytes(migrated_url: str) -> None:
+async def test_every_route_that_takes_a_body_gets_every_kind_of_bytes(migrated_url: str, counted: Tally) -> None:
     bodies = hostile.bodies()
     names = cycle(bodies)
     async with serving_api(migrated_url) as api:
@@ -171,4 +172,4 @@ async def test_every_route_that_takes_a_body_gets_every_kind_of_bytes(migrated_u
                 await it.send(route.method, path, raw=text.encode(), headers=sent)
         await it.settle()
         assert it.statuses[400] > 20
-        print(f"bytes: {it.statuses.total():,} requests, {dict(sorted(it.statuses.items()))}")  # noqa: T201 - as above
+        add(counted, it.statuses)

@@ -1,5 +1,6 @@
 """Whatever document is sent: the importer answers in its own words, and what is refused changes nothing."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from control_plane.domain.limits import Limits
 from tests.rig.api import Answer, Api, serving_api
+from tests.rig.tally import Tally, add
 
 _LIMITS = Limits(import_bytes=500_000, import_operations=200, value_bytes=20_000, value_depth=10)
 _SETTINGS = settings(
@@ -92,6 +94,10 @@ async def test_a_hostile_document_is_refused_and_changes_nothing(api: Api, name:
     assert answer.status in {400, 413, 422}, answer.body
 
 
+def _count(counted: Tally, answer: Answer) -> None:
+    add(counted, Counter([answer.status]))
+
+
 _texts = st.text(max_size=12) | st.sampled_from(
     ["no", "\0", "../x", "a" * 300, "\ud800", "\u2028", "\U0001f680", "1e3", "<<"]
 )
@@ -152,8 +158,8 @@ def _json_bytes(document: Any) -> bytes:
 @pytest.mark.timeout(180)
 @_SETTINGS
 @given(_documents | _anything, st.sampled_from(["application/yaml", "application/json"]))
-async def test_no_document_breaks_the_importer(api: Api, document: Any, media_type: str) -> None:
-    await _send(api, _json_bytes(document), media_type)
+async def test_no_document_breaks_the_importer(api: Api, counted: Tally, document: Any, media_type: str) -> None:
+    _count(counted, await _send(api, _json_bytes(document), media_type))
 
 
 @pytest.mark.timeout(180)
@@ -162,5 +168,5 @@ async def test_no_document_breaks_the_importer(api: Api, document: Any, media_ty
     [b"a", b": ", b"\n", b"  ", b"- ", b"[", b"]", b"{", b"}", b",", b"&a ", b"*a", b"!x ", b"|", b">", b"'", b'"', b"#",
      b"? ", b"---\n", b"...", b"<<: ", b"0o7", b"\t", b"\xc3\xa9", b"trimtab: 1\n", b"global:\n", b"configs:\n", b"\\", b"%"]
 ), max_size=40))  # fmt: skip
-async def test_no_text_breaks_the_reader(api: Api, words: list[bytes]) -> None:
-    await _send(api, b"".join(words), "application/yaml")
+async def test_no_text_breaks_the_reader(api: Api, counted: Tally, words: list[bytes]) -> None:
+    _count(counted, await _send(api, b"".join(words), "application/yaml"))

@@ -1,6 +1,6 @@
 """Tokens, given garbage, damaged good ones, and claims of all kinds under good signatures: none is taken for what it is not.
 
-Some thousands of inputs by default; `TRIMTAB_TEST_FUZZ=all` tries some hundred thousand, and says how many.
+Some thousands of inputs by default; `TRIMTAB_TEST_FUZZ=all` tries some hundred thousand. The end of the run says how many.
 """
 
 import os
@@ -54,14 +54,6 @@ CLOCK = SystemClock()
 pytestmark = pytest.mark.timeout(1_800 if ALL else 60)
 often = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**63)
-
-
-@pytest.fixture(autouse=True)
-def counted(request: pytest.FixtureRequest) -> Iterator[list[int]]:
-    """How many inputs a test tried, told at its end."""
-    tried = [0, 0]
-    yield tried
-    print(f"{request.node.name}: {tried[0]:,} inputs, {tried[1]:,} accepted")  # noqa: T201 - the count
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from agent.files.unrenderable import UnrenderableError
 from tests.fakes.snapshots import snapshot_of
 from tests.integration.test_local_api import agent
 from tests.rig import hostile
+from tests.rig.tally import Tally
 
 VALUES = {"db.host": "db.example", "db.items": [1, 2], "secret": "canary-of-a-template"}
 AGENT = {"instance": "i-1", "label": {}}
@@ -47,7 +48,7 @@ def refusal(directory: Path, text: str, seconds: float = 8.0) -> str:
     return refused.value.why
 
 
-def test_no_template_gets_out(directory: Path) -> None:
+def test_no_template_gets_out(directory: Path, counted: Tally) -> None:
     """Many in one process, as those of a set are; one that ends it is refused, and the rest get another one."""
     waiting, refused = list(hostile.templates().items()), 0
     while waiting:
@@ -64,6 +65,7 @@ def test_no_template_gets_out(directory: Path) -> None:
         done = len(answers.lines) + 1 if len(answers.lines) < len(waiting) else len(waiting)
         refused, waiting = refused + done, waiting[done:]
     assert refused == len(hostile.templates()) > 140
+    counted[0] += refused
 
 
 @pytest.mark.parametrize(
