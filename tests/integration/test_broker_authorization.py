@@ -1,14 +1,18 @@
 """What an agent's own credential lets it do on a real broker, and what not."""
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 import aio_pika
 import aiohttp
 import anyio
 import pytest
+import trustme
 from aio_pika.abc import AbstractChannel
 from aio_pika.connection import Connection, make_url
 from aio_pika.exceptions import AMQPConnectionError, ProbableAuthenticationError
@@ -21,6 +25,7 @@ from shared.wire.topology import CHANGES_EXCHANGE, agent_queue, binding_keys
 from tests.rig.amqp import connected
 from tests.rig.api import Api, serving_api
 from tests.rig.installation import APP, ENVIRONMENT, Servers, installation
+from tests.rig.tls import certificate, serving_with, terminating_tls
 from tests.servers import rabbitmq
 from tests.servers.server import Server, free_port
 
@@ -31,10 +36,16 @@ Act = Callable[[AbstractChannel], Awaitable[object]]
 
 @dataclass(frozen=True)
 class Broker:
-    """A broker that trusts the keys of whoever listens at `port`."""
+    """A broker that trusts the keys of whoever listens at `port`, which it asks by TLS, at `tls_port`."""
 
     server: Server
     port: int
+    tls_port: int
+    asked_with: ssl.SSLContext
+
+    def told_by_tls(self) -> AbstractAsyncContextManager[int]:
+        """Let it ask for the keys, until the block ends."""
+        return terminating_tls(self.port, self.asked_with, at=self.tls_port)
 
     @property
     def without_user(self) -> str:
@@ -43,25 +54,30 @@ class Broker:
 
 
 @pytest.fixture(scope="module")
-async def broker(rabbitmq_program: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
-    port = free_port()
-    root = tmp_path_factory.mktemp("broker")
-    for each in (root, *root.parents[:3]):
-        each.chmod(0o711)
-    server = await rabbitmq.local(
-        rabbitmq_program, root, managed=True, keys_url=f"http://127.0.0.1:{port}/api/v1/broker-keys"
-    )
-    try:
-        await server.start()
-        yield Broker(server, port)
-    finally:
-        await server.close()
+async def broker(rabbitmq_program: Path) -> AsyncIterator[Broker]:
+    port, tls_port, authority = free_port(), free_port(), trustme.CA()
+    # Not below pytest's directory: each run of pytest closes that to others, and the broker runs as somebody else.
+    with TemporaryDirectory(prefix="trimtab-broker-") as root:
+        Path(root).chmod(0o711)  # noqa: ASYNC240 - a moment
+        server = await rabbitmq.local(
+            rabbitmq_program,
+            Path(root),
+            managed=True,
+            keys_url=f"https://localhost:{tls_port}/api/v1/broker-keys",
+            keys_ca=authority.cert_pem.bytes(),
+        )
+        try:
+            await server.start()
+            yield Broker(server, port, tls_port, serving_with(certificate(authority)))
+        finally:
+            await server.close()
 
 
 @pytest.fixture
 async def api(broker: Broker, migrated_url: str) -> AsyncIterator[Api]:
     async with (
         serving_api(migrated_url, port=broker.port, amqp_url=broker.server.url) as api,
+        broker.told_by_tls(),
         await aio_pika.connect(broker.server.url) as connection,
     ):
         channel = await connection.channel()
@@ -250,7 +266,7 @@ async def test_only_agents_of_an_environment_get_its_credential(api: Api) -> Non
 async def test_an_agent_follows_the_broker_with_a_credential_that_it_renews(
     broker: Broker, postgres_url: str, tmp_path: Path
 ) -> None:
-    async with installation(tmp_path, Servers(postgres_url, amqp_url=broker.server.url)) as site:
+    async with installation(tmp_path, Servers(postgres_url, amqp_url=broker.server.url)) as site, broker.told_by_tls():
         control_plane = await site.control_plane(port=broker.port, TRIMTAB_BROKER_CREDENTIAL_LIFETIME="30")
         await site.register(control_plane)
         agent = await site.agent(

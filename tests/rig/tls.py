@@ -39,12 +39,12 @@ def serving_with(leaf: trustme.LeafCert, clients_by: trustme.CA | None = None) -
 
 
 @asynccontextmanager
-async def terminating_tls(port: int, context: ssl.SSLContext, *, asked: bytes = b"") -> AsyncIterator[int]:
-    """Listen with TLS, on the port that is given back, and pass everything on to a port of loopback.
+async def terminating_tls(port: int, context: ssl.SSLContext, *, asked: bytes = b"", at: int = 0) -> AsyncIterator[int]:
+    """Listen with TLS, `at` or on any port, which is given back, and pass everything on to a port of loopback.
 
     `asked`: what clients send before they begin with TLS, and get an `S` for, as PostgreSQL's do.
     """
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=at)
 
     async def relay(plain: SocketStream) -> None:
         async with plain:
