@@ -128,6 +128,8 @@ async def open_adapters(settings: Settings, metrics: Metrics) -> AsyncIterator[A
         open_reads(pool, settings.database_replica_url, settings.database_pool_size, metrics) as reads,
         _open_lossy(settings, metrics, Marks(DataKeys(pool, encryption, SystemClock()).digests)) as lossy,
         _open_broker(settings) as publisher,
-        open_client(reachable=settings.reachable.naming(settings.providers, private=True)) as outside,
+        open_client(
+            reachable=settings.reachable.naming((*settings.providers, *settings.issuer_urls), private=True)
+        ) as outside,
     ):
         yield Adapters(pool, reads, lossy, publisher, outside, encryption)

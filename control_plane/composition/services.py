@@ -11,6 +11,7 @@ from control_plane.domain.access.token import token_hash
 from control_plane.domain.broker import vhost_of
 from control_plane.embedded.rates import MemoryRateCounters
 from control_plane.metrics import Metrics
+from control_plane.outside.oidc.trusted import TrustedTokens
 from control_plane.outside.prometheus import Prometheus
 from control_plane.outside.webhooks import HttpWebhooks
 from control_plane.postgres.access import PostgresAccessBook
@@ -55,6 +56,7 @@ from control_plane.services.hindsight import Hindsight
 from control_plane.services.identity.access_tokens import AccessTokens
 from control_plane.services.identity.enrolment import Enrolment
 from control_plane.services.identity.revoking import Revoking
+from control_plane.services.identity.trusted_issuers import TrustedIssuers
 from control_plane.services.identity.uses import Uses
 from control_plane.services.keys.keeping import KeyKeeping
 from control_plane.services.keys.signatures import Signatures
@@ -102,7 +104,9 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
     await revoking.load()
     access_tokens = AccessTokens(signing_keys, revoking, clock)
     uses = Uses(credentials, clock)
-    access = Access(credentials, clock, bindings, [access_tokens], revoking, uses=uses)
+    trusted = [(each, TrustedTokens(adapters.outside, each, clock)) for each in settings.issuers]
+    vouching = TrustedIssuers(trusted, bindings, revoking)
+    access = Access(credentials, clock, bindings, [access_tokens, vouching], revoking, uses=uses)
     if settings.bootstrap_token:
         await credentials.ensure_operator(token_hash(settings.bootstrap_token), ourselves())
     audit = Audit(PostgresAuditLog(pool, reads))

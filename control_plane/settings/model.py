@@ -6,6 +6,7 @@ from control_plane.domain.edge import Edge
 from control_plane.domain.rates import origin
 from control_plane.settings.edge import EdgeSettings
 from control_plane.settings.identity import IdentitySettings
+from control_plane.settings.issuers import IssuerSettings
 from control_plane.settings.key_keepers import KeyKeeperSettings
 from control_plane.settings.outside import OutsideSettings
 from control_plane.settings.people import PeopleSettings
@@ -27,6 +28,7 @@ class Settings(
     OutsideSettings,
     KeyKeeperSettings,
     SecrecySettings,
+    IssuerSettings,
     PeopleSettings,
     IdentitySettings,
     TlsSettings,

@@ -111,6 +111,17 @@ async def test_nobody_escapes_by_renewing_where_a_revocation_is_not_known_yet(mi
         assert (await api.get(SNAPSHOT, token=forged(api, **late | {"cred": "another"}))).status == 200
 
 
+async def test_an_agent_is_revoked_whatever_its_instance_is_called(api: Api) -> None:
+    token = await api.register()
+    for name in ("Küche 3", "a/b", "line\nbreak", "x" * 1_000):
+        own = (await enrolled(api, token, name))["credential"]
+        made = await api.post("/revocations", {"subject": f"agent:shop/prod/{name}"})
+        assert made.status == 201, made.body
+        assert (await api.get(SNAPSHOT, token=own)).status == 401
+    for wrong in ("agent:shop/prod/", "agent:shop/prod/a\0", "agent:shop/prod/" + "ü" * 1_400, "token:a b"):
+        assert (await api.post("/revocations", {"subject": wrong})).status == 422, wrong
+
+
 async def test_one_agent_is_revoked_and_others_go_on(api: Api) -> None:
     token = await api.register()
     one, two = [(await enrolled(api, token, each))["credential"] for each in ("one", "two")]

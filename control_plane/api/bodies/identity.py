@@ -7,13 +7,13 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field
 
 from control_plane.api.bodies.fields import Body, Text, without_nul
-from control_plane.domain.access.revocation import SUBJECT, Revocation
+from control_plane.domain.access.revocation import Revocation, is_subject
 from control_plane.services.identity.enrolment import Enrolled
 from shared.wire.report import MAX_TEXT
 
 
 def _subject(text: str) -> str:
-    if SUBJECT.fullmatch(text) is None:
+    if not is_subject(text):
         msg = "must be token:<id>, principal:<name>, credential:<id> or agent:<app>/<environment>/<instance>"
         raise ValueError(msg)
     return text

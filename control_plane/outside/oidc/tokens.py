@@ -24,7 +24,21 @@ _USELESS = "The identity provider's word about you is not good: {}."
 
 
 async def verify(token: object, keys: KeySet, *, issuer: str, client_id: str, required: list[str]) -> dict[str, Any]:
-    """The claims of a token that this issuer signed for us, and that is in force.
+    """The claims of a token that this issuer signed for us, because we asked for it, and that is in force.
+
+    Raises:
+        LoginFailedError: it is none; the reason holds nothing of it.
+        UnavailableError: the issuer is away, and the key is not known yet.
+    """
+    claims = await verify_signed(token, keys, issuer=issuer, client_id=client_id, required=required)
+    _require_for_us(claims, client_id)
+    return claims
+
+
+async def verify_signed(
+    token: object, keys: KeySet, *, issuer: str, client_id: str, required: list[str]
+) -> dict[str, Any]:
+    """The claims of a token that this issuer signed for us, whoever asked for it, and that is in force.
 
     Raises:
         LoginFailedError: it is none; the reason holds nothing of it.
@@ -45,7 +59,6 @@ async def verify(token: object, keys: KeySet, *, issuer: str, client_id: str, re
             claims = _decoded(token, await keys.key(kid, algorithm), (issuer, client_id), required, algorithm)
     except (PyJWTError, ValueError, TypeError) as error:
         raise LoginFailedError(_USELESS.format(type(error).__name__)) from error
-    _require_for_us(claims, client_id)
     return claims
 
 

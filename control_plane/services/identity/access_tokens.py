@@ -29,13 +29,13 @@ from control_plane.domain.access.principal import Principal
 from control_plane.domain.access.revocation import HEARD_WITHIN, LONGEST_TOKEN
 from control_plane.domain.errors import ConflictError
 from control_plane.domain.keys import Purpose
+from control_plane.services.identity.issuer import MAX_TOKEN, issuer_said_by
 from control_plane.services.identity.presented import Presented
 from control_plane.services.identity.revoking import Revoking
 from control_plane.services.keys.signing import SigningKeys
 from shared.domain.codec import Json
 from shared.runtime.clock import Clock
 
-MAX_TOKEN = 16 * 1024
 LEEWAY = 5
 """Seconds by which the clocks of two replicas may differ."""
 REMEMBERED = 20_000
@@ -87,7 +87,7 @@ class AccessTokens:
 
     def takes(self, token: str) -> bool:
         """Whether this says of itself that it is one of ours."""
-        return bool(_issuer(token) == ISSUER)
+        return issuer_said_by(token) == ISSUER
 
     async def authenticate(self, presented: Presented) -> Principal | None:
         """Whose token this is; None if it is not good."""
@@ -150,16 +150,6 @@ def _header(token: str) -> dict[str, Json]:
         return jwt.get_unverified_header(token)
     except (jwt.InvalidTokenError, ValueError):
         return {}
-
-
-def _issuer(token: str) -> Json:
-    """What a token says of who made it, not verified."""
-    if len(token) > MAX_TOKEN or token.count(".") != 2:  # noqa: PLR2004 - header, claims, signature
-        return None
-    try:
-        return jwt.decode(token, options={"verify_signature": False}).get("iss")
-    except (jwt.InvalidTokenError, ValueError, RecursionError):
-        return None
 
 
 def _text(raw: bytes) -> str:
