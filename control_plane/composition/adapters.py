@@ -81,7 +81,7 @@ async def _open_lossy(settings: Settings, metrics: Metrics, marks: Marks) -> Asy
             RedisCache(client, metrics),
             RedisNotices(client),
             RedisNotices(client, ALARMS),
-            RedisPresence(client),
+            RedisPresence(client, marks),
             RedisEvidence(client),
             RedisReadCounters(client),
             RedisRateCounters(client),

@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from control_plane.ports.lossy import AgentPresence, ShownCredential
 from control_plane.redis_cache.client import PREFIX, translated
+from control_plane.redis_cache.marks import Marks
 from shared.domain.codec import Json, decode, encode, fragment
 from shared.wire.report import Report
 
@@ -17,26 +18,25 @@ _PAGE = 1_000
 
 
 class RedisPresence:
-    """Reports by app, environment and instance."""
+    """Reports by app, environment and instance. Gates judge by them: marked, they can only come from replicas."""
 
-    def __init__(self, client: Redis) -> None:
-        self._client = client
+    def __init__(self, client: Redis, marks: Marks) -> None:
+        self._client, self._marks = client, marks
 
     async def record(self, presence: AgentPresence, ttl: float) -> None:
         report = presence.report
+        name = f"{_KEYS}{report.app_id}:{report.environment}:{report.instance}"
+        packed = await self._marks.marked(name, _pack(presence))
         with translated():
-            await self._client.set(
-                f"{_KEYS}{report.app_id}:{report.environment}:{report.instance}",
-                _pack(presence),
-                px=max(1, int(ttl * 1000)),
-            )
+            await self._client.set(name, packed, px=max(1, int(ttl * 1000)))
 
     async def list(self, app_id: str | None = None, environment: str | None = None) -> list[AgentPresence]:
         found: dict[tuple[str, str, str], AgentPresence] = {}
         with translated():
             async for keys in self._keys(f"{_KEYS}{app_id or '*'}:{environment or '*'}:*"):
-                for packed in await self._client.mget(keys):
-                    if isinstance(packed, bytes):
+                for key, kept in zip(keys, await self._client.mget(keys), strict=True):
+                    packed = await self._marks.content(key if isinstance(key, str) else key.decode(), kept)
+                    if packed is not None:
                         presence = _unpack(packed)
                         report = presence.report
                         if environment in (None, report.environment):  # an instance's name may hold a colon

@@ -13,6 +13,7 @@ from control_plane.redis_cache.client import open_redis
 from control_plane.redis_cache.presence import RedisPresence
 from shared.domain.scope import Revisions
 from shared.wire.report import Rejection, Report
+from tests.rig.seals import MARKS
 from tests.servers.server import Server
 
 
@@ -22,7 +23,7 @@ async def presence(request: pytest.FixtureRequest, redis_url: str) -> AsyncItera
         yield MemoryPresence()
     else:
         async with open_redis(redis_url) as client:
-            yield RedisPresence(client)
+            yield RedisPresence(client, MARKS)
 
 
 def agent(instance: str, app_id: str = "billing", environment: str = "prod", revision: int = 1) -> AgentPresence:
@@ -80,7 +81,7 @@ async def test_an_agent_that_falls_silent_is_forgotten(presence: Presence) -> No
 
 async def test_without_redis_it_says_so(own_redis: Server) -> None:
     async with open_redis(own_redis.url) as client:
-        presence = RedisPresence(client)
+        presence = RedisPresence(client, MARKS)
         await own_redis.stop()
         with pytest.raises(UnavailableError, match="redis"):
             await presence.record(agent("a"), 60.0)
@@ -88,4 +89,15 @@ async def test_without_redis_it_says_so(own_redis: Server) -> None:
             await presence.list()
         await own_redis.start()
         await presence.record(agent("a"), 60.0)
+        assert await presence.list() == [agent("a")]
+
+
+async def test_what_somebody_else_puts_there_is_no_agent(redis_url: str) -> None:
+    async with open_redis(redis_url) as client:
+        presence = RedisPresence(client, MARKS)
+        await presence.record(agent("a"), 60.0)
+        (name,) = await client.keys("*agent:*")
+        kept = await client.get(name)
+        for key, forged in (("b", kept), ("c", kept[32:]), ("d", b"garbage"), ("e", b"")):
+            await client.set(name.replace(b":a", f":{key}".encode()), forged)
         assert await presence.list() == [agent("a")]

@@ -26,6 +26,7 @@ from shared.domain.scope import Revisions, Scope
 from shared.runtime.clock import SystemClock, unix_ms
 from shared.wire.report import Report
 from tests.rig.outside import HERE
+from tests.rig.seals import MARKS
 
 CLOCK = SystemClock()
 ROLLOUT = uuid4()
@@ -61,7 +62,7 @@ class Leader:
 
 async def test_an_application_that_becomes_unhealthy_fails_its_gate_at_once(redis_url: str) -> None:
     async with open_redis(redis_url) as mine, open_redis(redis_url) as theirs, open_client(reachable=HERE) as outside:
-        presence = RedisPresence(mine)
+        presence = RedisPresence(mine, MARKS)
         report = Report("i", "billing", "prod", "1", Revisions(0, 0, 5), "live", "amqp")
         await presence.record(AgentPresence(report, "10.0.0.1", datetime(2026, 1, 1, tzinfo=UTC)), 60.0)
         judges = Judges.over(
@@ -94,7 +95,11 @@ async def test_outcomes_are_judged_from_redis_by_whoever_leads(redis_url: str) -
     async with open_redis(redis_url) as client, open_client(reachable=HERE) as outside:
         evidence = RedisEvidence(client)
         judges = Judges.over(
-            RedisPresence(client), evidence, Prometheus(outside, Sources()), HttpWebhooks(outside, Prefixes()), CLOCK
+            RedisPresence(client, MARKS),
+            evidence,
+            Prometheus(outside, Sources()),
+            HttpWebhooks(outside, Prefixes()),
+            CLOCK,
         )
         gates = step({"type": "outcomes", "minimum": 50})
         began = now_ms() // 5_000 * 5_000

@@ -31,6 +31,7 @@ from shared.wire.remark import Remark
 from shared.wire.report import Rejection, Report
 from shared.wire.unsupported import Unsupported
 from tests.fakes.clock import ManualClock
+from tests.rig.seals import MARKS
 
 NOW = 1_800_000_000_000
 TRIAL = Trial(uuid4(), Scope("billing", "prod"), "limit", 2, 7, NOW, frozenset({"ann"}))
@@ -365,7 +366,9 @@ async def test_a_silent_webhook_is_inconclusive() -> None:
 async def test_what_is_away_makes_a_measurement_inconclusive() -> None:
     here = Installation()
     async with open_redis("redis://127.0.0.1:1") as nobody:
-        here.judges = Judges.over(RedisPresence(nobody), RedisEvidence(nobody), Oracle(), Oracle(), ManualClock())
+        here.judges = Judges.over(
+            RedisPresence(nobody, MARKS), RedisEvidence(nobody), Oracle(), Oracle(), ManualClock()
+        )
         for kind in ("acks", "health", "outcomes"):
             measured = await here.measure(gate({"type": kind}))
             assert (measured.result, measured.detail) == (INCONCLUSIVE, "redis is away")
