@@ -38,6 +38,7 @@ LOOK_EVERY = 600.0, 1200.0
 QUIET = 600.0
 """Seconds without anything refused after which it is no remark any more."""
 REMARK = "signature"
+_UNKNOWN = frozenset({404, 405})
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Trust:
                     signatures = signatures_in(response.headers.get(HTTP_HEADER, ""))
                     body = await read(response, MAX_ANSWER)
             except (UpstreamRefusedError, UpstreamUnavailableError, MalformedSnapshotError) as error:
-                self._has_none = self._has_none or isinstance(error, UpstreamRefusedError)
+                self._has_none = self._has_none or _is_older(error)
                 self._ask_from = anyio.current_time() + (ASK_OLD if self._has_none else ASK_AWAY)
                 _log.debug("no keys of the control plane", extra={"error": str(error)})
                 return
@@ -117,3 +118,8 @@ class Trust:
         if at is not None and anyio.current_time() - at > QUIET:
             del self._refused_at[channel]
             self._remarks.withdraw(REMARK, channel)
+
+
+def _is_older(error: Exception) -> bool:
+    """Whether it says that there is no such thing; who sends us away or elsewhere says nothing of keys."""
+    return isinstance(error, UpstreamRefusedError) and error.status in _UNKNOWN

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agent.ports import UntrustedError
+from agent.ports import UntrustedError, UpstreamUnavailableError
 from agent.sync.remarks import Remarks
 from agent.sync.status import Status
 from agent.trust.keyring import Keyring
@@ -37,6 +37,7 @@ class Signer:
     clock: ManualClock = field(default_factory=ManualClock)
     asked: int = 0
     url: str = ""
+    refusal: int = 0
 
     def __post_init__(self) -> None:
         self.keys = SigningKeys(FakeSigningKeys(), LocalKeyEncryption.parse(new_key()), self.clock, OLGA)
@@ -44,6 +45,8 @@ class Signer:
 
     async def answer(self, _request: web.Request) -> web.Response:
         self.asked += 1
+        if self.refusal:
+            return web.Response(status=self.refusal, headers={"Location": "/elsewhere"})
         body, signed = self.signatures.key_list()
         return web.Response(body=body, headers={HTTP_HEADER: signed})
 
@@ -137,3 +140,14 @@ async def test_one_who_makes_up_keys_does_not_make_agents_ask_all_the_time(tmp_p
                 await hear(trust, rogue)
         await hear(trust, signer)
         assert (signer.asked, status.untrusted) == (1, 20)
+
+
+@pytest.mark.parametrize("refusal", [302, 400, 401, 403, 410, 429, 500, 503])
+async def test_who_sends_an_agent_away_does_not_make_it_believe_what_is_not_signed(
+    refusal: int, tmp_path: Path
+) -> None:
+    async with signing() as signer, trusting(tmp_path, signer.url) as (trust, status):
+        signer.refusal = refusal
+        with pytest.raises(UpstreamUnavailableError):
+            await trust.verify(About.MESSAGE, "global", BODY, None, "amqp")
+        assert status.untrusted == 0
