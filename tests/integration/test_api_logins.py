@@ -1,11 +1,13 @@
 """Logging in, sessions and accounts, over HTTP and PostgreSQL, with sessions in memory and in Redis."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import anyio
 import pytest
 
+from control_plane.api.routes import ROUTES
 from tests.rig.api import Api, serving_api
 from tests.rig.logins import PASSWORD, Browser, make_user, token_of
 from tests.rig.people import problem
@@ -144,6 +146,19 @@ async def test_a_cookie_alone_changes_nothing(api: Api) -> None:
         assert (answer.status, problem(answer)) == (403, "cross-site"), headers
     assert not await refused(browser)
     assert (await browser.post("/auth/logout", Origin=own, Sec_Fetch_Site="same-origin")).status == 204
+
+
+async def test_no_route_that_changes_something_takes_a_cookie_alone(api: Api) -> None:
+    browser = Browser(api)
+    await browser.login()
+    forged = Browser(api, dict(browser.cookies))
+    changing = [each for each in ROUTES if each.method not in {"GET", "HEAD"} and each.permission is not None]
+    assert len(changing) > 50
+    for route in changing:
+        path = re.sub(r"{\w+}", "x", route.path)
+        answer = await forged.call(route.method, path if path.startswith("//") else path.removeprefix("/api/v1"), {})
+        assert (answer.status, problem(answer)) == (403, "cross-site"), f"{route.method} {route.path}"
+    assert not await refused(browser)
 
 
 async def test_another_site_cannot_log_a_browser_in(api: Api) -> None:

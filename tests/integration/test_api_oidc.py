@@ -127,6 +127,12 @@ async def test_a_word_that_is_not_for_this_login_lets_nobody_in(
     assert (await world.api.get("/users")).document["items"] == []
 
 
+async def test_a_clock_that_differs_by_less_than_a_minute_keeps_nobody_out(world: World) -> None:
+    for said in ({"iat": int(time.time()) + 30}, {"exp": int(time.time()) - 30}, {"nbf": int(time.time()) + 30}):  # noqa: TID251 - the clock by which the provider signs
+        world.provider.falsify = _set(**said)
+        assert (await world.login(Browser(world.api))).status == 302, said
+
+
 def _unsigned(token: str) -> str:
     return jwt.encode(jwt.decode(token, options={"verify_signature": False}), None, "none")
 
