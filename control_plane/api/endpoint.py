@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from control_plane.api.call import Call, address_of, app_in, attribution, environment_in
-from control_plane.api.carried import CARRIED, session_of
+from control_plane.api.caller import caller_of
 from control_plane.api.once import answer_once
 from control_plane.api.presented import presented_by
 from control_plane.api.rate_limits import RateLimits
@@ -90,7 +90,7 @@ class Endpoint:
         """Authenticate, then authorise for what the path names."""
         if self._route.permission is None:
             return ANYBODY
-        principal = await self._rates.admit(request, self._route, partial(self._authenticate, request))
+        principal = await self._rates.admit(request, self._route, partial(caller_of, self._services, request))
         request[PRINCIPAL] = principal.id
         request[CALLER] = principal
         self._require_from_here(request, principal, self._route.permission)
@@ -114,13 +114,6 @@ class Endpoint:
         if self._services.enrolment_required and not (principal.instance or self._route.enrols):
             detail = "An agent token is for POST /api/v1/agents/enrol; all else needs the credential that it gives."
             raise ForbiddenError(permission, detail)
-
-    async def _authenticate(self, request: web.Request) -> Principal:
-        carried = session_of(request, self._services.cookies)
-        if carried is None:
-            return await self._services.access.authenticate(presented_by(request))
-        request[CARRIED] = carried
-        return await self._services.sessions.authenticate(carried.secret, carried.carrier)
 
     def _query(self, request: web.Request) -> Any:
         if self._route.query is not None:

@@ -1,5 +1,6 @@
 """One reader of an app/environment's changes: frames that the feed encoded once, written straight to the transport."""
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import anyio
@@ -7,7 +8,6 @@ from aiohttp import hdrs, web
 
 from control_plane.api.services import Services
 from control_plane.domain.errors import UnauthenticatedError, UnavailableError
-from control_plane.services.identity.presented import Presented
 from shared.domain.scope import Lineage
 from shared.wire import sse
 
@@ -18,17 +18,17 @@ MAX_BUFFERED = 8 * 1024 * 1024
 """Bytes that may wait for a reader. One that is further behind is dropped: a resync costs less than its buffer."""
 
 CHECK_INTERVAL = 3.0
-"""Seconds between two looks at whether the reader is still there and its token still good."""
+"""Seconds between two looks at whether the reader is still there and may still read it."""
 
 STOPPING = web.AppKey("stopping", anyio.Event)
 """Set when the server stops, so that streams end before it waits for them."""
 
 
 class Watch:
-    """Serves one stream until its reader goes, is too slow, loses its token, or the server stops."""
+    """Serves one stream until its reader goes, is too slow, may read it no more, or the server stops."""
 
-    def __init__(self, services: Services, lineage: Lineage, presented: Presented) -> None:
-        self._services, self._lineage, self._presented = services, lineage, presented
+    def __init__(self, services: Services, lineage: Lineage, may_read: Callable[[], Awaitable[bool]]) -> None:
+        self._services, self._lineage, self._may_read = services, lineage, may_read
         self._ended = anyio.Event()
         self._transport: asyncio.Transport | None = None
 
@@ -85,9 +85,8 @@ class Watch:
         if self._transport is None or self._transport.is_closing():
             return False
         try:
-            await self._services.access.authenticate(self._presented)
+            return await self._may_read()
         except UnauthenticatedError:
             return False
         except UnavailableError:  # nobody can say that it was revoked
             return True
-        return True

@@ -1,15 +1,16 @@
 """Snapshots for agents: fetched whole or as a delta, and followed."""
 
 from contextlib import suppress
+from functools import partial
 from typing import cast
 
 from aiohttp import web
 
 from control_plane.api.bodies.snapshots import SnapshotQuery
-from control_plane.api.call import Call
+from control_plane.api.call import Call, address_of
+from control_plane.api.caller import caller_of
 from control_plane.api.handlers.apps import require_registered
 from control_plane.api.preconditions import unchanged
-from control_plane.api.presented import presented_by
 from control_plane.api.services import Services
 from control_plane.api.staleness import staleness
 from control_plane.api.watch import Watch
@@ -78,8 +79,16 @@ async def watch_snapshot(services: Services, call: Call[None, None]) -> web.Stre
     if not call.principal.is_agent:  # an agent's token belongs to what is registered
         call.require(Permission.VALUES_READ, Place(app_id, environment))
         await require_registered(services, app_id, environment)
-    watch = Watch(services, Lineage.of(app_id, environment), presented_by(call.request))
+    watch = Watch(services, Lineage.of(app_id, environment), partial(_may_go_on, services, call))
     return await watch.serve(call.request)
+
+
+async def _may_go_on(services: Services, call: Call[None, None]) -> bool:
+    """Whether whoever began a stream could begin it now. That nobody looks at it keeps no session from lying idle."""
+    caller = await caller_of(services, call.request, use=False)
+    needed = [Permission.SNAPSHOTS_READ] if caller.is_agent else [Permission.SNAPSHOTS_READ, Permission.VALUES_READ]
+    place = Place(call.app_id, call.environment)
+    return caller.may_come_from(address_of(call.request)) and all(may(caller, each, place) for each in needed)
 
 
 def _seen(call: Call[None, SnapshotQuery], body: bytes) -> bytes:

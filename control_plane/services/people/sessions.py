@@ -68,8 +68,8 @@ class Sessions:
         await self._store.put(secret_hash(secret), session, self._ttl(session))
         return Opened(secret, session)
 
-    async def find(self, secret: str, carrier: Carrier) -> Session:
-        """The session of this secret, used now.
+    async def find(self, secret: str, carrier: Carrier, *, use: bool = True) -> Session:
+        """The session of this secret, used now; without `use` it lies idle on.
 
         Raises:
             UnauthenticatedError: there is none, it is over, or the secret came by another way than it was given for.
@@ -81,18 +81,18 @@ class Sessions:
         session = await self._store.get(hashed)
         if session is None or session.carrier is not carrier or session.is_over(now):
             raise UnauthenticatedError
-        if session.is_due(now):
+        if use and session.is_due(now):
             session = session.seen(now)
             await self._store.touch(hashed, session, self._ttl(session))
         return session
 
-    async def authenticate(self, secret: str, carrier: Carrier) -> Principal:
+    async def authenticate(self, secret: str, carrier: Carrier, *, use: bool = True) -> Principal:
         """Who has this session, with what is granted to them now.
 
         Raises:
             UnauthenticatedError: nobody, or the account is disabled, or all its sessions were ended.
         """
-        session = await self.find(secret, carrier)
+        session = await self.find(secret, carrier, use=use)
         user = await self._account(session.user_id)
         if user is None or user.disabled_at is not None or user.generation != session.generation:
             raise UnauthenticatedError
