@@ -66,6 +66,7 @@ _TAGS = {
     "fleet": "The agents themselves.",
     "api_keys": "Keys of people and machines, and what each may do.",
     "users": "Accounts of people.",
+    "oauth": "Access tokens for API keys (OAuth 2.0).",
     "logins": "Logging in and out with a password, and one's own sessions.",
     "provider_logins": "Logging in by the company's identity provider.",
     "roles": "What roles may do, and who has them.",
@@ -206,10 +207,15 @@ def _header(name: str, description: str, schema: Json, *, required: bool = False
 
 
 def _responses(route: Route[Any, Any], schemas: _Schemas) -> Iterator[tuple[str, Json]]:
-    for answer in route.answers:
-        yield str(answer.status), _answer(answer, schemas)
+    own = {answer.status: _answer(answer, schemas) for answer in route.answers}
+    yield from ((str(status), document) for status, document in own.items())
+    problems = dict(_problem_responses())
     for status in sorted({each.status for each in route.problems}):
-        yield str(status), {"$ref": f"#/components/responses/Problem{status}"}
+        name = f"Problem{status}"
+        if status in own:  # where another standard has a form of its own for what goes wrong
+            own[status]["content"] |= problems[name]["content"]
+        else:
+            yield str(status), {"$ref": f"#/components/responses/{name}"}
 
 
 def _answer(answer: Answer, schemas: _Schemas) -> Json:

@@ -36,6 +36,11 @@ async def read_bytes(request: web.Request, limits: Limits, *, document: bool = F
         detail = f"The body is {' or '.join(types)} in UTF-8, not {given}."
         raise UnsupportedMediaError(detail)
     name, most = ("import_bytes", limits.import_bytes) if document else ("body_bytes", limits.body_bytes)
+    return await read_within(request, name, most)
+
+
+async def read_within(request: web.Request, name: str, most: int) -> bytes:
+    """The body's bytes, of whatever type, within the limit of this name."""
     too_large = TooLargeError(name, most, "bytes")
     if (request.content_length or 0) > most:
         raise too_large

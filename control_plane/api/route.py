@@ -52,6 +52,11 @@ def in_form(description: str) -> Answer:
     return Answer(200, description, Any, "*/*")
 
 
+def refused(status: int, model: Any) -> Answer:
+    """A refusal in the form of another standard; there are problems of this status as well."""
+    return Answer(status, "Refused; this says why.", model)
+
+
 NOT_MODIFIED = Answer(304, "What you have is current.", None, "", ("ETag",))
 DONE = Answer(200, "Done.", None, "")
 ELSEWHERE = Answer(302, "Go there.", None, "", ("Location",))

@@ -52,6 +52,7 @@ from control_plane.api.bodies.identity import EnrolledView, Enrolling, NewRevoca
 from control_plane.api.bodies.keys import KeyRotation, KeysView
 from control_plane.api.bodies.life import Closing, CommitNow, Decision, ReviewQuery, ReviewView, Scheduling, Step
 from control_plane.api.bodies.named_snapshots import NamedSnapshotView, NewNamedSnapshot
+from control_plane.api.bodies.oauth import TokenErrorView, TokenView
 from control_plane.api.bodies.operations import HealthView, ReadinessView
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.bodies.people import (
@@ -114,6 +115,7 @@ from control_plane.api.handlers import (
     life,
     logins,
     named_snapshots,
+    oauth,
     operations,
     policies,
     provider_logins,
@@ -142,6 +144,7 @@ from control_plane.api.route import (
     made,
     ok,
     page_of,
+    refused,
     text,
 )
 from control_plane.api.staleness import STALE
@@ -280,6 +283,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("POST",   "/api/v1/agents/enrol",  identity.enrol_agent,    P.FLEET_REPORT,   (ok(EnrolledView),),          Enrolling, part=True, enrols=True),
     Route("POST",   "/api/v1/revocations",   identity.create_revocation, P.REVOCATIONS_WRITE, (made(RevocationView),), NewRevocation, repeat=ANSWERED),
     Route("GET",    "/api/v1/revocations",   identity.list_revocations, P.REVOCATIONS_READ, (page_of(RevocationView),), query=PageQuery),
+    Route("POST",   "/oauth/token",          oauth.create_access_token, None,           (ok(TokenView), refused(400, TokenErrorView), refused(401, TokenErrorView)), errors=(E.TOO_LARGE, *_LOGIN)),
     Route("GET",    "/.well-known/jwks.json", identity.get_token_keys, None,            (ok(KeySetView),)),
 
     Route("POST",   "/api/v1/api-keys",      api_keys.create_api_key, P.API_KEYS_WRITE, (made(NewApiKeyView),),       NewApiKey, repeat=SECRET),

@@ -24,6 +24,7 @@ from control_plane.services.api_keys import ApiKeys
 from control_plane.services.audit import Audit
 from control_plane.services.bindings import Bindings
 from control_plane.services.broker_credentials import BrokerCredentials
+from control_plane.services.client_credentials import ClientCredentials
 from control_plane.services.denials import Denials
 from control_plane.services.explaining import Explaining
 from control_plane.services.feed import Feed
@@ -85,6 +86,7 @@ class Services:
     api_keys: ApiKeys
     uses: Uses
     access_tokens: AccessTokens
+    client_credentials: ClientCredentials
     enrolment: Enrolment
     revoking: Revoking
     signing_keys: SigningKeys

@@ -45,6 +45,7 @@ from control_plane.services.audit import Audit
 from control_plane.services.bindings import Bindings
 from control_plane.services.broker_credentials import BrokerCredentials
 from control_plane.services.checks import Checks
+from control_plane.services.client_credentials import ClientCredentials
 from control_plane.services.denials import Denials
 from control_plane.services.explaining import Explaining
 from control_plane.services.feed import Feed
@@ -169,6 +170,9 @@ async def compose(settings: Settings, adapters: Adapters, metrics: Metrics) -> S
         api_keys=ApiKeys(credentials, access, clock, bindings),
         uses=uses,
         access_tokens=access_tokens,
+        client_credentials=ClientCredentials(
+            access, access_tokens, rates, timedelta(seconds=settings.access_token_lifetime)
+        ),
         enrolment=Enrolment(access_tokens, signing_keys, timedelta(seconds=settings.agent_credential_lifetime)),
         enrolment_required=settings.agent_enrolment == "required",
         agents_certified=settings.tls_client_certificates == "agents",

@@ -22,6 +22,12 @@ class IdentitySettings(BaseModel):
         description="Whether agents need a credential of their own, for which they show their token once: `required` makes "
         "a token that was copied of no use for anything but another enrolment, which is seen.",
     )
+    access_token_lifetime: int = Field(
+        900,
+        ge=60,
+        le=86_400,
+        description="Seconds for which an access token is good that was given for an API key (`POST /oauth/token`).",
+    )
     agent_credential_lifetime: int = Field(
         3_600,
         ge=60,

@@ -42,6 +42,7 @@ OPEN_TO_LOG_IN = {
     "come_from_provider",
     "exchange_code",
     "log_out_by_provider",
+    "create_access_token",
 }
 """Those by which somebody who is not known yet becomes known."""
 OF_SESSIONS = {

@@ -163,6 +163,8 @@ def require_described(method: str, path: str, answer: Answer) -> None:
     for name in described.get("headers", {}):
         assert name in answer.headers or name.startswith("Idempotency") or answer.status == 200, name
     for media_type, content in described.get("content", {}).items():
+        if len(described["content"]) > 1 and not answer.headers["Content-Type"].startswith(media_type):
+            continue  # one of several forms
         if media_type.endswith("json") and method != "HEAD":
             assert answer.headers["Content-Type"].startswith(media_type)
             _validator(encode(content["schema"])).validate(answer.document)

@@ -4,13 +4,12 @@ from aiohttp import hdrs, web
 
 from control_plane.api.bodies.people import CodeExchange, ProviderAnswer, ProviderLoginQuery
 from control_plane.api.call import Call
+from control_plane.api.form import FORM, read_form
 from control_plane.api.handlers.logins import logged_in, stranger
 from control_plane.api.services import Services
 from control_plane.domain.errors import InvalidError, LoginFailedError
 from control_plane.services.people.federation import CommandLine
 from shared.wire.problem import Violation
-
-_FORM = "application/x-www-form-urlencoded"
 
 
 async def go_to_provider(services: Services, call: Call[None, ProviderLoginQuery]) -> web.StreamResponse:
@@ -52,10 +51,10 @@ async def log_out_by_provider(services: Services, call: Call[None, None]) -> web
 
     The form has one field, `logout_token`, which the provider has signed.
     """
-    if call.request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip() != _FORM:
-        raise InvalidError([Violation("", f"must be a form ({_FORM})")])
-    token = (await call.request.post()).get("logout_token", "")
-    await services.federation.ended_there(token if isinstance(token, str) else "", stranger(call))
+    form = await read_form(call.request, call.limits)
+    if form is None:
+        raise InvalidError([Violation("", f"must be a form ({FORM}) with every field once")])
+    await services.federation.ended_there(form.get("logout_token", ""), stranger(call))
     return web.Response(status=200)
 
 

@@ -69,7 +69,8 @@ def claims_of(principal: Principal, jti: str, credential: str, now: int, lifetim
     if principal.is_agent:
         own = {"app_id": principal.app_id, "environment": principal.environment, "instance": principal.instance}
         return common | own
-    return common | {"groups": list(principal.groups), "grants": [_grant_document(each) for each in principal.grants]}
+    found = {"groups": list(principal.groups), "grants": [_grant_document(each) for each in principal.grants]}
+    return common | found | ({"addresses": list(principal.addresses)} if principal.addresses else {})
 
 
 def read_claims(claims: Mapping[str, Json], kid: str) -> Told:
@@ -93,7 +94,8 @@ def _principal(claims: Mapping[str, Json], ends: datetime, jti: str) -> Principa
         return agent_of(*own, name, instance=_text(claims["instance"]), expires_at=ends, credential=jti)
     grants = tuple(_grant(each) for each in claims["grants"])
     groups = tuple(_text(each) for each in claims["groups"])
-    return Principal(name, kind, grants, expires_at=ends, groups=groups, credential=jti)
+    addresses = tuple(_text(each) for each in claims.get("addresses", ()))
+    return Principal(name, kind, grants, expires_at=ends, groups=groups, credential=jti, addresses=addresses)
 
 
 def _grant_document(grant: Grant) -> Json:
