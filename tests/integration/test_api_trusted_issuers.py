@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from control_plane.domain.access.trust import Rule
+from control_plane.settings.issuers import read_issuers
 from control_plane.settings.load import SettingsError, load_settings
 from shared.domain.codec import decode, encode
 from tests.fakes.identity_provider import FakeProvider, fake_provider
@@ -225,3 +226,15 @@ def test_without_a_star_only_the_same_fits_and_a_star_crosses_no_part(pattern: s
         assert fits == (pattern == text)
     if fits:
         assert [text.count(each) for each in "/:"] == [pattern.count(each) for each in "/:"]
+
+
+def test_the_example_of_the_page_is_a_file_that_can_be_used(tmp_path: Path) -> None:
+    page = Path("docs/machine-identity.md").read_text(encoding="utf-8")
+    [example] = [each for each in page.split("```json\n")[1:] if each.startswith("[")]
+    file = tmp_path / "issuers.json"
+    file.write_text(example.partition("```")[0])
+    github, kubernetes = read_issuers(str(file))
+    other = {"repository": "evil/shop", "ref": "refs/heads/main", "repository_owner": "evil"}
+    assert [github.rules[0].fits(each) for each in (JOB, other)] == [True, False]
+    assert kubernetes.rules[0].fits({"sub": "system:serviceaccount:shop:server"})
+    assert not any(each.fits(other) for each in (*github.rules, *kubernetes.rules))
