@@ -122,3 +122,18 @@ async def test_tokens_carry_what_bindings_grant_and_are_limited_by_key(migrated_
         refused = await ask(api, client_id="narrow", client_secret=secret)
         assert (refused.status, "Retry-After" in refused.headers) == (429, True)
         assert (await ask(api, client_id="wide", client_secret=other)).status == 200
+
+
+async def test_a_token_keeps_what_was_granted_until_it_is_ended(api: Api) -> None:
+    await api.register()
+    secret = await api.member("narrow", ("viewer", "shop/prod"))
+    mine = {"client_id": "narrow", "client_secret": secret}
+    token = (await ask(api, **mine)).document["access_token"]
+    (binding,) = (await api.get("/role-bindings")).document["items"]
+    assert (await api.delete(f"/role-bindings/{binding['id']}")).status == 204
+    assert (await api.get("/effective/shop/prod", token=secret)).status == 403
+    assert (await api.get("/effective/shop/prod", token=token)).status == 200
+    assert (await api.post("/revocations", {"subject": "principal:narrow", "reason": "moved on"})).status == 201
+    assert (await api.get("/effective/shop/prod", token=token)).status == 401
+    later = (await ask(api, **mine)).document["access_token"]
+    assert (await api.get("/effective/shop/prod", token=later)).status == 403
