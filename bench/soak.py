@@ -28,6 +28,9 @@ from tests.servers.server import free_port
 
 CHANGES = 1_000_000
 SHORT = 20_000
+"""As the tests run it: all troubles come."""
+GLANCE = 2_000
+"""As the short form of all benchmarks runs it: that it runs."""
 PIECE = 250
 """Changes that come at once."""
 LOOKS = 90
@@ -87,8 +90,8 @@ class GrewError(Exception):
 
 
 async def measure(directory: Path, plan: Plan) -> list[Result]:
-    """A million changes, or 20,000; an agent that grows is an error, not a number."""
-    soaked = await soak(directory, SHORT if plan.short else CHANGES)
+    """A million changes, or a few; an agent that grows is an error, not a number."""
+    soaked = await soak(directory, GLANCE if plan.short else CHANGES)
     if not plan.short:
         judge(soaked)
     second, last = soaked.descriptors

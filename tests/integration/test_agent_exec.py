@@ -115,10 +115,18 @@ async def test_signals_are_handed_on_and_the_code_is_the_commands(tmp_path: Path
         assert await it.code() == 42
 
 
+async def until_running(it: Executed, name: str) -> None:
+    """Wait until one of the agent's descendants is this program: a shell that is about to start it may miss a signal."""
+    with anyio.fail_after(DEADLINE):
+        while name not in {each.name() for each in psutil.Process(it.agent.pid).children(recursive=True)}:
+            await anyio.sleep(0.01)
+
+
 async def test_a_shell_that_waits_for_its_program_is_interrupted_as_at_a_terminal(tmp_path: Path) -> None:
     async with executing(tmp_path, a=b"1") as it:
         it.start(["sh", "-c", 'echo ready >>"$OUT"; sleep 1000; :'])
         await it.until_lines("ready")
+        await until_running(it, "sleep")
         it.signal(signal.SIGINT)
         assert await it.code() == 128 + signal.SIGINT
 

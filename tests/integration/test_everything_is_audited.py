@@ -22,6 +22,7 @@ CHANGES_NOTHING = {
     "report_agent": "a fleet reports all the time, and it is forgotten as soon",
     "create_broker_credential": "agents ask for one every hour; it is signed, and nothing is kept of it",
     "enrol_agent": "likewise; the credential is seen in the fleet",
+    "create_access_token": "likewise; it ends with its key, whose last use is seen",
     "logout": "whoever ends only his own session changes nothing for others",
     "end_session": "likewise",
     "exchange_code": "only with an identity provider; its login is recorded",
