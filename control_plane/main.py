@@ -1,6 +1,7 @@
 """Open resources, build services, start workers, serve; then all of it in reverse."""
 
 import logging
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -29,11 +30,19 @@ def run(settings: Settings) -> None:
 
 
 async def run_control_plane(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT.
+
+    SIGHUP is what renewals of certificates send. It changes nothing: new connections look at the files anyway.
+    """
+    signal.signal(signal.SIGHUP, _go_on)
     async with running_control_plane(settings) as listen:
         _log.info("the control plane is serving", extra={"address": str(listen)})
         await wait_for_stop_signal()
         _log.info("stopping")
+
+
+def _go_on(_signal: int, _frame: object) -> None:
+    """Not `SIG_IGN`, which child processes would inherit."""
 
 
 @asynccontextmanager

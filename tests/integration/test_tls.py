@@ -1,5 +1,7 @@
 """The API over TLS, and clients with certificates: the real control plane, real agents, real handshakes."""
 
+import os
+import signal
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -20,12 +22,20 @@ from control_plane.settings.load import SettingsError, load_settings
 from shared.runtime import tls as tls_module
 from tests.rig.process import Process
 from tests.rig.seals import ENCRYPTION_KEY
-from tests.rig.tls import certificate, serving_with, write
+from tests.rig.tls import certificate, named, serving_with, write
 from tests.servers.server import free_port
 
 AUTHORITY, OTHER = trustme.CA(), trustme.CA()
 TOKEN = new_token(Role.OPERATOR)
 DEADLINE = 20.0
+REPORT = {
+    "app_id": "shop",
+    "environment": "prod",
+    "agent_version": "1",
+    "state": "live",
+    "transport": "sse",
+    "revisions": {"global": 0, "app": 0, "environment": 0},
+}
 
 
 @dataclass
@@ -209,6 +219,40 @@ async def test_agents_show_a_certificate_where_that_is_wanted(migrated_url: str,
         files = write(AUTHORITY.issue_cert("agent-1"), tmp_path, "agent")
         with site.agent(token, **{f"TRIMTAB_AGENT_{name}": value for name, value in files.items()}) as agent:
             await agent.until_ok()
+
+
+async def test_who_has_the_certificate_of_one_instance_cannot_speak_for_another(
+    migrated_url: str, tmp_path: Path
+) -> None:
+    async with control_plane(
+        migrated_url, tmp_path, TRIMTAB_TLS_CLIENT_CA_FILE=str(tmp_path / "authority.pem")
+    ) as site:
+        token = await site.register()
+        asked: list[tuple[str, dict[str, Any], int]] = [
+            ("/agents/enrol", {}, 200),
+            ("/agents/report", REPORT, 200),
+            ("/apps/shop/environments/prod/broker-credentials", {}, 404),  # there is no broker
+        ]
+        async with site.session(named(AUTHORITY, "trimtab://agent/shop/prod/one")) as session:
+            for at, body, good in asked:
+                status, problem = await site.call(session, "POST", at, body | {"instance": "one"}, token=token)
+                assert status == good, (at, problem)
+                status, problem = await site.call(session, "POST", at, body | {"instance": "two"}, token=token)
+                assert (status, "certificate" in problem["detail"]) == (403, True), at
+
+
+async def test_a_control_plane_that_is_told_to_read_again_goes_on(migrated_url: str, tmp_path: Path) -> None:
+    given = environ(migrated_url, tmp_path, TRIMTAB_LISTEN=f"127.0.0.1:{(port := free_port())}")
+    plain = {name: value for name, value in given.items() if not name.startswith("TRIMTAB_TLS_")}
+    process = Process("control_plane", ["control-plane"], f"http://127.0.0.1:{port}", plain, tmp_path / "plane.log")
+    process.start()
+    try:
+        await process.until_ok()
+        os.kill(process.pid, signal.SIGHUP)
+        await process.until_ok()
+        assert process.stop(20) == 0
+    finally:
+        process.close()
 
 
 async def test_where_all_have_to_show_one_nobody_else_is_heard(migrated_url: str, tmp_path: Path) -> None:

@@ -3,12 +3,19 @@
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
 import trustme
 from anyio.abc import ByteReceiveStream, ByteSendStream, SocketStream
 from anyio.streams.tls import TLSStream
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from shared.runtime.clock import SystemClock
 
 POSTGRES_ASKS = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 """`SSLRequest`, with which PostgreSQL's clients ask for TLS."""
@@ -18,6 +25,22 @@ _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream
 def certificate(authority: trustme.CA) -> trustme.LeafCert:
     """For a server on this machine."""
     return authority.issue_cert("127.0.0.1", "localhost")
+
+
+def named(authority: trustme.CA, *uris: str) -> trustme.LeafCert:
+    """For a client whose names are URIs, which trustme has no words for."""
+    key, now = generate_private_key(SECP256R1()), SystemClock().now()
+    above = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    signer = load_pem_private_key(authority.private_key_pem.bytes(), None)
+    made = (
+        x509.CertificateBuilder(above.subject, x509.Name([]), key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName(map(x509.UniformResourceIdentifier, uris)), critical=True)
+        .sign(signer, SHA256())  # type: ignore[arg-type]  # an authority of trustme's has a key that signs
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return trustme.LeafCert(private, made.public_bytes(Encoding.PEM), [])
 
 
 def write(leaf: trustme.LeafCert, directory: Path, name: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from control_plane.api.bodies.broker import BrokerCredentialView, NewBrokerCredential
 from control_plane.api.call import Call, reply
+from control_plane.api.certified import require_certified
 from control_plane.api.services import Services
 from control_plane.domain.access.permission import Permission
 from control_plane.domain.errors import ForbiddenError, NotFoundError
@@ -18,6 +19,7 @@ async def create_broker_credential(services: Services, call: Call[NewBrokerCrede
     bound, instance = call.principal.instance, call.body.instance
     if bound is not None and bound != instance:
         raise ForbiddenError(Permission.FLEET_REPORT, "This credential belongs to another instance.")
+    require_certified(call, instance)
     credential = services.broker_credentials.issue(call.app_id, call.environment, instance)
     if credential is None:
         kind = "broker"

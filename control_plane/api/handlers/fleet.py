@@ -4,6 +4,7 @@ from aiohttp import web
 
 from control_plane.api.bodies.fleet import AgentQuery, AgentReport, AgentView, NextReport
 from control_plane.api.call import Call, reply
+from control_plane.api.certified import require_certified
 from control_plane.api.paging import Position, cut_page
 from control_plane.api.services import Services
 from control_plane.domain.access.decision import may
@@ -20,6 +21,7 @@ async def report_agent(services: Services, call: Call[AgentReport, None]) -> web
     """
     report = call.body.report()
     services.access.authorise(call.principal, Permission.FLEET_REPORT, Place(report.app_id, report.environment))
+    require_certified(call, report.instance)
     interval = await services.fleet.record(report, call.address, call.principal)
     if (evidence := call.body.evidence) is not None:
         await services.evidences.record(evidence.report(report.app_id, report.environment, report.instance))

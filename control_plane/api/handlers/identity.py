@@ -5,6 +5,7 @@ from aiohttp import web
 from control_plane.api.bodies.identity import EnrolledView, Enrolling, NewRevocation, RevocationView
 from control_plane.api.bodies.pages import PageQuery
 from control_plane.api.call import Call, reply
+from control_plane.api.certified import require_certified
 from control_plane.api.paging import cut_page
 from control_plane.api.presented import bearer_token
 from control_plane.api.services import Services
@@ -16,6 +17,7 @@ async def enrol_agent(services: Services, call: Call[Enrolling, None]) -> web.St
     It comes with an agent token, or with the credential that it has. The new one is short-lived and good for this instance
     alone; it ends with the agent token that it goes back to. The keys verify what the agent gets from now on.
     """
+    require_certified(call, call.body.instance)
     enrolled = services.enrolment.enrol(call.principal, call.body.instance, bearer_token(call.request))
     return reply(EnrolledView.of(enrolled), headers={"Cache-Control": "no-store"})
 
