@@ -91,14 +91,14 @@ class Access:
         self._guesses: OrderedDict[bytes, _Answer] = OrderedDict()
         self._revocations = 0
 
-    async def authenticate(self, presented: Presented) -> Principal:
-        """Who shows this: whoever knows tokens of this form says so.
+    async def authenticate(self, presented: Presented, *, anew: bool = False) -> Principal:
+        """Who shows this: whoever knows tokens of this form says so; `anew`, whatever is remembered of it.
 
         Raises:
             UnauthenticatedError: nobody's, or it is revoked or expired.
             UnavailableError: the store is away and the token is not remembered.
         """
-        principal = await self._told(presented)
+        principal = await self._told(presented, anew=anew)
         if principal is None or principal.is_over(self._clock.now()):
             raise UnauthenticatedError
         if presented.certificate is not None and not agrees(principal, presented.certificate.uris):
@@ -107,22 +107,30 @@ class Access:
             self._uses.note(principal, presented.address)
         return principal
 
-    async def _told(self, presented: Presented) -> Principal | None:
+    async def _told(self, presented: Presented, *, anew: bool) -> Principal | None:
         token = presented.token
         if not token or not token.isascii():
             return None
         for each in self._authenticators:
             if each.takes(token):
                 return await each.authenticate(presented)
-        return None if len(token) > MAX_TOKEN_LENGTH else await self._kept(token)
+        return None if len(token) > MAX_TOKEN_LENGTH else await self._kept(token, anew=anew)
 
-    async def _kept(self, token: str) -> Principal | None:
+    async def _kept(self, token: str, *, anew: bool) -> Principal | None:
         """The principal of a token that is kept by its hash."""
         hashed = token_hash(token)
+        if anew:
+            return await self._kept_now(hashed)
         known = self._known.get(hashed) or self._guesses.get(hashed)
         if known is None or self._clock.monotonic() - known.at >= known.good_for:
             known = await self._ask(hashed, known)
         return known.principal
+
+    async def _kept_now(self, hashed: bytes) -> Principal | None:
+        """The same, whatever is remembered. A revocation is made after what it is for: who reads it first sees both."""
+        if self._revoking is not None:
+            await self._revoking.load()
+        return (await self._ask(hashed, None)).principal
 
     def authorise(self, principal: Principal, permission: Permission, *places: Place) -> None:
         """Let the principal pass if it may do this to all of these places; without any, to the whole installation.
@@ -148,6 +156,12 @@ class Access:
         """Make a token stop working: here at once, on other replicas within `REMEMBERED_SECONDS`."""
         await self._credentials.revoke_agent_token(app_id, environment, token_id, by)
         await self.end_tokens(token_id, by)
+
+    async def end_tokens_until_now(self, credential: UUID, by: Attribution) -> None:
+        """A credential has another secret: what was given for those before ends, what is given for this one does not."""
+        self.forget()
+        if self._revoking is not None:
+            await self._revoking.revoke(f"credential:{credential}", "the secret behind it was replaced", by)
 
     async def end_tokens(self, credential: UUID, by: Attribution) -> None:
         """A credential has ended: nobody is known by it any more, and what was given for it ends with it."""

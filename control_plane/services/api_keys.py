@@ -54,7 +54,7 @@ class ApiKeys:
         secret, until = new_token(key.role), self._clock.now() + overlap if overlap else None
         rotated = await self._credentials.rotate_api_key(key_id, token_hash(secret), hint_of(secret), until, by)
         if until is None:
-            await self._access.end_tokens(key_id, by)
+            await self._access.end_tokens_until_now(key_id, by)
         else:
             self._access.forget()
         return rotated, secret

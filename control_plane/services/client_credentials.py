@@ -62,14 +62,16 @@ class ClientCredentials:
         if asked.scope:
             return TokenRefused("invalid_scope", "Scopes are not used: a token may do what its API key may.")
         await self._rates.require(Kind.LOGINS, f"client:{client.id}")
-        return self._issued(client)
+        # A replica that remembers a secret from before a rotation would give out what the rotation was to end.
+        client = await self._client(asked, presented, anew=True)
+        return UNKNOWN_CLIENT if client is None else self._issued(client)
 
-    async def _client(self, asked: TokenAsked, presented: Presented) -> Principal | None:
+    async def _client(self, asked: TokenAsked, presented: Presented, *, anew: bool = False) -> Principal | None:
         """Whose key it is, if it has this name and may be used from there."""
         if "." in asked.client_secret:  # a token is no key: it would renew itself for ever
             return None
         try:
-            principal = await self._access.authenticate(presented)
+            principal = await self._access.authenticate(presented, anew=anew)
         except UnauthenticatedError:
             return None
         return principal if principal.id == asked.client_id and principal.may_come_from(presented.address) else None

@@ -54,6 +54,27 @@ async def test_a_key_is_exchanged_for_a_token_that_may_the_same_and_ends_with_it
     assert (await ask(api, basic=f"reporter:{made['token']}")).status == 401
 
 
+async def test_a_key_that_was_rotated_after_a_leak_goes_on_with_its_new_secret(api: Api) -> None:
+    made = await key(api, "reporter")
+    leaked = (await ask(api, basic=f"reporter:{made['token']}")).document["access_token"]
+    rotated = await api.post(f"/api-keys/{made['id']}/rotate", {"overlap": 0})
+    assert (await api.get("/configs", token=leaked)).status == 401
+    assert (await ask(api, basic=f"reporter:{made['token']}")).status == 401
+    token = (await ask(api, basic=f"reporter:{rotated.document['token']}")).document["access_token"]
+    assert (await api.get("/configs", token=token)).status == 200
+
+
+async def test_a_replica_that_remembers_a_replaced_secret_gives_no_token_for_it(api: Api, migrated_url: str) -> None:
+    made = await key(api, "reporter")
+    async with serving_api(migrated_url) as other:
+        for each in (api, other):
+            assert (await ask(each, basic=f"reporter:{made['token']}")).status == 200
+        rotated = await api.post(f"/api-keys/{made['id']}/rotate", {"overlap": 0})
+        assert (await ask(other, basic=f"reporter:{made['token']}")).status == 401
+        token = (await ask(other, basic=f"reporter:{rotated.document['token']}")).document["access_token"]
+        assert (await api.get("/configs", token=token)).status == 200
+
+
 async def test_who_is_no_client_is_told_nothing(api: Api) -> None:
     made, agent = await key(api, "reporter"), await api.register()
     token = (await ask(api, client_id="reporter", client_secret=made["token"])).document["access_token"]
