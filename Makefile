@@ -19,7 +19,7 @@ run: $(STAMP) ## Start everything on this machine: trimtab dev $(ARGS)
 	@exec $(BIN)/trimtab dev $(ARGS)
 
 test: $(STAMP) ## Run the whole test suite against real servers: pytest $(ARGS)
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: $(STAMP) ## Only the tests that kill servers and processes, five times over: pytest tests/chaos $(ARGS)
 	@for round in 1 2 3 4 5; do $(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos $(ARGS) || exit 1; done
